@@ -1,0 +1,184 @@
+//! The catalogue: what a provider's file says, as types.
+//!
+//! A provider is data. These types are the whole language its file is written in; the gateway interprets them, and
+//! nothing else in Gatepost knows a provider by name.
+
+pub mod extract;
+pub mod scheme;
+pub mod template;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+pub use extract::{Location, Pointer, Source};
+pub use scheme::{Encoding, Hash, Key, KeyForm, Parse, Scheme, SchemeKind, Signature, TimeUnit, TimestampRule};
+pub use template::{Segment, Template};
+
+use crate::{ByteSize, ProviderName};
+
+/// Every provider that an integration may name.
+#[derive(Debug, Clone, Default)]
+pub struct Catalogue(pub BTreeMap<ProviderName, Arc<Provider>>);
+
+/// One provider: how it signs, challenges and shapes its webhooks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Provider {
+    /// Its name, part of every event type of it.
+    pub name: ProviderName,
+    /// How people call it (`GitHub`).
+    pub title: String,
+    /// The provider's own documentation of its webhooks.
+    pub docs: Option<String>,
+    /// Where to paste the webhook URL and find the secret, in words.
+    pub setup: Option<String>,
+    /// Methods it posts with.
+    pub methods: Vec<Method>,
+    /// Largest body it sends.
+    pub body_max: ByteSize,
+    /// Whether one secret serves every install, or each connection has its own.
+    pub secret_scope: SecretScope,
+    /// How long it waits for an answer.
+    pub deadline: Option<Duration>,
+    /// What a passed check is worth.
+    pub trust: Trust,
+    /// How it signs; the first scheme whose `when` holds is the one that counts, and it alone.
+    pub schemes: Vec<Scheme>,
+    /// Requests answered without an event.
+    pub handshakes: Vec<Handshake>,
+    /// What an event is called, and how it is told from others.
+    pub event: EventRule,
+    /// How one request is split into several events.
+    pub batch: Option<Batch>,
+    /// Form field whose decoded bytes are the payload (`payload`), when the request is a form that has it.
+    pub form_payload: Option<String>,
+    /// Headers kept with an event, lower case.
+    pub headers: Vec<String>,
+    /// Named values an integration must give, with what they are for.
+    pub values: BTreeMap<String, String>,
+    /// Answers that differ from the usual.
+    pub responses: Responses,
+    /// Genuine-looking events for `gatepost send` and `gatepost dev`.
+    pub samples: Vec<Sample>,
+}
+
+/// A request method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Method {
+    /// `GET`
+    Get,
+    /// `HEAD`
+    Head,
+    /// `OPTIONS`
+    Options,
+    /// `POST`
+    Post,
+    /// `PUT`
+    Put,
+}
+
+/// Whose secret signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretScope {
+    /// One secret serves every install: the account must come from what is signed.
+    App,
+    /// Each connection has its own: the matching secret identifies it.
+    Connection,
+}
+
+/// What a passed check is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Trust {
+    /// The signature covers the body.
+    Verified,
+    /// The sender showed a secret; the body is not covered.
+    Authenticated,
+    /// Nothing was checked.
+    Unverified,
+}
+
+/// How events are named and told apart.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct EventRule {
+    /// Parts of the type, joined by `.`; absent parts are left out. Under a batch `item` locations look into the item.
+    pub kind: Vec<Location>,
+    /// The provider's id of the event: the first that is present.
+    pub id: Vec<Location>,
+    /// The account the event belongs to: the first that is present.
+    pub account: Vec<Location>,
+    /// When it happened, by the provider's word.
+    pub occurred_at: Option<TimeAt>,
+}
+
+/// A time in a request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TimeAt {
+    /// Where it stands.
+    pub from: Location,
+    /// How it is written.
+    pub unit: TimeUnit,
+}
+
+/// How one request is split into several events.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// The array in the body; the empty pointer is the body itself.
+    pub items: Pointer,
+    /// What tells items of one request apart, looked up in the item; with none, each item gets a fresh id.
+    pub discriminator: Vec<Location>,
+}
+
+/// A request that is answered without an event (`url_verification`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Handshake {
+    /// The method it comes with.
+    pub method: Method,
+    /// All of these must hold.
+    pub when: Vec<(Location, Expect)>,
+    /// It must be signed like any other request.
+    pub verified: bool,
+    /// The answer.
+    pub respond: Respond,
+}
+
+/// What a location must hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expect {
+    /// Anything at all.
+    Present,
+    /// Exactly this text.
+    Equals(String),
+    /// The integration's named value, compared in constant time.
+    Value(String),
+}
+
+/// An answer to a handshake.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Respond {
+    /// Its status.
+    pub status: u16,
+    /// Its content type.
+    pub content_type: String,
+    /// Its body; what it takes from the request must be 1 to 256 characters of `A-Z a-z 0-9 _ - . =` or the request is refused.
+    pub body: Template,
+}
+
+/// Answers that differ from the usual.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Responses {
+    /// Status when stored, duplicate or unmatched.
+    pub accepted_status: u16,
+    /// Body then.
+    pub accepted_body: String,
+    /// Status when refused.
+    pub refused_status: u16,
+}
+
+/// A genuine-looking event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// Its name (`pull_request.opened`).
+    pub event: String,
+    /// Headers without the signature's; `{id}` stands for a fresh id, `{now}` for the time in seconds.
+    pub headers: Vec<(String, String)>,
+    /// Its body, with the same placeholders.
+    pub body: String,
+}

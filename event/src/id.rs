@@ -1,0 +1,220 @@
+//! Ids that Gatepost makes: `evt_`, `req_`, `dlv_` and 26 characters of lower-case Crockford base32.
+
+use std::{fmt, str::FromStr};
+
+use gatepost_config::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::{Digest, Sha256};
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// Characters of an id after its prefix.
+pub const ID_CHARS: usize = 26;
+
+/// 130 bits as text; also the token that stands for a user-chosen id in a subject.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Token([u8; ID_CHARS]);
+
+/// A text that is not an id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("is not an id of the form {prefix} and 26 characters of 0-9 a-z without i l o u")]
+pub struct NotAnId {
+    prefix: &'static str,
+}
+
+impl Token {
+    /// The first 130 bits of SHA-256 over the parts, each with its length as u64 big-endian before it.
+    pub fn hash(parts: &[&[u8]]) -> Self {
+        let mut sha = Sha256::new();
+        for part in parts {
+            sha.update((part.len() as u64).to_be_bytes());
+            sha.update(part);
+        }
+        let digest = sha.finalize();
+        let (head, tail) = digest.split_at(16);
+        let high = u128::from_be_bytes(head.try_into().unwrap_or_default());
+        let low = tail.first().copied().unwrap_or_default() >> 6;
+        Self::from_bits(high, low)
+    }
+
+    /// A UUIDv7 as a 128-bit number with two zero bits before it, so that text order is time order.
+    fn uuid_v7(now: Timestamp) -> Self {
+        let millis = u128::from(now.millis().unsigned_abs()) & ((1 << 48) - 1);
+        let noise: u128 = rand::random();
+        let rand_a = (noise >> 64) & 0xfff;
+        let rand_b = noise & ((1 << 62) - 1);
+        let uuid = (millis << 80) | (0x7 << 76) | (rand_a << 64) | (0b10 << 62) | rand_b;
+        let low = u8::try_from(uuid & 0b11).unwrap_or_default();
+        Self::from_bits(uuid >> 2, low)
+    }
+
+    /// 128 high bits and 2 low ones.
+    fn from_bits(high: u128, low: u8) -> Self {
+        let mut text = [b'0'; ID_CHARS];
+        for (at, slot) in text.iter_mut().enumerate() {
+            // Character `at` holds bits 5*at .. 5*at+5 of 130; the last one ends with the two low bits.
+            let shift = 123_i32 - 5 * i32::try_from(at).unwrap_or_default();
+            let five = if shift >= 0 { (high >> shift) & 31 } else { ((high & 7) << 2) | u128::from(low & 3) };
+            *slot = ALPHABET.get(usize::try_from(five).unwrap_or_default()).copied().unwrap_or(b'0');
+        }
+        Self(text)
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// A number for spreading over partitions or shards: the token's first 60 bits.
+    pub fn spread(&self, over: u16) -> u16 {
+        let bits = self.0.iter().take(12).fold(0_u64, |bits, c| {
+            let five = ALPHABET.iter().position(|a| a == c).unwrap_or_default();
+            (bits << 5) | five as u64
+        });
+        u16::try_from(bits % u64::from(over.max(1))).unwrap_or_default()
+    }
+}
+
+impl FromStr for Token {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let bytes: [u8; ID_CHARS] = text.as_bytes().try_into().map_err(|_| NotAnId { prefix: "" })?;
+        match bytes.iter().all(|b| ALPHABET.contains(b)) {
+            true => Ok(Self(bytes)),
+            false => Err(NotAnId { prefix: "" }),
+        }
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident $prefix:literal)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Token);
+
+        impl $name {
+            /// What the text starts with.
+            pub const PREFIX: &str = $prefix;
+
+            /// A fresh one, a UUIDv7: later ones sort after earlier ones.
+            pub fn fresh(now: Timestamp) -> Self {
+                Self(Token::uuid_v7(now))
+            }
+
+            /// The 26 characters after the prefix.
+            pub const fn token(&self) -> &Token {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($prefix)?;
+                f.write_str(self.0.as_str())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NotAnId;
+
+            fn from_str(text: &str) -> Result<Self, NotAnId> {
+                let token = text.strip_prefix($prefix).and_then(|rest| rest.parse().ok());
+                token.map(Self).ok_or(NotAnId { prefix: $prefix })
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+                text.parse().map_err(de::Error::custom)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// One event, for ever: deterministic where the provider gives an id, so that a repeat is recognised.
+    EventId "evt_"
+    /// One request to the gateway.
+    RequestId "req_"
+    /// One delivery: one event owed to one destination.
+    DeliveryId "dlv_"
+}
+
+impl EventId {
+    /// The id of an event that the provider named.
+    ///
+    /// `connection` is the connection's id, or `account:<key>` while no connection claims the account;
+    /// `discriminator` tells the items of one batch apart.
+    pub fn of(integration: &str, connection: &str, provider_event_id: &str, discriminator: Option<&str>) -> Self {
+        let mut parts = vec![integration.as_bytes(), connection.as_bytes(), provider_event_id.as_bytes()];
+        parts.extend(discriminator.map(str::as_bytes));
+        Self(Token::hash(&parts))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_id_is_the_same_for_ever() {
+        let id = EventId::of("github-app", "acme", "72d3162e-cc78-11e3-81ab-4c9367dc0958", None);
+        assert_eq!(id.to_string(), "evt_vq8dnczpjzyge74bfs6h4xrjaq");
+        assert_eq!(id.to_string().parse(), Ok(id));
+    }
+
+    #[test]
+    fn parts_cannot_run_into_each_other() {
+        assert_ne!(EventId::of("a", "bc", "d", None), EventId::of("ab", "c", "d", None));
+        assert_ne!(EventId::of("a", "b", "c", None), EventId::of("a", "b", "c", Some("")));
+    }
+
+    #[test]
+    fn fresh_ids_sort_by_time_and_differ() {
+        let early = RequestId::fresh(Timestamp::from_millis(1_000));
+        let late = RequestId::fresh(Timestamp::from_millis(2_000));
+        assert!(early.to_string() < late.to_string());
+        assert_ne!(late, RequestId::fresh(Timestamp::from_millis(2_000)));
+        assert_eq!(late.to_string().len(), 30);
+    }
+
+    #[test]
+    fn a_foreign_or_cut_id_is_refused() {
+        for bad in [
+            "",
+            "evt_",
+            "req_vq8dnczpjzyge74bfs6h4xrjaq",
+            "evt_vq8dnczpjzyge74bfs6h4xrja",
+            "evt_VQ8dnczpjzyge74bfs6h4xrjaq",
+            "evt_vq8dnczpjzyge74bfs6h4xrjau",
+        ] {
+            assert!(bad.parse::<EventId>().is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The contract between Gatepost's halves: what a gateway stores and a router reads.
+//!
+//! An [`Event`] is one verified, attributed occurrence with the provider's exact bytes; a [`Task`] is one delivery owed;
+//! an [`Attempt`] is one HTTP try of it. The [`Store`] keeps them, on one of two engines behind one contract.
+
+pub mod attempt;
+pub mod dead;
+pub mod delivery;
+pub mod event;
+pub mod id;
+pub mod store;
+pub mod subject;
+
+pub use attempt::{Attempt, AttemptError};
+pub use dead::{DeadLetter, DeadReason};
+pub use delivery::{Ending, Lane, Queued, Task};
+pub use event::{Event, EventRef, Meta};
+pub use id::{DeliveryId, EventId, RequestId};
+pub use store::{Store, StoreError};

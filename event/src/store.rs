@@ -1,0 +1,331 @@
+//! Where events, deliveries and their ends are kept: one contract, two engines.
+//!
+//! The seam is an enum and not a trait: a third party can't bring an engine, and both engines pass one contract suite
+//! (`tests/contract`).
+//!
+//! The promises, whatever the engine:
+//! - An operation that returned `Ok` is durable as [`Promises::durability`] says. One that returned an error may have
+//!   happened all the same; every operation may be repeated, and ids make repeats converge.
+//! - A task exists exactly while its delivery is owed. Waiting for a slot, a rate cap or an open breaker writes nothing.
+//! - `acknowledged = delivered + synced + filtered + unrouted + dead + expired + erased + waiting + unmatched`, exactly,
+//!   at any time ([`Census`]), counting an event once per delivery that it is owed.
+
+pub mod embedded;
+pub mod error;
+pub mod nats;
+pub mod types;
+
+use std::time::Instant;
+
+use gatepost_config::{ConnectionId, Engine, IntegrationId, Retention, TenantId, Timestamp};
+
+pub use error::{OpenError, StoreError};
+pub use types::{
+    Appended, Census, Health, Item, LaneCount, Lease, LeaseKey, Parked, Place, Promises, Refusal, Routed, StoredEvent,
+    Tailed,
+};
+
+use crate::{Attempt, DeadLetter, Event, EventRef, Lane, Queued};
+
+/// The store. Cheap to clone; all clones share one engine.
+#[derive(Clone)]
+pub enum Store {
+    /// SQLite in a folder; this process owns every partition and shard.
+    Embedded(embedded::Embedded),
+    /// NATS JetStream.
+    Nats(nats::Nats),
+}
+
+/// Reads one partition's events in their order.
+pub enum Log {
+    /// See [`Store::Embedded`].
+    Embedded(embedded::Log),
+    /// See [`Store::Nats`].
+    Nats(Box<nats::Log>),
+}
+
+/// Hears of tasks that arrive in one shard's lanes.
+pub enum Tail {
+    /// See [`Store::Embedded`].
+    Embedded(embedded::Tail),
+    /// See [`Store::Nats`].
+    Nats(Box<nats::Tail>),
+}
+
+/// Calls the engine's method of the same name.
+macro_rules! engine {
+    ($self:ident . $method:ident ( $($arg:expr),* )) => {
+        match $self {
+            Self::Embedded(engine) => engine.$method($($arg),*),
+            Self::Nats(engine) => engine.$method($($arg),*),
+        }
+    };
+    ($self:ident . $method:ident ( $($arg:expr),* ) . await) => {
+        match $self {
+            Self::Embedded(engine) => engine.$method($($arg),*).await,
+            Self::Nats(engine) => engine.$method($($arg),*).await,
+        }
+    };
+}
+
+impl Store {
+    /// Opens the store that the configuration names, and checks that the engine can keep the contract.
+    ///
+    /// An engine that can't be reached yet is not an error: operations fail with [`StoreError::Unavailable`] until it
+    /// can, and [`Self::health`] says so.
+    ///
+    /// # Errors
+    /// In words for the operator, with the remedy: what is wrong with the engine or with how it was set up.
+    pub async fn open(settings: &gatepost_config::Store, retention: &Retention) -> Result<Self, OpenError> {
+        match &settings.engine {
+            Engine::Embedded { path } => embedded::Embedded::open(path, settings, retention).await.map(Self::Embedded),
+            Engine::Nats(nats) => nats::Nats::open(nats, settings, retention).await.map(Self::Nats),
+        }
+    }
+
+    /// What this engine, as it is set up, promises; printed at start.
+    pub fn promises(&self) -> Promises {
+        engine!(self.promises())
+    }
+
+    /// Whether the engine can be reached at all, without asking it.
+    pub fn health(&self) -> Health {
+        engine!(self.health())
+    }
+
+    /// Number of partitions of the event log.
+    pub fn partitions(&self) -> u16 {
+        engine!(self.partitions())
+    }
+
+    /// Number of shards of the delivery lanes.
+    pub fn shards(&self) -> u16 {
+        engine!(self.shards())
+    }
+
+    /// Stores the items of one request, all in flight together.
+    ///
+    /// `Ok` only after every item is confirmed, with one answer each, in order. On an error any subset may have been
+    /// stored: the provider's retry completes it. An id is stored once within the dedupe window, also when its copies
+    /// are appended at the same time; [`Appended::Duplicate`] means that the first copy is confirmed.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the engine can't confirm before `deadline` (at once when it is known to be
+    /// away), [`StoreError::Full`] when it has no room.
+    pub async fn append(&self, items: Vec<Item>, deadline: Instant) -> Result<Vec<Appended>, StoreError> {
+        engine!(self.append(items, deadline).await)
+    }
+
+    /// Keeps a refused request, bounded per integration; the oldest go first. Never waits for disk or network: when the
+    /// queue to the store is full the request is dropped and counted by the caller (`false`).
+    pub fn quarantine(&self, refusal: Refusal) -> bool {
+        engine!(self.quarantine(refusal))
+    }
+
+    /// Refused requests of an integration, newest first.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn quarantined(&self, integration: &IntegrationId, limit: usize) -> Result<Vec<Refusal>, StoreError> {
+        engine!(self.quarantined(integration, limit).await)
+    }
+
+    /// Parked events in stored order, of one account or of all, after a position.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn unmatched(
+        &self,
+        integration: Option<&IntegrationId>,
+        account: Option<&str>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Parked>, StoreError> {
+        engine!(self.unmatched(integration, account, after, limit).await)
+    }
+
+    /// Moves an account's parked events to the log as a connection's, in stored order, under the ids they were
+    /// acknowledged with. Returns how many. Safe to repeat after a crash.
+    ///
+    /// # Errors
+    /// When the engine can't do it; what was moved stays moved.
+    pub async fn unpark(
+        &self,
+        integration: &IntegrationId,
+        account: &str,
+        connection: &ConnectionId,
+        tenant: &TenantId,
+    ) -> Result<u64, StoreError> {
+        engine!(self.unpark(integration, account, connection, tenant).await)
+    }
+
+    /// Takes a partition or shard for `owner` when nobody has it, for [`types::LEASE_TTL`]. `None`: somebody has it.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn acquire(&self, key: LeaseKey, owner: &str) -> Result<Option<Lease>, StoreError> {
+        engine!(self.acquire(key, owner).await)
+    }
+
+    /// Extends a lease for another TTL, counted from before the call. `false`: it was lost; stop at once.
+    ///
+    /// # Errors
+    /// When the engine can't be asked; the lease runs out at its own time.
+    pub async fn renew(&self, lease: &mut Lease) -> Result<bool, StoreError> {
+        engine!(self.renew(lease).await)
+    }
+
+    /// Gives a lease up so that another may take it at once.
+    ///
+    /// # Errors
+    /// When the engine can't be asked; the lease then runs out.
+    pub async fn release(&self, lease: Lease) -> Result<(), StoreError> {
+        engine!(self.release(lease).await)
+    }
+
+    /// Says that router `owner` lives, and counts those that do (this one included), to share work evenly.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn announce(&self, owner: &str) -> Result<usize, StoreError> {
+        engine!(self.announce(owner).await)
+    }
+
+    /// Opens a partition's log at its committed cursor.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn log(&self, lease: &Lease, partition: u16) -> Result<Log, StoreError> {
+        match self {
+            Self::Embedded(engine) => Ok(Log::Embedded(engine.log(lease, partition).await?)),
+            Self::Nats(engine) => Ok(Log::Nats(Box::new(engine.log(lease, partition).await?))),
+        }
+    }
+
+    /// Records what routing made of the events up to `routed.through`: tasks, ends and dead letters first, then the
+    /// cursor (at once embedded; at most a second or 1,000 events late on NATS). A repeat after a crash adds nothing
+    /// within the dedupe window.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] when another owner has moved the cursor; otherwise when the engine can't confirm.
+    pub async fn routed(&self, lease: &Lease, routed: Routed) -> Result<(), StoreError> {
+        engine!(self.routed(lease, routed).await)
+    }
+
+    /// Reads one event; `None` when its retention has ended.
+    ///
+    /// # Errors
+    /// When the engine can't be asked or the stored bytes are not an event.
+    pub async fn event(&self, event: &EventRef) -> Result<Option<Event>, StoreError> {
+        engine!(self.event(event).await)
+    }
+
+    /// Opens a shard's tail: everything that arrives from now on. Open it before asking for [`Self::lanes`].
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn tail(&self, shard: u16) -> Result<Tail, StoreError> {
+        match self {
+            Self::Embedded(engine) => Ok(Tail::Embedded(engine.tail(shard).await?)),
+            Self::Nats(engine) => Ok(Tail::Nats(Box::new(engine.tail(shard).await?))),
+        }
+    }
+
+    /// The shard's lanes that hold tasks that may be attempted now, with how many.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn lanes(&self, shard: u16) -> Result<Vec<LaneCount>, StoreError> {
+        engine!(self.lanes(shard).await)
+    }
+
+    /// The first `limit` tasks of a lane after a position, in order, whatever waits elsewhere. Retries that are not due
+    /// yet are not in the lane.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn heads(&self, shard: u16, lane: &Lane, after: u64, limit: usize) -> Result<Vec<Queued>, StoreError> {
+        engine!(self.heads(shard, lane, after, limit).await)
+    }
+
+    /// Ends a delivery as delivered, with its last attempt.
+    ///
+    /// # Errors
+    /// When the engine can't confirm; the task may then be attempted again.
+    pub async fn finish(&self, shard: u16, queued: &Queued, attempt: &Attempt) -> Result<(), StoreError> {
+        engine!(self.finish(shard, queued, attempt).await)
+    }
+
+    /// Takes a task out of its lane until `due`, when it arrives in it again with its next attempt number.
+    ///
+    /// # Errors
+    /// When the engine can't confirm; the task may then be attempted again.
+    pub async fn retry(
+        &self,
+        shard: u16,
+        queued: &Queued,
+        attempt: &Attempt,
+        due: Timestamp,
+    ) -> Result<(), StoreError> {
+        engine!(self.retry(shard, queued, attempt, due).await)
+    }
+
+    /// Ends a delivery as a dead letter, which takes its own copy of the event. Ends as `expired` when that is the
+    /// letter's reason, else as `dead`.
+    ///
+    /// # Errors
+    /// When the engine can't confirm; the task may then be attempted again.
+    pub async fn bury(&self, shard: u16, queued: &Queued, letter: &DeadLetter) -> Result<(), StoreError> {
+        engine!(self.bury(shard, queued, letter).await)
+    }
+
+    /// Dead letters, oldest first, after a position.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn dead_letters(&self, after: u64, limit: usize) -> Result<Vec<(u64, DeadLetter)>, StoreError> {
+        engine!(self.dead_letters(after, limit).await)
+    }
+
+    /// Attempt records, oldest first, after a position.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn attempts(&self, after: u64, limit: usize) -> Result<Vec<(u64, Attempt)>, StoreError> {
+        engine!(self.attempts(after, limit).await)
+    }
+
+    /// Counts everything that was acknowledged and is retained.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn census(&self) -> Result<Census, StoreError> {
+        engine!(self.census().await)
+    }
+
+    /// Waits for what is under way, then closes the engine. New operations fail.
+    pub async fn close(&self) {
+        engine!(self.close().await);
+    }
+}
+
+impl Log {
+    /// The next events, at least one and at most `limit`, waiting for them. Cancel safe: what was not returned comes
+    /// again.
+    ///
+    /// # Errors
+    /// When the engine can't be asked; open the log again.
+    pub async fn next(&mut self, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
+        engine!(self.next(limit).await)
+    }
+}
+
+impl Tail {
+    /// The next arrival, waiting for it. Cancel safe.
+    ///
+    /// # Errors
+    /// When the engine can't be asked; open the tail again and ask for the lanes.
+    pub async fn next(&mut self) -> Result<Tailed, StoreError> {
+        engine!(self.next().await)
+    }
+}

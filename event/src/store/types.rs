@@ -1,0 +1,182 @@
+//! What goes into and out of the store, whatever the engine.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use gatepost_config::{IntegrationId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{DeadLetter, Ending, Event, EventRef, Lane, RequestId, Task};
+
+/// How long a lease lasts without renewal.
+pub const LEASE_TTL: Duration = Duration::from_secs(5);
+
+/// What the engine, as it is set up, promises.
+#[derive(Debug, Clone)]
+pub struct Promises {
+    /// `embedded` or `nats`.
+    pub engine: &'static str,
+    /// What `Ok` of an append means, in words.
+    pub durability: String,
+    /// Time in which an event id is stored once.
+    pub dedupe_window: Duration,
+    /// What can't be shown or should be known, in words.
+    pub warnings: Vec<String>,
+}
+
+/// Whether the engine can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// It can, as far as is known.
+    Connected,
+    /// It can't; operations fail at once.
+    Disconnected,
+}
+
+/// One event of a request, and where it goes.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// The event.
+    pub event: Event,
+    /// Where to.
+    pub place: Place,
+}
+
+/// Where an accepted event goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// To the log, to be routed.
+    Log,
+    /// To wait for a connection that claims its account.
+    Unmatched,
+}
+
+/// What became of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// It is stored.
+    Stored,
+    /// Its id was stored before, within the dedupe window.
+    Duplicate,
+}
+
+/// An event in its partition.
+#[derive(Debug, Clone)]
+pub struct StoredEvent {
+    /// Where it stands.
+    pub at: EventRef,
+    /// The event; an error when the stored bytes can't be read, so that one bad row can't stop a partition.
+    pub event: Result<Event, String>,
+}
+
+/// A parked event.
+#[derive(Debug, Clone)]
+pub struct Parked {
+    /// Its place in the order of parked events.
+    pub position: u64,
+    /// The event.
+    pub event: Event,
+}
+
+/// A request that was refused, kept for the operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The request's id.
+    pub request: RequestId,
+    /// The integration it was posted to.
+    pub integration: IntegrationId,
+    /// When.
+    pub received_at: Timestamp,
+    /// Why, as a stable code.
+    pub reason: String,
+    /// Its method.
+    pub method: String,
+    /// Its path and query as received.
+    pub target: String,
+    /// Its headers as received.
+    pub headers: Vec<(String, Bytes)>,
+    /// Its body as received.
+    pub body: Bytes,
+}
+
+/// What has one owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LeaseKey {
+    /// Routing of a partition.
+    Partition(u16),
+    /// Delivery of a shard.
+    Shard(u16),
+}
+
+/// The right to work on a partition or shard until a time.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    /// What of.
+    pub key: LeaseKey,
+    /// Whose.
+    pub owner: String,
+    /// Grows with every owner.
+    pub epoch: u64,
+    /// Until when, unless renewed; counted from before the request for it.
+    pub valid_until: Instant,
+    /// The engine's mark of the last renewal.
+    pub revision: u64,
+}
+
+/// What routing made of a partition's events.
+#[derive(Debug, Clone, Default)]
+pub struct Routed {
+    /// The partition.
+    pub partition: u16,
+    /// The last event that was looked at.
+    pub through: u64,
+    /// Deliveries that are now owed.
+    pub tasks: Vec<Task>,
+    /// Events that nothing is owed for.
+    pub ended: Vec<(EventRef, Ending)>,
+    /// Events that could not be routed.
+    pub dead: Vec<(EventRef, DeadLetter)>,
+}
+
+/// A lane that holds tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneCount {
+    /// The lane.
+    pub lane: Lane,
+    /// How many.
+    pub waiting: u64,
+}
+
+/// What a tail heard.
+#[derive(Debug, Clone)]
+pub enum Tailed {
+    /// A task arrived at the end of its lane.
+    Arrived(Lane, crate::Queued),
+    /// Some arrivals went unheard: ask for the lanes again.
+    Missed,
+}
+
+/// Everything that was acknowledged and is retained, by state.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Census {
+    /// By terminal word.
+    pub ended: BTreeMap<Ending, u64>,
+    /// Events not yet routed.
+    pub unrouted_yet: u64,
+    /// Deliveries in lanes.
+    pub in_lanes: u64,
+    /// Deliveries that wait for a retry's time.
+    pub scheduled: u64,
+    /// Parked events.
+    pub unmatched: u64,
+}
+
+impl Census {
+    /// Not terminal: stored and still owed something.
+    pub const fn waiting(&self) -> u64 {
+        self.unrouted_yet + self.in_lanes + self.scheduled
+    }
+}
