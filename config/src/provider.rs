@@ -9,9 +9,9 @@ pub mod template;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-pub use extract::{Location, Pointer, Source};
+pub use extract::{Location, LocationError, Pointer, PointerError, Source};
 pub use scheme::{Encoding, Hash, Key, KeyForm, Parse, Scheme, SchemeKind, Signature, TimeUnit, TimestampRule};
-pub use template::{Segment, Template};
+pub use template::{Segment, Template, TemplateError};
 
 use crate::{ByteSize, ProviderName};
 
@@ -98,8 +98,9 @@ pub enum Trust {
 /// How events are named and told apart.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EventRule {
-    /// Parts of the type, joined by `.`; absent parts are left out. Under a batch `item` locations look into the item.
-    pub kind: Vec<Location>,
+    /// Parts of the type, joined by `.`; each is the first of its places that is present, and left out when none is.
+    /// Under a batch `item` locations look into the item.
+    pub kind: Vec<Vec<Location>>,
     /// The provider's id of the event: the first that is present.
     pub id: Vec<Location>,
     /// The account the event belongs to: the first that is present.
