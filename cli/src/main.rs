@@ -1,1 +1,51 @@
-fn main() {}
+//! The one binary: a role per subcommand, and the operator's commands beside them.
+
+mod args;
+mod check;
+mod client;
+mod dev;
+mod exit;
+mod http;
+mod init;
+mod load;
+mod logging;
+mod ops;
+mod reload;
+mod process;
+mod run;
+mod secret;
+mod send;
+mod signals;
+mod store;
+mod style;
+
+use std::process::ExitCode;
+
+use args::{Args, Command, SecretCommand};
+use clap::Parser as _;
+use exit::Exit;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Exit::failed(format!("can't start the async runtime: {error}")).report(),
+    };
+    match runtime.block_on(dispatch(args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(exit) => exit.report(),
+    }
+}
+
+async fn dispatch(args: Args) -> Result<(), Exit> {
+    let config = args.config;
+    match args.command {
+        Command::Run(run) => run::run(&config, run).await,
+        Command::Dev(dev) => dev::dev(dev).await,
+        Command::Init(init) => init::init(&config, &init),
+        Command::Check(check) => check::check(&config, &check),
+        Command::Secret(SecretCommand::New) => secret::new(),
+        Command::Send(send) => send::send(&config, &send).await,
+        Command::Store(store) => store::store(&config, &store).await,
+    }
+}

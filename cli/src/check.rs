@@ -1,0 +1,79 @@
+//! `gatepost check`: every error of the configuration; else each webhook URL, its secret, and where to paste it.
+
+use std::path::Path;
+
+use gatepost_config::{Config, Integration, load::Options};
+use url::Url;
+
+use crate::{
+    args::CheckArgs,
+    exit::Exit,
+    load, send,
+    style::{self, BOLD, DIM, WARN},
+};
+
+/// Checks the file and prints what the operator needs at the provider.
+pub(crate) fn check(path: &Path, args: &CheckArgs) -> Result<(), Exit> {
+    let config = load::load_as(path, Options { without_secrets: args.without_secrets })?;
+    check_filters(&config)?;
+    let base = base(&config);
+    for integration in &config.integrations {
+        for line in describe(&config, integration, &base).map_err(Exit::failed)? {
+            style::line(&line);
+        }
+    }
+    style::line(&format!(
+        "{} is good: {} integrations, {} connections, {} destinations, {} routes.",
+        path.display(),
+        config.integrations.len(),
+        config.connections.len(),
+        config.destinations.len(),
+        config.routes.len()
+    ));
+    if config.gateway.public_url.is_none() && !config.integrations.is_empty() {
+        style::warning("gateway.public_url is not set: the URLs above are this machine's, not what providers call");
+    }
+    Ok(())
+}
+
+/// Compiles every route's filter, which needs the router's language.
+///
+/// # Errors
+/// With every filter that doesn't compile.
+pub(crate) fn check_filters(config: &Config) -> Result<(), Exit> {
+    let filters = config.routes.iter().filter_map(|route| Some((&route.id, route.filter.as_ref()?)));
+    let bad: Vec<_> = filters
+        .filter_map(|(id, filter)| Some(format!("route {id}: filter: {}", gatepost_router::filter::check(filter).err()?)))
+        .collect();
+    if bad.is_empty() { Ok(()) } else { Err(Exit::Configuration(bad.join("\n"))) }
+}
+
+fn base(config: &Config) -> Url {
+    let local = || format!("http://{}", config.gateway.listen).parse().ok();
+    let base = config.gateway.public_url.clone().or_else(local);
+    base.unwrap_or_else(|| Url::from_directory_path("/").unwrap_or_else(|()| unreachable!("/ is absolute")))
+}
+
+fn describe(config: &Config, integration: &Integration, base: &Url) -> Result<Vec<String>, String> {
+    let url = send::webhook_url(base, integration)?;
+    let provider = &integration.provider;
+    let mut lines = vec![format!("{} {}", style::paint(BOLD, integration.id.as_str()), style::paint(DIM, &provider.title))];
+    lines.push(format!("  URL     {url}"));
+    for secret in &integration.secrets {
+        let until = secret.until().map_or_else(String::new, |until| format!(", accepted until {until}"));
+        lines.push(format!("  secret  from {}{until}", secret.source()));
+    }
+    let own = config.connections.iter().filter(|connection| connection.integration == integration.id);
+    for connection in own.filter(|connection| !connection.secrets.is_empty()) {
+        for secret in &connection.secrets {
+            lines.push(format!("  {url}/{}  secret from {}", connection.id, secret.source()));
+        }
+    }
+    if integration.unverified {
+        lines.push(format!("  {}", style::paint(WARN, "requests are NOT verified (unverified = true)")));
+    }
+    lines.extend(provider.setup.iter().map(|setup| format!("  paste   {setup}")));
+    lines.extend(provider.docs.iter().map(|docs| format!("  {}", style::paint(DIM, docs))));
+    lines.push(String::new());
+    Ok(lines)
+}

@@ -1,0 +1,92 @@
+//! `gatepost dev`: every role on the embedded store, a demo configuration, a sample backend, and a genuine sample per
+//! provider with each of its steps printed.
+
+mod backend;
+mod demo;
+mod narrate;
+mod samples;
+mod steps;
+
+pub(crate) use demo::private;
+
+use std::sync::Arc;
+
+use gatepost_config::Config;
+use gatepost_event::Store;
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use self::{narrate::Narrator, samples::Samples, steps::Report};
+use crate::{
+    args::DevArgs,
+    exit::Exit,
+    http, load,
+    process::{self, Process},
+    signals,
+    style::{self, DIM},
+};
+
+/// Runs everything, posts the samples, and stays up unless asked for once.
+pub(crate) async fn dev(args: DevArgs) -> Result<(), Exit> {
+    let (report, steps) = steps::listen();
+    let shutdown = signals::shutdown()?;
+    let gateway = process::bind(args.listen, "--listen").await?;
+    let address = process::bound(&gateway);
+    let home = demo::Home::create(&address)?;
+
+    let backend = match &args.forward {
+        Some(url) => url.clone(),
+        None => start_backend(&home, report, shutdown.clone()).await?,
+    };
+    home.write(&backend)?;
+    let config = Arc::new(load::load(&home.config())?);
+    let running = start(config.clone(), gateway, shutdown.clone()).await?;
+
+    let narrator = Narrator::new(args.json);
+    narrator.remark(&format!("Gatepost receives at http://{address}/webhooks/... and delivers to {backend}"));
+    let mut samples = Samples::new(&config, narrator, steps, args.forward.is_none());
+    let outcome = samples.post_all(&shutdown).await;
+    if !args.once && !shutdown.is_cancelled() {
+        samples.narrator().remark(&more(&home, &config));
+        samples.follow(&shutdown).await;
+    }
+    shutdown.cancel();
+    running.await.map_err(|error| Exit::failed(format!("the process crashed: {error}")))??;
+    if args.once { outcome } else { Ok(()) }
+}
+
+async fn start_backend(home: &demo::Home, report: Report, shutdown: CancellationToken) -> Result<url::Url, Exit> {
+    let listener = process::bind(([127, 0, 0, 1], 0).into(), "the sample backend").await?;
+    let url = format!("http://{}/webhooks", process::bound(&listener));
+    tokio::spawn(http::serve(listener, backend::router(home.signing_key(), report), shutdown));
+    url.parse().map_err(|error| Exit::failed(format!("{url}: {error}")))
+}
+
+async fn start(
+    config: Arc<Config>,
+    gateway: TcpListener,
+    shutdown: CancellationToken,
+) -> Result<JoinHandle<Result<(), Exit>>, Exit> {
+    let store = Store::open(&config.store, &config.retention).await.map_err(|error| Exit::failed(error.to_string()))?;
+    let (keep, config) = watch::channel(config);
+    let process = Process { config, store, gateway: Some(gateway), router: true, ops: None, shutdown };
+    Ok(tokio::spawn(async move {
+        let ended = process.run().await;
+        drop(keep);
+        ended
+    }))
+}
+
+/// How to send more.
+fn more(home: &demo::Home, config: &Config) -> String {
+    let file = home.config();
+    let lines = config.integrations.iter().flat_map(|integration| {
+        let file = file.display();
+        integration.provider.samples.iter().map(move |sample| {
+            format!("  gatepost --config {file} send {} {}", integration.id, sample.event)
+        })
+    });
+    let lines: Vec<_> = lines.collect();
+    let note = style::paint(DIM, "Ctrl-C ends; the demo's files go with it.");
+    format!("\nSend more, from another terminal:\n{}\n{note}", lines.join("\n"))
+}

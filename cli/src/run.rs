@@ -1,0 +1,56 @@
+//! `gatepost run`: starts in a fixed order and fails before doing anything.
+
+use std::{path::Path, sync::Arc};
+
+use gatepost_config::Config;
+use gatepost_event::Store;
+use tokio::sync::watch;
+
+use crate::{
+    args::{Role, RunArgs},
+    exit::Exit,
+    load, logging,
+    process::{self, Process},
+    reload, signals,
+};
+
+/// Runs the roles until asked to stop.
+pub(crate) async fn run(path: &Path, args: RunArgs) -> Result<(), Exit> {
+    logging::start(&args.log)?;
+    let shutdown = signals::shutdown()?;
+    let config = load::load(path)?;
+    let has = |role| args.roles.is_empty() || args.roles.contains(&role);
+
+    let ops = process::bind(config.ops.listen, "ops.listen").await?;
+    let gateway = match has(Role::Gateway) {
+        true => Some(process::bind(config.gateway.listen, "gateway.listen").await?),
+        false => None,
+    };
+    let store = open(&config).await?;
+    tracing::info!(ops = process::bound(&ops), "metrics and health");
+    if let Some(listener) = &gateway {
+        tracing::info!(gateway = process::bound(listener), "receiving webhooks");
+    }
+
+    let (publish, config) = watch::channel(Arc::new(config));
+    reload::follow(path.to_owned(), publish, shutdown.clone())?;
+    Process { config, store, gateway, router: has(Role::Router), ops: Some(ops), shutdown }.run().await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Opens the store and says what it promises.
+async fn open(config: &Config) -> Result<Store, Exit> {
+    let store = Store::open(&config.store, &config.retention).await.map_err(|error| Exit::failed(error.to_string()))?;
+    let promises = store.promises();
+    tracing::info!(
+        engine = promises.engine,
+        acknowledged_means = promises.durability,
+        dedupe_window = gatepost_config::units::format_span(promises.dedupe_window),
+        "store opened"
+    );
+    for warning in promises.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(store)
+}
