@@ -1,0 +1,17 @@
+//! What every engine of the store keeps: one suite, written once, run against each engine.
+//!
+//! A case is an `async fn(&Fixture)` in the file of its subject; [`fixture::contract`] makes a test of it for every
+//! engine. What only one engine promises stands in that engine's own file.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "this is a test: it fails by panicking"
+)]
+
+mod append;
+mod fixture;
+mod journey;
+mod make;
+mod wait;
