@@ -43,7 +43,9 @@ pub(crate) fn check(path: &Path, args: &CheckArgs) -> Result<(), Exit> {
 pub(crate) fn check_filters(config: &Config) -> Result<(), Exit> {
     let filters = config.routes.iter().filter_map(|route| Some((&route.id, route.filter.as_ref()?)));
     let bad: Vec<_> = filters
-        .filter_map(|(id, filter)| Some(format!("route {id}: filter: {}", gatepost_router::filter::check(filter).err()?)))
+        .filter_map(|(id, filter)| {
+            Some(format!("route {id}: filter: {}", gatepost_router::filter::check(filter).err()?))
+        })
         .collect();
     if bad.is_empty() { Ok(()) } else { Err(Exit::Configuration(bad.join("\n"))) }
 }
@@ -57,7 +59,8 @@ fn base(config: &Config) -> Url {
 fn describe(config: &Config, integration: &Integration, base: &Url) -> Result<Vec<String>, String> {
     let url = send::webhook_url(base, integration)?;
     let provider = &integration.provider;
-    let mut lines = vec![format!("{} {}", style::paint(BOLD, integration.id.as_str()), style::paint(DIM, &provider.title))];
+    let mut lines =
+        vec![format!("{} {}", style::paint(BOLD, integration.id.as_str()), style::paint(DIM, &provider.title))];
     lines.push(format!("  URL     {url}"));
     for secret in &integration.secrets {
         let until = secret.until().map_or_else(String::new, |until| format!(", accepted until {until}"));

@@ -82,9 +82,11 @@ fn more(home: &demo::Home, config: &Config) -> String {
     let file = home.config();
     let lines = config.integrations.iter().flat_map(|integration| {
         let file = file.display();
-        integration.provider.samples.iter().map(move |sample| {
-            format!("  gatepost --config {file} send {} {}", integration.id, sample.event)
-        })
+        integration
+            .provider
+            .samples
+            .iter()
+            .map(move |sample| format!("  gatepost --config {file} send {} {}", integration.id, sample.event))
     });
     let lines: Vec<_> = lines.collect();
     let note = style::paint(DIM, "Ctrl-C ends; the demo's files go with it.");

@@ -5,7 +5,9 @@ use std::sync::{
     atomic::{AtomicU8, Ordering},
 };
 
-use axum::{Router, extract::State, http::StatusCode, http::header::CONTENT_TYPE, response::IntoResponse, routing::get};
+use axum::{
+    Router, extract::State, http::StatusCode, http::header::CONTENT_TYPE, response::IntoResponse, routing::get,
+};
 use gatepost_event::{Store, store::Health};
 use prometheus::{Registry, TEXT_FORMAT, TextEncoder};
 

@@ -37,7 +37,9 @@ pub(crate) async fn store(path: &Path, command: &StoreCommand) -> Result<(), Exi
             for line in &differences {
                 style::line(line);
             }
-            Err(Exit::failed("the store differs from what the configuration asks for; `gatepost store init` changes it"))
+            Err(Exit::failed(
+                "the store differs from what the configuration asks for; `gatepost store init` changes it",
+            ))
         }
     }
 }

@@ -37,12 +37,7 @@ struct Seen {
 }
 
 impl Samples {
-    pub(crate) fn new(
-        config: &Arc<Config>,
-        narrator: Narrator,
-        steps: mpsc::Receiver<Step>,
-        judged: bool,
-    ) -> Self {
+    pub(crate) fn new(config: &Arc<Config>, narrator: Narrator, steps: mpsc::Receiver<Step>, judged: bool) -> Self {
         Self { config: config.clone(), narrator, steps, judged }
     }
 
@@ -61,10 +56,8 @@ impl Samples {
             let title = integration.provider.title.clone();
             let sample = integration.provider.samples.first().map_or("", |sample| sample.event.as_str());
             self.narrator.begin(&title, sample);
-            let followed = shutdown.run_until_cancelled(tokio::time::timeout(
-                SAMPLE_DEADLINE,
-                self.post(integration.id.as_str(), &title),
-            ));
+            let followed = shutdown
+                .run_until_cancelled(tokio::time::timeout(SAMPLE_DEADLINE, self.post(integration.id.as_str(), &title)));
             match followed.await {
                 None => return Err(Exit::failed("stopped before every sample was through")),
                 Some(Ok(Ok(()))) => passed += 1,

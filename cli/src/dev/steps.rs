@@ -48,10 +48,7 @@ pub(crate) fn listen() -> (Report, mpsc::Receiver<Step>) {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
-    tracing_subscriber::registry()
-        .with(collect.with_filter(only_steps))
-        .with(lines.with_filter(problems))
-        .init();
+    tracing_subscriber::registry().with(collect.with_filter(only_steps)).with(lines.with_filter(problems)).init();
     (report, steps)
 }
 
