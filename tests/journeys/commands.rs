@@ -1,0 +1,108 @@
+//! What people type.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::{Command, Stdio},
+};
+
+use gatepost_tests::gatepost::{Home, binary};
+use serde_json::Value;
+
+#[test]
+fn dev_delivers_a_verified_sample_of_five_providers_with_no_other_set_up() {
+    let mut command = Command::new(binary());
+    command.args(["dev", "--once", "--json", "--listen", "127.0.0.1:0"]).stdin(Stdio::null());
+    let output = command.output().expect("the binary runs");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+
+    let mut steps: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in text.lines() {
+        let step: Value = serde_json::from_str(line).expect("one JSON object a line");
+        if let Some(provider) = step["provider"].as_str() {
+            assert!(step["ms"].is_number(), "{line}");
+            steps.entry(provider.to_owned()).or_default().insert(step["step"].as_str().expect("a step").to_owned());
+        }
+    }
+    assert_eq!(steps.len(), 5, "{steps:?}");
+    for (provider, seen) in steps {
+        for step in ["received", "verified", "attributed", "stored", "routed", "delivered", "checked"] {
+            assert!(seen.contains(step), "{provider} lacks {step}: {seen:?}");
+        }
+    }
+}
+
+#[test]
+fn dev_that_can_t_deliver_says_so_with_its_exit_code() {
+    let refused = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound");
+    let url = format!("http://{refused}/nobody-listens-here");
+    let mut command = Command::new(binary());
+    command.args(["dev", "--once", "--json", "--listen", "127.0.0.1:0", "--forward", &url]).stdin(Stdio::null());
+    let output = command.output().expect("the binary runs");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\"step\":\"retrying\""), "{output:?}");
+}
+
+#[test]
+fn every_error_of_the_file_is_reported_at_once_with_its_place_and_the_code_is_78() {
+    let bad = "[gateway]\nlisten = \"nowhere\"\nlissten = 1\n\n[[integration]]\nid = \"a b\"\nprovider = \"githab\"\n\
+               secrets = [\"in the clear\"]\n\n[[route]]\nid = \"r\"\nforward = [\"missing\"]\n";
+    let home = Home::new(bad, &[]);
+    let output = home.command(&["check"]);
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    for (place, word) in
+        [(":2:", "listen"), (":3:", "lissten"), (":6:", "id"), (":7:", "github"), (":8:", "env"), (":12:", "missing")]
+    {
+        assert!(said.lines().any(|line| line.contains(place)), "no error at {place}: {said}");
+        assert!(said.contains(word), "nothing about {word}: {said}");
+    }
+    assert!(!said.contains("in the clear"), "a secret is not repeated");
+}
+
+#[test]
+fn check_shows_each_url_its_secret_s_source_and_where_to_paste_it() {
+    let config = "[gateway]\npublic_url = \"https://hooks.example.com\"\n\n[[integration]]\nid = \"gh\"\nprovider = \"github\"\n\
+                  secrets = [{ file = \"gh\" }]\n\n[[destination]]\nid = \"b\"\nurl = \"https://example.com/hooks\"\n\
+                  secrets = [{ file = \"signing\" }]\n\n[[route]]\nid = \"r\"\nforward = [\"b\"]\n";
+    let secret = "a secret that must not be printed";
+    let home = Home::new(config, &[("gh", secret), ("signing", crate::setup::SIGNING)]);
+    let output = home.command(&["check"]);
+    let said = String::from_utf8(output.stdout).expect("text");
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("https://hooks.example.com/webhooks/gh"), "{said}");
+    assert!(said.contains("gh\n") && said.contains("ebhook"), "{said}");
+    assert!(!said.contains(secret));
+
+    home.write("gatepost.toml", &config.replace("forward", "filter = \"event.type ==\"\nforward"));
+    let output = home.command(&["check"]);
+    assert_eq!(output.status.code(), Some(78), "a filter that doesn't compile");
+}
+
+#[test]
+fn init_writes_a_file_that_check_likes_and_overwrites_nothing() {
+    let home = Home::new("", &[]);
+    std::fs::remove_file(home.path("gatepost.toml")).expect("there");
+    let output = home.command(&["init", "github", "stripe"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = home.command(&["check"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("/webhooks/github") && said.contains("/webhooks/stripe"), "{said}");
+    let secret = std::fs::read_to_string(home.path("secrets/github")).expect("made");
+    assert!(!said.contains(&secret));
+
+    assert_eq!(home.command(&["init", "slack"]).status.code(), Some(1), "the file is there already");
+    assert_eq!(home.command(&["init"]).status.code(), Some(2), "usage");
+}
+
+#[test]
+fn secret_new_prints_a_key_of_32_bytes_that_is_never_the_same() {
+    let home = Home::new("", &[]);
+    let fresh = || String::from_utf8(home.command(&["secret", "new"]).stdout).expect("text");
+    let (one, two) = (fresh(), fresh());
+    assert_ne!(one, two);
+    let key = one.trim().strip_prefix("whsec_").expect("the standard prefix");
+    let key = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, key).expect("base64");
+    assert_eq!(key.len(), 32);
+}

@@ -1,0 +1,8 @@
+//! Journeys of webhooks through the true binary.
+
+mod commands;
+mod corpus;
+mod forgery;
+mod hostile;
+mod setup;
+mod structure;

@@ -1,0 +1,147 @@
+//! A running Gatepost with GitHub on one side and a recording backend on the other, on each engine.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use gatepost_config::load::{self, Options};
+use gatepost_event::{Event, Store};
+use gatepost_tests::{
+    backend::Backend,
+    gatepost::{Gatepost, Home},
+    nats_server::{NatsCluster, NatsServer},
+};
+
+/// GitHub's webhook secret.
+pub const SECRET: &str = "it's a secret to everybody";
+/// The destination's signing secret.
+pub const SIGNING: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwmuf8Yd4zsY4=";
+/// Longest wait for deliveries.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where events are stored.
+pub enum Engine {
+    /// SQLite in the test's folder.
+    Embedded,
+    /// A nats-server of the test's own.
+    Nats(NatsServer),
+    /// Three of them.
+    Cluster(NatsCluster),
+}
+
+impl Engine {
+    /// The `[store]` section.
+    fn section(&self) -> String {
+        match self {
+            Self::Embedded => "engine = \"embedded\"\npath = \"data\"".to_owned(),
+            Self::Nats(server) => Self::nats(&[server.url()], 1),
+            Self::Cluster(cluster) => Self::nats(&cluster.urls(), 3),
+        }
+    }
+
+    fn nats(urls: &[String], replicas: usize) -> String {
+        format!(
+            "engine = \"nats\"\nurl = {}\nreplicas = {replicas}\ndurability = \"replicated\"\npartitions = 4\nshards = 4",
+            serde_json::to_string(&urls.join(",")).expect("text")
+        )
+    }
+
+    const fn is_embedded(&self) -> bool {
+        matches!(self, Self::Embedded)
+    }
+}
+
+/// What a test sets up.
+pub struct Journey {
+    /// The engine, and its servers.
+    pub engine: Engine,
+    /// The folder of the configuration.
+    pub home: Home,
+    /// The customer's backend.
+    pub backend: Backend,
+}
+
+impl Journey {
+    /// GitHub with `unmatched` as given, a connection per installation, one operator's destination, one route.
+    pub async fn new(engine: Engine, unmatched: &str, installations: &BTreeSet<u64>) -> Self {
+        let backend = Backend::start().await;
+        let connections: String = installations
+            .iter()
+            .map(|id| format!("[[connection]]\nintegration = \"github\"\nid = \"c{id}\"\naccount = \"{id}\"\ntenant = \"t{id}\"\n\n"))
+            .collect();
+        let config = format!(
+            "[gateway]\nlisten = \"127.0.0.1:0\"\n\n[ops]\nlisten = \"127.0.0.1:0\"\n\n[store]\n{}\n\n\
+             [[integration]]\nid = \"github\"\nprovider = \"github\"\nsecrets = [{{ file = \"github\" }}]\n\
+             unmatched = \"{unmatched}\"\n\n\
+             [[integration]]\nid = \"other\"\nprovider = \"github\"\nsecrets = [{{ file = \"other\" }}]\n\n\
+             {connections}\
+             [[destination]]\nid = \"backend\"\nurl = \"{}\"\nprivate = true\nsecrets = [{{ file = \"signing\" }}]\n\
+             schedule = [\"0s\", \"200ms\", \"1s\", \"1s\", \"2s\", \"2s\", \"2s\", \"2s\", \"2s\", \"2s\"]\n\n\
+             [[route]]\nid = \"all\"\nforward = [\"backend\"]\n",
+            engine.section(),
+            backend.url(),
+        );
+        let files = [("github", SECRET), ("other", "another integration's secret"), ("signing", SIGNING)];
+        let home = Home::new(&config, &files);
+        let journey = Self { engine, home, backend };
+        if !journey.engine.is_embedded() {
+            let output = journey.home.command(&["store", "init"]);
+            assert!(output.status.success(), "store init: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        journey
+    }
+
+    /// Starts every role in one process.
+    pub async fn run(&self) -> Gatepost {
+        self.home.run(&[]).await
+    }
+
+    /// Opens the store as a role does. The embedded one belongs to one process: stop it first.
+    pub async fn store(&self) -> Store {
+        let path = self.home.path("gatepost.toml");
+        let loaded = load::load(&path, &load::std_env, Options::default()).expect("a good configuration");
+        let mut settings = loaded.config.store;
+        if let gatepost_config::Engine::Embedded { path } = &mut settings.engine {
+            *path = self.home.path("data");
+        }
+        Store::open(&settings, &loaded.config.retention).await.expect("the store opens")
+    }
+}
+
+/// Everything parked.
+pub async fn unmatched(store: &Store) -> Vec<Event> {
+    let mut all: Vec<Event> = Vec::new();
+    let mut after = 0;
+    loop {
+        let page = store.unmatched(None, None, after, 100).await.expect("readable");
+        let Some(last) = page.last() else { return all };
+        after = last.position;
+        all.extend(page.into_iter().map(|parked| parked.event));
+    }
+}
+
+/// One test per engine from one body: `each_engine!(name(engine) { .. })`.
+macro_rules! each_engine {
+    ($(#[$meta:meta])* $name:ident) => {
+        mod $name {
+            use super::$name as body;
+            use crate::setup::Engine;
+            use gatepost_tests::nats_server::{NatsCluster, NatsServer};
+
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread")]
+            async fn embedded() {
+                body(Engine::Embedded).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn nats() {
+                body(Engine::Nats(NatsServer::start().await)).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn nats_r3() {
+                body(Engine::Cluster(NatsCluster::start(3).await)).await;
+            }
+        }
+    };
+}
+pub(crate) use each_engine;
