@@ -1,5 +1,6 @@
 //! Drills: short here, long by `tests/proof/run NAME`, which sets `GATEPOST_PROOF=full`.
 
+mod backlog;
 mod crash;
 mod load;
 mod outage;

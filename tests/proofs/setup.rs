@@ -36,6 +36,12 @@ impl Site {
     /// On SQLite, or on a NATS server of its own.
     pub async fn new(nats: Option<NatsServer>) -> Self {
         let backend = Backend::start().await;
+        let url = backend.url();
+        Self { backend, ..Self::with_destinations(nats, &[("backend", &url)]).await }
+    }
+
+    /// As [`Self::new`], with these destinations; the route goes to the one called `backend`.
+    pub async fn with_destinations(nats: Option<NatsServer>, destinations: &[(&str, &str)]) -> Self {
         let store = match &nats {
             None => "engine = \"embedded\"\npath = \"data\"".to_owned(),
             Some(server) => format!(
@@ -46,13 +52,20 @@ impl Site {
         let connections: String = (0..CONNECTIONS)
             .map(|n| format!("[[connection]]\nintegration = \"github\"\nid = \"c{n}\"\naccount = \"{n}\"\n\n"))
             .collect();
+        let destinations: String = destinations
+            .iter()
+            .map(|(id, url)| {
+                format!(
+                    "[[destination]]\nid = \"{id}\"\nurl = \"{url}\"\nprivate = true\n\
+                     secrets = [{{ file = \"signing\" }}]\n\
+                     schedule = [\"0s\", \"500ms\", \"1s\", \"2s\", \"5s\", \"5s\", \"5s\", \"5s\"]\n\n"
+                )
+            })
+            .collect();
         let config = format!(
             "[gateway]\nlisten = \"127.0.0.1:0\"\n\n[ops]\nlisten = \"127.0.0.1:0\"\n\n[store]\n{store}\n\n\
              [[integration]]\nid = \"github\"\nprovider = \"github\"\nsecrets = [{{ file = \"github\" }}]\n\n{connections}\
-             [[destination]]\nid = \"backend\"\nurl = \"{}\"\nprivate = true\nsecrets = [{{ file = \"signing\" }}]\n\
-             schedule = [\"0s\", \"500ms\", \"1s\", \"2s\", \"5s\", \"5s\", \"5s\", \"5s\"]\n\n\
-             [[route]]\nid = \"all\"\nforward = [\"backend\"]\n",
-            backend.url()
+             {destinations}[[route]]\nid = \"all\"\nforward = [\"backend\"]\n"
         );
         let signing = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwmuf8Yd4zsY4=";
         let home = Home::new(&config, &[("github", SECRET), ("signing", signing)]);
@@ -60,6 +73,7 @@ impl Site {
             let output = home.command(&["store", "init"]);
             assert!(output.status.success(), "store init: {}", String::from_utf8_lossy(&output.stderr));
         }
+        let backend = Backend::start().await;
         Self { backend, nats, home, running: BTreeMap::new(), addresses: BTreeMap::new() }
     }
 
