@@ -1,1 +1,33 @@
-//! Placeholder.
+//! The gateway: proves a webhook genuine, works out whose it is, stores it durably and only then answers 2xx.
+//!
+//! [`receive`](receive::receive) tells the way of one webhook; every stage of it is a file of its own. A stage takes the
+//! type that the stage before it made, and only that stage can make it: an unverified body can't reach the store.
+
+mod answer;
+mod attribute;
+mod event;
+mod extract;
+mod failure;
+mod fields;
+mod handshake;
+mod inbound;
+mod listener;
+mod metrics;
+mod reason;
+mod receive;
+mod request;
+mod serve;
+mod sign;
+mod split;
+mod store;
+mod tables;
+mod verify;
+
+#[cfg(test)]
+mod fixtures;
+
+pub use reason::Reason;
+pub use request::RawRequest;
+pub use serve::{RunError, Stopped, run};
+pub use sign::{SignError, Unsigned, sign};
+pub use verify::{Judge, Passed, verify};

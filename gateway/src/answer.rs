@@ -1,0 +1,172 @@
+//! Turns what became of a request into its answer: the one place that does.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{body::Body, response::Response};
+use gatepost_event::{RequestId, store::Refusal};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use crate::{
+    failure::Failure,
+    handshake::Reply,
+    inbound::{Arrival, Inbound},
+    metrics::NO_INTEGRATION,
+    reason::Reason,
+    serve::Gateway,
+    store::Stored,
+};
+
+/// What an accepted request is answered with.
+pub(crate) enum Answer {
+    /// A handshake's answer.
+    Handshake(Reply),
+    /// All its events are stored.
+    Stored(Stored),
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("gatepost-request-id");
+const RESULT: HeaderName = HeaderName::from_static("gatepost-result");
+
+/// Seconds after which a provider may try again what we could not take.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+
+/// Most bytes of a refused request's body that are kept.
+const QUARANTINED_BYTES_MAX: usize = 1024 * 1024;
+
+/// Answers a request, counts it, and keeps it when it was refused.
+pub(crate) fn respond(
+    gateway: &Gateway,
+    arrival: &Arrival,
+    began: Instant,
+    outcome: Result<Answer, Failure>,
+) -> Response {
+    let integration = arrival.endpoint.integration.id.as_str();
+    let responses = &arrival.endpoint.provider().responses;
+    let (word, response) = match outcome {
+        Ok(Answer::Stored(stored)) => {
+            let word = stored.outcome().word();
+            let response = accepted(responses.accepted_status, &responses.accepted_body, word);
+            (word, response)
+        }
+        Ok(Answer::Handshake(reply)) => ("handshake", handshaken(reply)),
+        Err(failure) => {
+            if let Failure::Refused(reason, inbound) = &failure {
+                refuse(gateway, *reason, inbound);
+            }
+            let word = failure.word();
+            (word, failed(arrival, &failure))
+        }
+    };
+    gateway.metrics.answered(integration, word, began.elapsed());
+    identified(response, arrival.request)
+}
+
+/// Answers a request to a path that leads nowhere.
+pub(crate) fn unknown_endpoint(gateway: &Gateway, request: RequestId, began: Instant) -> Response {
+    gateway.metrics.answered(NO_INTEGRATION, "unknown_endpoint", began.elapsed());
+    identified(error(StatusCode::NOT_FOUND, "unknown_endpoint", request, None), request)
+}
+
+fn failed(arrival: &Arrival, failure: &Failure) -> Response {
+    let request = arrival.request;
+    let plain = |status: StatusCode, word: &str| error(status, word, request, None);
+    match failure {
+        Failure::Refused(..) => {
+            let status = StatusCode::from_u16(arrival.endpoint.provider().responses.refused_status);
+            plain(status.unwrap_or(StatusCode::UNAUTHORIZED), "signature_rejected")
+        }
+        Failure::MethodNotAllowed => {
+            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
+            let allow = HeaderValue::from_str(&arrival.endpoint.profile.allow);
+            response.headers_mut().extend(allow.ok().map(|allow| (header::ALLOW, allow)));
+            response
+        }
+        Failure::BodyTooLarge(limit) => error(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", request, Some(*limit)),
+        Failure::UnsupportedEncoding => plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding"),
+        Failure::BodyTimeout => plain(StatusCode::REQUEST_TIMEOUT, "body_timeout"),
+        Failure::BodyBroken => plain(StatusCode::BAD_REQUEST, "body_broken"),
+        Failure::Overloaded | Failure::StoreAway | Failure::Panicked => {
+            let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+            response
+        }
+    }
+}
+
+fn accepted(status: u16, body: &str, word: &'static str) -> Response {
+    let mut response = Response::new(Body::from(body.to_owned()));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    let content_type = match body.as_bytes().first() {
+        None => None,
+        Some(b'{' | b'[') => Some("application/json"),
+        Some(b'<') => Some("text/xml; charset=utf-8"),
+        Some(_) => Some("text/plain; charset=utf-8"),
+    };
+    let headers = response.headers_mut();
+    headers.extend(content_type.map(|kind| (header::CONTENT_TYPE, HeaderValue::from_static(kind))));
+    headers.insert(RESULT, HeaderValue::from_static(word));
+    response
+}
+
+/// A handshake's answer echoes text from outside: no browser may make more of it than text.
+fn handshaken(reply: Reply) -> Response {
+    let mut response = Response::new(Body::from(reply.body));
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
+    let headers = response.headers_mut();
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_str(&reply.content_type).unwrap_or(text));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'"));
+    headers.insert(RESULT, HeaderValue::from_static("handshake"));
+    response
+}
+
+fn error(status: StatusCode, word: &str, request: RequestId, limit: Option<u64>) -> Response {
+    let limit = limit.map_or_else(String::new, |limit| format!(r#","limit":{limit}"#));
+    let body = format!(r#"{{"error":"{word}"{limit},"request_id":"{request}"}}"#);
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn identified(mut response: Response, request: RequestId) -> Response {
+    let id = HeaderValue::from_str(&request.to_string());
+    response.headers_mut().extend(id.ok().map(|id| (REQUEST_ID, id)));
+    response
+}
+
+/// Counts a refusal and keeps the request for the operator; never waits.
+fn refuse(gateway: &Gateway, reason: Reason, inbound: &Arc<Inbound>) {
+    let integration = &inbound.endpoint().integration.id;
+    tracing::debug!(target: "gatepost::step", step = "refused", request = %inbound.arrival.request,
+        reason = reason.code());
+    gateway.metrics.refused(integration.as_str(), reason);
+    let kept = inbound.raw.body.len() <= QUARANTINED_BYTES_MAX && gateway.store.quarantine(refusal(reason, inbound));
+    if !kept {
+        gateway.metrics.quarantine_dropped(integration.as_str());
+    }
+}
+
+/// A refused request with exactly what decides over it, so that it can be judged again: no other header of it is kept,
+/// least of all cookies and credentials.
+fn refusal(reason: Reason, inbound: &Inbound) -> Refusal {
+    let evidence = &inbound.endpoint().profile.evidence;
+    let raw = &inbound.raw;
+    Refusal {
+        request: inbound.arrival.request,
+        integration: inbound.endpoint().integration.id.clone(),
+        received_at: inbound.received_at,
+        reason: reason.code().to_owned(),
+        method: raw.method.to_string(),
+        target: raw.target.clone(),
+        headers: kept(&raw.headers, |name| evidence.contains(name)),
+        body: raw.body.clone(),
+    }
+}
+
+fn kept(headers: &HeaderMap, keep: impl Fn(&str) -> bool) -> Vec<(String, bytes::Bytes)> {
+    let kept = headers.iter().filter(|(name, _)| keep(name.as_str()));
+    kept.map(|(name, value)| (name.to_string(), bytes::Bytes::copy_from_slice(value.as_bytes()))).collect()
+}

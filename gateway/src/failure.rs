@@ -1,0 +1,45 @@
+//! Why a request ended without being accepted.
+
+use std::sync::Arc;
+
+use crate::{inbound::Inbound, reason::Reason};
+
+/// Why a request ended without being accepted.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It could not be proven genuine, or read with one meaning.
+    Refused(Reason, Arc<Inbound>),
+    /// A method that the provider doesn't use.
+    MethodNotAllowed,
+    /// A content encoding other than identity: what is signed is not what would be read.
+    UnsupportedEncoding,
+    /// A body over the provider's limit, in bytes.
+    BodyTooLarge(u64),
+    /// A body that did not arrive in time.
+    BodyTimeout,
+    /// The connection broke, or what came is not HTTP, before the body ended.
+    BodyBroken,
+    /// Too many bytes of bodies are held at once.
+    Overloaded,
+    /// The store did not confirm in time, or has no room.
+    StoreAway,
+    /// A bug; the request may come again.
+    Panicked,
+}
+
+impl Failure {
+    /// Its word in metrics.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
+            Self::Refused(..) => "refused",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::UnsupportedEncoding => "unsupported_encoding",
+            Self::BodyTooLarge(_) => "body_too_large",
+            Self::BodyTimeout => "body_timeout",
+            Self::BodyBroken => "body_broken",
+            Self::Overloaded => "overloaded",
+            Self::StoreAway => "unavailable",
+            Self::Panicked => "panicked",
+        }
+    }
+}

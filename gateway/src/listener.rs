@@ -1,0 +1,146 @@
+//! Accepts connections and serves HTTP/1 on them, each within its time.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Router, body::Body};
+use http::Request;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt;
+
+use crate::metrics::Metrics;
+
+/// Bounds on connections.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Connections open at once.
+    pub(crate) connections_max: usize,
+    /// Time for a request's head, and for an idle connection.
+    pub(crate) head_timeout: Duration,
+}
+
+/// Most bytes of a request's head.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Most headers of a request.
+const HEADERS_MAX: usize = 64;
+/// A connection on which nothing began or ended for so long is cut, whatever it waits for.
+const STALLED_AFTER: Duration = Duration::from_secs(60);
+/// What a connection without a request under way gets at the end, to finish sending one or to close.
+const LAST_HEAD: Duration = Duration::from_millis(500);
+/// Waits after an accept error that will not pass by itself, such as no free file descriptor.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// Requests on one connection.
+#[derive(Default)]
+struct Activity {
+    begun: AtomicU64,
+    ended: AtomicU64,
+}
+
+/// Accepts until `shutdown`; the connections still open are in the tracker, and end by themselves.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    metrics: &Metrics,
+    shutdown: &CancellationToken,
+) -> TaskTracker {
+    let slots = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
+    let connections = TaskTracker::new();
+    let mut backoff = BACKOFF.0;
+    loop {
+        let next = async {
+            let slot = Arc::clone(&slots).acquire_owned().await;
+            (slot, listener.accept().await)
+        };
+        let (slot, accepted) = tokio::select! {
+            () = shutdown.cancelled() => return connections,
+            next = next => next,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                backoff = BACKOFF.0;
+                let (router, open, shutdown) = (router.clone(), metrics.connection(), shutdown.clone());
+                connections.spawn(async move {
+                    serve(stream, router, limits, shutdown).await;
+                    drop((slot, open));
+                });
+            }
+            Err(error) if is_of_the_client(&error) => {}
+            Err(error) => {
+                metrics.accept_error();
+                tracing::error!(%error, wait = ?backoff, "can't accept connections; free file descriptors or memory");
+                tokio::time::sleep(backoff).await;
+                backoff = backoff.saturating_mul(2).min(BACKOFF.1);
+            }
+        }
+    }
+}
+
+/// Whether an accept error is about one connection that its client gave up.
+fn is_of_the_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// Serves one connection until it closes, stalls, or the gateway stops.
+async fn serve(stream: TcpStream, router: Router, limits: Limits, shutdown: CancellationToken) {
+    // Answers are small; without this they would wait for the client's acknowledgement of the one before.
+    let _ = stream.set_nodelay(true);
+    let activity = Arc::new(Activity::default());
+    let service = {
+        let activity = Arc::clone(&activity);
+        service_fn(move |request: Request<Incoming>| {
+            let (router, activity) = (router.clone(), Arc::clone(&activity));
+            async move {
+                activity.begun.fetch_add(1, Ordering::Relaxed);
+                let response = router.oneshot(request.map(Body::new)).await;
+                activity.ended.fetch_add(1, Ordering::Relaxed);
+                response
+            }
+        })
+    };
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_timeout)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = stalled(&activity, STALLED_AFTER) => return,
+        () = shutdown.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    tokio::select! {
+        _ = connection => {}
+        () = stalled(&activity, LAST_HEAD) => {}
+    }
+}
+
+/// Waits until no request has been under way, begun or ended for a time.
+async fn stalled(activity: &Activity, after: Duration) {
+    let mut seen = activity.begun.load(Ordering::Relaxed);
+    loop {
+        tokio::time::sleep(after).await;
+        let (begun, ended) = (activity.begun.load(Ordering::Relaxed), activity.ended.load(Ordering::Relaxed));
+        if begun == ended && begun == seen {
+            return;
+        }
+        seen = begun;
+    }
+}

@@ -1,0 +1,158 @@
+//! What the gateway counts. Labels come from the configuration and from closed sets only.
+
+use std::time::Duration;
+
+use gatepost_event::StoreError;
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector};
+
+use crate::reason::Reason;
+
+/// The label of requests that name no integration we have.
+pub(crate) const NO_INTEGRATION: &str = "unknown";
+
+/// The gateway's metrics. Cheap to clone; clones share the counts.
+#[derive(Clone)]
+pub(crate) struct Metrics {
+    requests: IntCounterVec,
+    refusals: IntCounterVec,
+    received_bytes: IntCounterVec,
+    duration: Histogram,
+    store_errors: IntCounterVec,
+    quarantine_dropped: IntCounterVec,
+    panics: IntCounter,
+    accept_errors: IntCounter,
+    inflight: IntGauge,
+    connections: IntGauge,
+}
+
+/// Counts one more while it lives.
+pub(crate) struct Counted(IntGauge);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Metrics {
+    /// Registers them.
+    pub(crate) fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let to = Registrar(registry);
+        let buckets = vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+        let duration = HistogramOpts::new(
+            "gatepost_gateway_request_duration_seconds",
+            "Time from a request's head to its answer, the arrival of its body included",
+        );
+        Ok(Self {
+            requests: to.counters(
+                "gatepost_gateway_requests_total",
+                "Requests by integration and what became of them",
+                &["integration", "result"],
+            )?,
+            refusals: to.counters(
+                "gatepost_gateway_refusals_total",
+                "Refused requests by integration and reason",
+                &["integration", "reason"],
+            )?,
+            received_bytes: to.counters(
+                "gatepost_gateway_received_bytes_total",
+                "Bytes of bodies that were read whole, by integration",
+                &["integration"],
+            )?,
+            duration: to.keep(Histogram::with_opts(duration.buckets(buckets))?)?,
+            store_errors: to.counters(
+                "gatepost_gateway_store_errors_total",
+                "Requests whose events the store did not confirm, by error",
+                &["error"],
+            )?,
+            quarantine_dropped: to.counters(
+                "gatepost_gateway_quarantine_dropped_total",
+                "Refused requests that were not kept, by integration",
+                &["integration"],
+            )?,
+            panics: to.keep(IntCounter::new(
+                "gatepost_gateway_panics_total",
+                "Requests that met a bug and were answered 503",
+            )?)?,
+            accept_errors: to.keep(IntCounter::new(
+                "gatepost_gateway_accept_errors_total",
+                "Connections that could not be accepted",
+            )?)?,
+            inflight: to.keep(IntGauge::new("gatepost_gateway_inflight_requests", "Requests under way")?)?,
+            connections: to.keep(IntGauge::new("gatepost_gateway_open_connections", "Open connections")?)?,
+        })
+    }
+
+    /// A request was answered.
+    pub(crate) fn answered(&self, integration: &str, result: &str, took: Duration) {
+        self.requests.with_label_values(&[integration, result]).inc();
+        self.duration.observe(took.as_secs_f64());
+    }
+
+    /// A request was refused.
+    pub(crate) fn refused(&self, integration: &str, reason: Reason) {
+        self.refusals.with_label_values(&[integration, reason.code()]).inc();
+    }
+
+    /// A body was read whole.
+    pub(crate) fn received(&self, integration: &str, bytes: usize) {
+        self.received_bytes.with_label_values(&[integration]).inc_by(bytes as u64);
+    }
+
+    /// The store said no.
+    pub(crate) fn store_error(&self, error: &StoreError) {
+        let word = match error {
+            StoreError::Unavailable(_) => "unavailable",
+            StoreError::Full(_) => "full",
+            StoreError::LeaseLost => "lease_lost",
+            StoreError::Corrupt(_) => "corrupt",
+            StoreError::Closed => "closed",
+        };
+        self.store_errors.with_label_values(&[word]).inc();
+    }
+
+    /// The store said nothing in time.
+    pub(crate) fn store_deadline(&self) {
+        self.store_errors.with_label_values(&["deadline"]).inc();
+    }
+
+    /// A refused request was not kept.
+    pub(crate) fn quarantine_dropped(&self, integration: &str) {
+        self.quarantine_dropped.with_label_values(&[integration]).inc();
+    }
+
+    /// A request met a bug.
+    pub(crate) fn panicked(&self) {
+        self.panics.inc();
+    }
+
+    /// A connection could not be accepted.
+    pub(crate) fn accept_error(&self) {
+        self.accept_errors.inc();
+    }
+
+    /// A request is under way.
+    pub(crate) fn request(&self) -> Counted {
+        self.inflight.inc();
+        Counted(self.inflight.clone())
+    }
+
+    /// A connection is open.
+    pub(crate) fn connection(&self) -> Counted {
+        self.connections.inc();
+        Counted(self.connections.clone())
+    }
+}
+
+struct Registrar<'r>(&'r Registry);
+
+impl Registrar<'_> {
+    fn keep<M: Collector + Clone + 'static>(&self, metric: M) -> prometheus::Result<M> {
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+        self.keep(IntCounterVec::new(Opts::new(name, help), labels)?)
+    }
+}

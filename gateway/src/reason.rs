@@ -1,0 +1,85 @@
+//! Why a request was refused: a closed set of stable codes, for quarantine and metrics and never for the answer.
+
+use std::fmt;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident $code:literal)*) => {
+        /// Why a request was refused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason {$(
+            $(#[$doc])*
+            $name,
+        )*}
+
+        impl Reason {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Its stable code.
+            pub const fn code(self) -> &'static str {
+                match self {$(Self::$name => $code,)*}
+            }
+        }
+    };
+}
+
+reasons! {
+    /// No signature where the provider puts one, or an empty one.
+    SignatureMissing "signature_missing"
+    /// The signature stands there more than once.
+    SignatureDuplicated "signature_duplicated"
+    /// The signature has not the declared form: prefix, alphabet or length.
+    SignatureMalformed "signature_malformed"
+    /// The signature is over 8,192 bytes long.
+    SignatureTooLong "signature_too_long"
+    /// The signature holds more than 16 candidates.
+    SignatureTooMany "signature_too_many"
+    /// No active secret makes this signature.
+    SignatureMismatch "signature_mismatch"
+    /// No active secret is this token.
+    TokenMismatch "token_mismatch"
+    /// No timestamp where the provider puts one, or an empty one.
+    TimestampMissing "timestamp_missing"
+    /// The timestamp stands there more than once.
+    TimestampDuplicated "timestamp_duplicated"
+    /// The timestamp is not written as declared.
+    TimestampMalformed "timestamp_malformed"
+    /// Signed too long ago.
+    TimestampStale "timestamp_stale"
+    /// Signed too far in the future.
+    TimestampFuture "timestamp_future"
+    /// Something else that is signed is absent.
+    SignedFieldMissing "signed_field_missing"
+    /// Something else that is signed stands there more than once.
+    SignedFieldDuplicated "signed_field_duplicated"
+    /// Something else that is signed could be read in two ways.
+    SignedFieldMalformed "signed_field_malformed"
+    /// No active secret is configured for it.
+    SecretAbsent "secret_absent"
+    /// A configured secret is not written as the provider's file says.
+    SecretMalformed "secret_malformed"
+    /// The provider signs the URL, and `gateway.public_url` is not set.
+    PublicUrlAbsent "public_url_absent"
+    /// The provider declares no check, and the integration does not say `unverified = true`.
+    Unverifiable "unverifiable"
+    /// A handshake's token is not the configured one.
+    HandshakeTokenMismatch "handshake_token_mismatch"
+    /// What a handshake wants echoed is not fit for it.
+    HandshakeMalformed "handshake_malformed"
+    /// A field that decides what the event is, or whose, stands there more than once.
+    FieldDuplicated "field_duplicated"
+    /// A field that decides what the event is, or whose, is over 1,024 bytes long.
+    FieldTooLong "field_too_long"
+    /// The account is another connection's than the URL names.
+    AccountMismatch "account_mismatch"
+    /// The URL names a connection, but neither its own secret nor an account in the request proves it.
+    AccountUnproven "account_unproven"
+    /// More than 10,000 items in one request.
+    BatchTooLarge "batch_too_large"
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}

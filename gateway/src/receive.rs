@@ -1,0 +1,36 @@
+//! The way of one webhook, from its head to its answer.
+
+use std::time::Instant;
+
+use axum::{body::Body, response::Response};
+use http::Request;
+
+use crate::{
+    answer::{self, Answer},
+    attribute, event, handshake,
+    inbound::{self, Arrival},
+    serve::Gateway,
+    split, store, verify,
+};
+
+/// Takes one webhook all the way: read, proven genuine, split, attributed, stored, answered.
+pub(crate) async fn receive(gateway: &Gateway, arrival: Arrival, request: Request<Body>) -> Response {
+    let began = Instant::now();
+    let outcome = async {
+        let inbound = inbound::read(arrival.clone(), request, gateway).await?;
+        if let Some(reply) = handshake::unsigned(&inbound)? {
+            return Ok(Answer::Handshake(reply));
+        }
+        let verified = verify::prove(inbound)?;
+        if let Some(reply) = handshake::signed(&verified)? {
+            return Ok(Answer::Handshake(reply));
+        }
+        let split = split::split(verified)?;
+        let attributed = attribute::attribute(split)?;
+        let accepted = event::accept(attributed);
+        let stored = store::append(accepted, gateway).await?;
+        Ok(Answer::Stored(stored))
+    };
+    let outcome = outcome.await;
+    answer::respond(gateway, &arrival, began, outcome)
+}

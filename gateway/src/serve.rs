@@ -1,0 +1,174 @@
+//! Runs the gateway: keeps its tables up to date, finds the integration of each request, drains at the end.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+
+use arc_swap::ArcSwap;
+use axum::{Router, body::Body, extract::State, response::Response, routing::any};
+use futures::FutureExt;
+use gatepost_config::{Config, Timestamp};
+use gatepost_event::{RequestId, Store};
+use http::{HeaderValue, Request, header};
+use prometheus::Registry;
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    answer,
+    failure::Failure,
+    inbound::Arrival,
+    listener::{self, Limits},
+    metrics::Metrics,
+    receive::receive,
+    tables::Tables,
+};
+
+/// What every request shares.
+pub(crate) struct Gateway {
+    tables: ArcSwap<Tables>,
+    /// Where events are kept.
+    pub(crate) store: Store,
+    /// What is counted.
+    pub(crate) metrics: Metrics,
+    /// The bytes of bodies that may be held at once.
+    pub(crate) inflight: Arc<Semaphore>,
+    /// Store operations under way, which outlive the requests they are for.
+    pub(crate) appends: TaskTracker,
+}
+
+/// Why the gateway could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A metric of the same name is registered already.
+    #[error("the gateway's metrics can't be registered: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// How the gateway stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// Every request under way was answered.
+    Drained,
+    /// The deadline passed first; so many connections were cut.
+    Cut(usize),
+}
+
+/// Serves webhooks on `listener` until `shutdown`, then answers what is under way, at most for the configured time.
+///
+/// Integrations, connections and limits of single requests follow `live`; the numbers of connections and of bytes in
+/// flight, and the head's timeout, are those of the start.
+///
+/// # Errors
+/// When its metrics can't be registered.
+pub async fn run(
+    mut live: watch::Receiver<Arc<Config>>,
+    store: Store,
+    listener: TcpListener,
+    registry: &Registry,
+    shutdown: CancellationToken,
+) -> Result<Stopped, RunError> {
+    let config = Arc::clone(&live.borrow_and_update());
+    let settings = config.gateway.clone();
+    let held_max = usize::try_from(settings.inflight_bytes_max.0).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+    let gateway = Arc::new(Gateway {
+        tables: ArcSwap::from_pointee(Tables::new(&config)),
+        store,
+        metrics: Metrics::register(registry)?,
+        inflight: Arc::new(Semaphore::new(held_max)),
+        appends: TaskTracker::new(),
+    });
+    let limits = Limits { connections_max: settings.connections_max, head_timeout: settings.head_timeout };
+    let follow = follow(Arc::clone(&gateway), live);
+    let accept = listener::accept(listener, router(Arc::clone(&gateway)), limits, &gateway.metrics, &shutdown);
+    let connections = tokio::select! {
+        connections = accept => connections,
+        never = follow => match never {},
+    };
+
+    gateway.appends.close();
+    connections.close();
+    let drained = async {
+        connections.wait().await;
+        gateway.appends.wait().await;
+    };
+    match tokio::time::timeout(settings.shutdown_deadline, drained).await {
+        Ok(()) => Ok(Stopped::Drained),
+        Err(_) => Ok(Stopped::Cut(connections.len())),
+    }
+}
+
+/// Works the tables out anew whenever the configuration changes.
+async fn follow(gateway: Arc<Gateway>, mut live: watch::Receiver<Arc<Config>>) -> std::convert::Infallible {
+    while live.changed().await.is_ok() {
+        let config = Arc::clone(&live.borrow_and_update());
+        gateway.tables.store(Arc::new(Tables::new(&config)));
+    }
+    std::future::pending().await
+}
+
+fn router(gateway: Arc<Gateway>) -> Router {
+    Router::new()
+        .route("/webhooks/{integration}", any(to_integration))
+        .route("/webhooks/{integration}/{connection}", any(to_connection))
+        .route("/webhook/{environment}/{integration}", any(to_nango_path))
+        .fallback(to_nowhere)
+        .with_state(gateway)
+}
+
+async fn to_integration(State(gateway): State<Arc<Gateway>>, request: Request<Body>) -> Response {
+    let integration = segment(&request, 2);
+    webhook(&gateway, request, integration, None).await
+}
+
+async fn to_connection(State(gateway): State<Arc<Gateway>>, request: Request<Body>) -> Response {
+    let (integration, connection) = (segment(&request, 2), segment(&request, 3));
+    webhook(&gateway, request, integration, Some(connection)).await
+}
+
+async fn to_nango_path(State(gateway): State<Arc<Gateway>>, request: Request<Body>) -> Response {
+    if !gateway.tables.load().has_environment(&segment(&request, 2)) {
+        return to_nowhere(State(gateway)).await;
+    }
+    let integration = segment(&request, 3);
+    webhook(&gateway, request, integration, None).await
+}
+
+async fn to_nowhere(State(gateway): State<Arc<Gateway>>) -> Response {
+    answer::unknown_endpoint(&gateway, RequestId::fresh(Timestamp::now()), Instant::now())
+}
+
+/// A segment of the path, exactly as it was sent: nothing is decoded or normalised, so only one spelling is found.
+fn segment(request: &Request<Body>, at: usize) -> String {
+    request.uri().path().split('/').nth(at).unwrap_or_default().to_owned()
+}
+
+async fn webhook(
+    gateway: &Arc<Gateway>,
+    request: Request<Body>,
+    integration: String,
+    connection: Option<String>,
+) -> Response {
+    let tables = gateway.tables.load_full();
+    let endpoint = tables.endpoint(&integration).cloned();
+    let connection = connection.map(|id| endpoint.as_ref().and_then(|endpoint| endpoint.connection(&id).cloned()));
+    let (Some(endpoint), false) = (endpoint, matches!(connection, Some(None))) else {
+        return to_nowhere(State(Arc::clone(gateway))).await;
+    };
+    let id = RequestId::fresh(Timestamp::now());
+    let arrival = Arrival { request: id, tables, endpoint, connection: connection.flatten() };
+    let (began, chunked) = (Instant::now(), request.headers().contains_key(header::TRANSFER_ENCODING));
+    let under_way = gateway.metrics.request();
+    let received = AssertUnwindSafe(receive(gateway, arrival.clone(), request)).catch_unwind().await;
+    let mut response = received.unwrap_or_else(|_| {
+        gateway.metrics.panicked();
+        answer::respond(gateway, &arrival, began, Err(Failure::Panicked))
+    });
+    drop(under_way);
+    if chunked {
+        // A proxy that counts such a body otherwise than we do would have its rest taken for another request.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}

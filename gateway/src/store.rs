@@ -1,0 +1,111 @@
+//! Stores a request's events; only after that is it answered 2xx.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use gatepost_event::{
+    EventId, StoreError,
+    store::{Appended, Item, Place},
+};
+
+use crate::{event::Accepted, failure::Failure, inbound::Inbound, serve::Gateway};
+
+/// Every event of a request is stored.
+pub(crate) struct Stored {
+    outcome: Outcome,
+}
+
+/// What an accepted request came to, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// At least one event is new in the log, or there was none to store.
+    Stored,
+    /// No event was new.
+    Duplicate,
+    /// What is new waits for a connection that claims its account.
+    Unmatched,
+}
+
+impl Stored {
+    /// What the request came to.
+    pub(crate) const fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+}
+
+impl Outcome {
+    /// Its word in `gatepost-result` and metrics.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Duplicate => "duplicate",
+            Self::Unmatched => "unmatched",
+        }
+    }
+
+    const fn of(place: Place, appended: Appended) -> Self {
+        match (appended, place) {
+            (Appended::Duplicate, _) => Self::Duplicate,
+            (Appended::Stored, Place::Log) => Self::Stored,
+            (Appended::Stored, Place::Unmatched) => Self::Unmatched,
+        }
+    }
+}
+
+/// Stores the events in a task of its own: a client that hangs up doesn't cancel it.
+pub(crate) async fn append(accepted: Accepted, gateway: &Gateway) -> Result<Stored, Failure> {
+    let (inbound, items) = accepted.into_parts();
+    if items.is_empty() {
+        return Ok(Stored { outcome: Outcome::Stored });
+    }
+    let deadline = answer_by(&inbound);
+    let (store, metrics) = (gateway.store.clone(), gateway.metrics.clone());
+    let task = gateway.appends.spawn(async move {
+        let places: Vec<(EventId, Place)> = items.iter().map(|item: &Item| (item.event.meta.id, item.place)).collect();
+        let appended = store.append(items, deadline).await;
+        if let Err(error) = &appended {
+            metrics.store_error(error);
+            report(error, &inbound);
+        }
+        appended.map(|appended| outcome(&inbound, &places, &appended))
+    });
+    match tokio::time::timeout_at(deadline.into(), task).await {
+        Ok(Ok(Ok(outcome))) => Ok(Stored { outcome }),
+        Ok(Ok(Err(_))) => Err(Failure::StoreAway),
+        Ok(Err(_)) => Err(Failure::Panicked),
+        Err(_) => {
+            gateway.metrics.store_deadline();
+            Err(Failure::StoreAway)
+        }
+    }
+}
+
+/// The best of what became of a request's events, which are told of one by one.
+fn outcome(inbound: &Inbound, places: &[(EventId, Place)], appended: &[Appended]) -> Outcome {
+    let mut best = Outcome::Duplicate;
+    for ((event, place), appended) in places.iter().zip(appended) {
+        let outcome = Outcome::of(*place, *appended);
+        tracing::debug!(target: "gatepost::step", step = "stored", request = %inbound.arrival.request,
+            event = %event, result = outcome.word());
+        best = match (best, outcome) {
+            (Outcome::Stored, _) | (_, Outcome::Stored) => Outcome::Stored,
+            (Outcome::Unmatched, _) | (_, Outcome::Unmatched) => Outcome::Unmatched,
+            (Outcome::Duplicate, Outcome::Duplicate) => Outcome::Duplicate,
+        };
+    }
+    best
+}
+
+/// When the answer must be on its way, counted from the last body byte: the operator's limit, or four fifths of the time
+/// that the provider waits.
+fn answer_by(inbound: &Inbound) -> Instant {
+    let settings = inbound.arrival.tables.settings.answer_deadline;
+    let provider = inbound.endpoint().provider().deadline.map_or(Duration::MAX, |deadline| deadline.mul_f64(0.8));
+    inbound.read_at + settings.min(provider)
+}
+
+fn report(error: &StoreError, inbound: &Arc<Inbound>) {
+    tracing::warn!(request = %inbound.arrival.request, %error, "could not store a request's events; answered 503");
+}

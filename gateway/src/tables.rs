@@ -1,0 +1,212 @@
+//! What the gateway looks up for each request, worked out once per configuration.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
+
+use gatepost_config::{
+    Config, Connection, ConnectionId, Gateway as Settings, Integration, IntegrationId, Provider,
+    provider::{Handshake, Location, Method, SchemeKind, Segment, Source, Template},
+};
+use http::HeaderName;
+
+use crate::extract::json::Trie;
+
+/// Everything that a request is looked up in.
+pub(crate) struct Tables {
+    /// `[gateway]`
+    pub(crate) settings: Settings,
+    endpoints: HashMap<IntegrationId, Arc<Endpoint>>,
+    environments: HashSet<String>,
+}
+
+/// An integration with its connections, as requests find them.
+pub(crate) struct Endpoint {
+    /// The integration.
+    pub(crate) integration: Integration,
+    /// What its provider's file says, worked out.
+    pub(crate) profile: Profile,
+    by_id: HashMap<ConnectionId, Arc<Connection>>,
+    by_account: HashMap<String, Vec<Arc<Connection>>>,
+    /// Some connection has secrets of its own.
+    pub(crate) own_secrets: bool,
+}
+
+/// What a provider's file says, worked out.
+pub(crate) struct Profile {
+    /// Every place of the JSON payload that is read, for one pass over it.
+    pub(crate) payload: Trie,
+    /// Every place of a batch item that is read.
+    pub(crate) item: Trie,
+    /// Headers kept with an event, in the file's order.
+    pub(crate) kept: Vec<HeaderName>,
+    /// Headers kept with a refused request: those that decide over it, and no other.
+    pub(crate) evidence: BTreeSet<String>,
+    /// The value of `Allow`.
+    pub(crate) allow: String,
+}
+
+/// Headers that carry secrets of clients or proxies; never kept with an event.
+const NEVER_KEPT: [&str; 5] =
+    ["authorization", "proxy-authorization", "cookie", "set-cookie", "x-github-encoded-secret"];
+
+impl Tables {
+    /// Works the tables out.
+    pub(crate) fn new(config: &Config) -> Self {
+        let endpoint = |integration: &Integration| {
+            let own = config.connections.iter().filter(|c| c.integration == integration.id).cloned().map(Arc::new);
+            (integration.id.clone(), Arc::new(Endpoint::new(integration.clone(), own.collect())))
+        };
+        Self {
+            settings: config.gateway.clone(),
+            endpoints: config.integrations.iter().map(endpoint).collect(),
+            environments: config.nango_environments.iter().cloned().collect(),
+        }
+    }
+
+    /// The integration of that id.
+    pub(crate) fn endpoint(&self, integration: &str) -> Option<&Arc<Endpoint>> {
+        self.endpoints.get(integration)
+    }
+
+    /// Whether `/webhook/{environment}/...` is served.
+    pub(crate) fn has_environment(&self, environment: &str) -> bool {
+        self.environments.contains(environment)
+    }
+}
+
+impl Endpoint {
+    fn new(integration: Integration, connections: Vec<Arc<Connection>>) -> Self {
+        let profile = Profile::new(&integration.provider);
+        let mut by_account: HashMap<String, Vec<Arc<Connection>>> = HashMap::new();
+        for connection in &connections {
+            if let Some(account) = &connection.account {
+                by_account.entry(account.clone()).or_default().push(Arc::clone(connection));
+            }
+        }
+        let own_secrets = connections.iter().any(|c| !c.secrets.is_empty());
+        let by_id = connections.into_iter().map(|c| (c.id.clone(), c)).collect();
+        Self { integration, profile, by_id, by_account, own_secrets }
+    }
+
+    /// The provider.
+    pub(crate) fn provider(&self) -> &Provider {
+        &self.integration.provider
+    }
+
+    /// The connection of that id.
+    pub(crate) fn connection(&self, id: &str) -> Option<&Arc<Connection>> {
+        self.by_id.get(id)
+    }
+
+    /// The connections that claim an account: usually one; each of several gets its own event, so that none wins
+    /// silently.
+    pub(crate) fn claimants(&self, account: &str) -> &[Arc<Connection>] {
+        self.by_account.get(account).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+impl Profile {
+    fn new(provider: &Provider) -> Self {
+        let mut places = Vec::new();
+        event_places(provider, &mut places);
+        let mut payload: Vec<_> = places.iter().filter_map(|place| json_pointer(&place.source)).collect();
+        payload.extend(provider.batch.as_ref().map(|batch| &batch.items));
+        let item = places.iter().filter_map(|place| match &place.source {
+            Source::Item(pointer) => Some(pointer),
+            _ => None,
+        });
+        let item = Trie::new(item);
+        let payload = Trie::new(payload.into_iter());
+
+        let mut proof = Vec::new();
+        scheme_places(provider, &mut proof);
+        let signatures = signature_headers(provider);
+        let never = |name: &str| NEVER_KEPT.contains(&name) || signatures.contains(name);
+        let kept = provider.headers.iter().map(|name| name.to_ascii_lowercase());
+        let kept: Vec<HeaderName> = kept.filter(|name| !never(name)).filter_map(|name| name.parse().ok()).collect();
+
+        let mut evidence: BTreeSet<String> = ["content-type", "user-agent"].map(String::from).into();
+        evidence.extend(kept.iter().map(ToString::to_string));
+        evidence.extend(places.iter().chain(&proof).filter_map(|place| header(&place.source)));
+        Self { payload, item, kept, evidence, allow: allow(&provider.methods) }
+    }
+}
+
+fn json_pointer(source: &Source) -> Option<&gatepost_config::provider::Pointer> {
+    match source {
+        Source::Json(pointer) => Some(pointer),
+        _ => None,
+    }
+}
+
+fn header(source: &Source) -> Option<String> {
+    match source {
+        Source::Header(name) => Some(name.to_ascii_lowercase()),
+        _ => None,
+    }
+}
+
+/// Every place that says what an event is, and whose.
+fn event_places<'a>(provider: &'a Provider, places: &mut Vec<&'a Location>) {
+    let rule = &provider.event;
+    places.extend(rule.kind.iter().chain(&rule.id).chain(&rule.account));
+    places.extend(rule.occurred_at.as_ref().map(|at| &at.from));
+    places.extend(provider.batch.iter().flat_map(|batch| &batch.discriminator));
+    for Handshake { when, respond, .. } in &provider.handshakes {
+        places.extend(when.iter().map(|(place, _)| place));
+        template_places(&respond.body, places);
+    }
+}
+
+/// Every place that a check reads.
+fn scheme_places<'a>(provider: &'a Provider, places: &mut Vec<&'a Location>) {
+    for scheme in &provider.schemes {
+        places.extend(scheme.when.as_ref());
+        match &scheme.kind {
+            SchemeKind::Hmac { signature, signed, timestamp, .. } => {
+                places.push(&signature.from);
+                places.extend(timestamp.as_ref().map(|rule| &rule.from));
+                template_places(signed, places);
+            }
+            SchemeKind::Token { signature } => places.push(&signature.from),
+            SchemeKind::None => {}
+        }
+    }
+}
+
+/// Every place that a template fills in.
+fn template_places<'a>(template: &'a Template, places: &mut Vec<&'a Location>) {
+    for segment in &template.0 {
+        match segment {
+            Segment::Place { location, .. } => places.push(location),
+            Segment::Optional(part) => template_places(part, places),
+            Segment::Literal(_) | Segment::Method | Segment::Url => {}
+        }
+    }
+}
+
+/// Headers that hold a signature or token.
+fn signature_headers(provider: &Provider) -> BTreeSet<String> {
+    let from = provider.schemes.iter().filter_map(|scheme| match &scheme.kind {
+        SchemeKind::Hmac { signature, .. } | SchemeKind::Token { signature } => header(&signature.from.source),
+        SchemeKind::None => None,
+    });
+    from.collect()
+}
+
+/// The HTTP name of a method.
+pub(crate) const fn method_name(method: Method) -> &'static str {
+    match method {
+        Method::Get => "GET",
+        Method::Head => "HEAD",
+        Method::Options => "OPTIONS",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+    }
+}
+
+fn allow(methods: &[Method]) -> String {
+    methods.iter().map(|method| method_name(*method)).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,87 @@
+//! Signature bytes from their text, strictly: one spelling of the bytes, but for the case of hex and base64's padding.
+
+use base64::{
+    Engine,
+    alphabet::{STANDARD, URL_SAFE},
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use gatepost_config::provider::Encoding;
+
+const LENIENT_PADDING: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+    .with_decode_allow_trailing_bits(false);
+const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT_PADDING);
+const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT_PADDING);
+
+/// The bytes that a text stands for; `None` when it is not written so.
+pub(crate) fn decode(encoding: Encoding, text: &[u8]) -> Option<Vec<u8>> {
+    match encoding {
+        Encoding::Hex => from_hex(text),
+        Encoding::Base64 => BASE64.decode(text).ok(),
+        Encoding::Base64Url => BASE64_URL.decode(text).ok(),
+        Encoding::Plain => Some(text.to_vec()),
+    }
+}
+
+/// The text that stands for some bytes.
+pub(crate) fn encode(encoding: Encoding, bytes: &[u8]) -> String {
+    match encoding {
+        Encoding::Hex => hex(bytes),
+        Encoding::Base64 => BASE64.encode(bytes),
+        Encoding::Base64Url => BASE64_URL.encode(bytes),
+        Encoding::Plain => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
+/// Bytes in lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    if !text.len().is_multiple_of(2) {
+        return None;
+    }
+    text.chunks_exact(2)
+        .map(|pair| match pair {
+            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+            _ => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_listed_spellings_of_the_same_bytes_are_read() {
+        for (encoding, text) in [
+            (Encoding::Hex, "fb00ff3e"),
+            (Encoding::Hex, "FB00ff3E"),
+            (Encoding::Base64, "+wD/Pg=="),
+            (Encoding::Base64, "+wD/Pg"),
+            (Encoding::Base64Url, "-wD_Pg=="),
+            (Encoding::Base64Url, "-wD_Pg"),
+        ] {
+            assert_eq!(decode(encoding, text.as_bytes()), Some(vec![0xfb, 0, 0xff, 0x3e]), "{text}");
+        }
+        for (encoding, text) in [
+            (Encoding::Hex, "fb00ff3"),
+            (Encoding::Hex, "fb 00ff3e"),
+            (Encoding::Hex, "ｆb00ff3e"),
+            (Encoding::Hex, "%66b00ff3e"),
+            (Encoding::Hex, "fb00ff3g"),
+            (Encoding::Base64, "-wD_Pg=="),
+            (Encoding::Base64, "+wD/Pg="),
+            (Encoding::Base64, "+wD/Ph=="),
+            (Encoding::Base64, "+wD/ Pg=="),
+            (Encoding::Base64, "+wD/Pg==\n"),
+            (Encoding::Base64, "+wD/Pg==="),
+            (Encoding::Base64Url, "+wD/Pg=="),
+        ] {
+            assert_eq!(decode(encoding, text.as_bytes()), None, "{text}");
+        }
+    }
+}

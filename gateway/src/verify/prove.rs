@@ -1,0 +1,127 @@
+//! The verify stage: chooses the secrets that must prove a request, and remembers whose they were.
+
+use std::sync::Arc;
+
+use gatepost_config::{
+    Connection, Secret,
+    provider::{SecretScope, Source, Trust},
+};
+
+use super::{Judge, Passed, verify};
+use crate::{
+    extract::{Lookup, Trouble},
+    failure::Failure,
+    inbound::Inbound,
+    reason::Reason,
+};
+
+/// Most connections whose secrets are tried for one account.
+const CLAIMANTS_MAX: usize = 16;
+
+/// A request that is proven genuine.
+pub(crate) struct Verified {
+    inbound: Arc<Inbound>,
+    trust: Trust,
+    proof: Proof,
+}
+
+/// Whose secret proved a request.
+#[derive(Clone)]
+pub(crate) enum Proof {
+    /// A connection's own: whatever the request says, it is that connection's.
+    Own(Arc<Connection>),
+    /// The integration's: the account in the request says whose it is.
+    Integration,
+    /// Nobody's; the operator said `unverified = true`.
+    Nothing,
+}
+
+impl Verified {
+    /// The request.
+    pub(crate) const fn inbound(&self) -> &Arc<Inbound> {
+        &self.inbound
+    }
+
+    /// What the check is worth.
+    pub(crate) const fn trust(&self) -> Trust {
+        self.trust
+    }
+
+    /// Whose secret it was.
+    pub(crate) const fn proof(&self) -> &Proof {
+        &self.proof
+    }
+}
+
+/// Proves a request genuine.
+///
+/// The secrets are those of the connection in the URL, if it has any; or, where each connection has its own, those of
+/// the connection that the request claims to be of, which must then prove it; or else the integration's. A secret is
+/// never taken from one connection and the attribution from another.
+pub(crate) fn prove(inbound: Arc<Inbound>) -> Result<Verified, Failure> {
+    let tried = match &inbound.arrival.connection {
+        Some(named) if !named.secrets.is_empty() => try_own(&inbound, std::slice::from_ref(named)),
+        Some(_) => try_integration(&inbound),
+        None => claimed(&inbound).and_then(|claimed| match claimed.as_slice() {
+            [] => try_integration(&inbound),
+            claimed => try_own(&inbound, claimed),
+        }),
+    };
+    let (passed, proof) = tried.map_err(|reason| inbound.refuse(reason))?;
+    let proof = if passed.trust == Trust::Unverified { Proof::Nothing } else { proof };
+    tracing::debug!(target: "gatepost::step", step = "verified", request = %inbound.arrival.request,
+        scheme = passed.scheme);
+    Ok(Verified { trust: passed.trust, proof, inbound })
+}
+
+fn try_integration(inbound: &Inbound) -> Result<(Passed, Proof), Reason> {
+    let passed = judge(inbound, &inbound.endpoint().integration.secrets)?;
+    Ok((passed, Proof::Integration))
+}
+
+/// Tries connections' own secrets; with several, the first that proves the request is whose it is.
+fn try_own(inbound: &Inbound, connections: &[Arc<Connection>]) -> Result<(Passed, Proof), Reason> {
+    let mut refused = Reason::SecretAbsent;
+    for connection in connections.iter().take(CLAIMANTS_MAX) {
+        match judge(inbound, &connection.secrets) {
+            Ok(passed) => return Ok((passed, Proof::Own(Arc::clone(connection)))),
+            Err(reason) => refused = reason,
+        }
+    }
+    Err(refused)
+}
+
+fn judge(inbound: &Inbound, secrets: &[Secret]) -> Result<Passed, Reason> {
+    let integration = &inbound.endpoint().integration;
+    let judge = Judge {
+        provider: &integration.provider,
+        secrets,
+        values: &integration.values,
+        public_url: inbound.arrival.tables.settings.public_url.as_ref(),
+        unverified: integration.unverified,
+    };
+    verify(&judge, &inbound.raw, inbound.received_at)
+}
+
+/// The connections with secrets of their own that claim the account in the request, which is not believed yet: it
+/// only chooses whose secret must prove it.
+fn claimed(inbound: &Inbound) -> Result<Vec<Arc<Connection>>, Reason> {
+    let endpoint = inbound.endpoint();
+    let provider = endpoint.provider();
+    if provider.secret_scope != SecretScope::Connection || !endpoint.own_secrets {
+        return Ok(Vec::new());
+    }
+    let lookup = Lookup::new(provider, &inbound.raw, &endpoint.integration.values);
+    let places = provider.event.account.iter().filter(|place| !matches!(place.source, Source::Item(_)));
+    for place in places {
+        match lookup.find_text(place) {
+            Ok(Some(account)) if !account.is_empty() => {
+                let claimants = endpoint.claimants(&account).iter().filter(|c| !c.secrets.is_empty());
+                return Ok(claimants.cloned().collect());
+            }
+            Ok(_) | Err(Trouble::Unreadable) => {}
+            Err(Trouble::Duplicated) => return Err(Reason::FieldDuplicated),
+        }
+    }
+    Ok(Vec::new())
+}
