@@ -3,15 +3,24 @@
 //! Nothing here opens a socket or keeps state; the rest of Gatepost gets a checked [`Config`] and
 //! never reads the environment or a file of its own.
 
+mod default_file;
 pub mod id;
+mod load;
+mod problem;
 pub mod provider;
+mod read;
+mod reload;
 pub mod secret;
 pub mod section;
 pub mod time;
 pub mod units;
 
+pub use default_file::default_file;
 pub use id::{ConnectionId, DestinationId, IntegrationId, ProviderName, RouteId, TenantId};
+pub use load::{Loaded, Options, load, parse, std_env};
+pub use problem::{Place, Problem, Problems, Severity};
 pub use provider::{Catalogue, Provider};
+pub use reload::{Live, Reload, Reloader, watch};
 pub use secret::Secret;
 pub use section::{
     Admin, Config, Connection, DeliveryFormat, Destination, Durability, Engine, Forward, Gateway, Integration,

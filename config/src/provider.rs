@@ -3,21 +3,33 @@
 //! A provider is data. These types are the whole language its file is written in; the gateway interprets them, and
 //! nothing else in Gatepost knows a provider by name.
 
+mod builtin;
+mod check;
 pub mod extract;
+mod read;
 pub mod scheme;
 pub mod template;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 pub use extract::{Location, LocationError, Pointer, PointerError, Source};
-pub use scheme::{Encoding, Hash, Key, KeyForm, Parse, Scheme, SchemeKind, Signature, TimeUnit, TimestampRule};
+pub use scheme::{
+    Encoding, Hash, Key, KeyError, KeyForm, Parse, Scheme, SchemeKind, Signature, TimeUnit, TimestampRule,
+};
 pub use template::{Segment, Template, TemplateError};
 
 use crate::{ByteSize, ProviderName};
 
 /// Every provider that an integration may name.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Catalogue(pub BTreeMap<ProviderName, Arc<Provider>>);
+
+impl Catalogue {
+    /// The providers that come with Gatepost.
+    pub fn builtin() -> Self {
+        builtin::catalogue()
+    }
+}
 
 /// One provider: how it signs, challenges and shapes its webhooks.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::Timestamp;
@@ -27,6 +28,17 @@ impl Secret {
     #[must_use]
     pub fn expiring(self, until: Timestamp) -> Self {
         Self { until: Some(until), ..self }
+    }
+
+    /// The same secret with other bytes: those it stands for.
+    #[must_use]
+    pub(crate) fn with_bytes(self, bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self { bytes: Arc::new(bytes), ..self }
+    }
+
+    /// Names the key without telling it: the first 8 hexadecimal digits of its SHA-256.
+    pub fn key_id(&self) -> String {
+        Sha256::digest(self.expose()).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The bytes, for a key schedule or a constant-time comparison and nothing else.

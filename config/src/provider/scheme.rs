@@ -1,6 +1,11 @@
 //! How a request is signed.
 
+mod key;
+
 use std::time::Duration;
+
+pub use key::KeyError;
+pub(crate) use key::base64;
 
 use super::{Location, Template};
 

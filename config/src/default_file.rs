@@ -1,0 +1,74 @@
+//! The commented default file, made from the declarations of the sections.
+
+use std::fmt::Write;
+
+use crate::section::{
+    Admin, Connection, Destination, EMBEDDED_FIELDS, Gateway, Integration, NatsStore, Ops, Retention, Route, Router,
+    Secrets, Store, declare::Field,
+};
+
+const HEAD: &str = "\
+# Gatepost's configuration.
+#
+# A setting that is commented out without a space (#listen = ...) shows its default, or an example where it says so.
+# Any text may be written { env = \"NAME\" } or { file = \"path\" }, and every secret must be; paths start at this file.
+# Spans are written \"500ms\", \"2s\", \"5m\", \"10h\" or \"14d\", sizes \"512KiB\" or \"25MiB\". Unknown settings are errors.
+# `gatepost check` says all that is wrong; a running Gatepost takes up changes by itself.
+
+# Environments served under /webhook/{environment}/{integration}. Example.
+#nango_environments = [\"prod\"]
+";
+
+/// The default `gatepost.toml`: every setting with its documentation, and its default or an example commented out.
+pub fn default_file() -> String {
+    let mut file = HEAD.to_owned();
+    section(&mut file, "[gateway]", Gateway::ABOUT, &[Gateway::FIELDS]);
+    section(&mut file, "[router]", Router::ABOUT, &[Router::FIELDS]);
+    section(&mut file, "[store]", Store::ABOUT, &[Store::FIELDS]);
+    fields(&mut file, &[" With engine = \"embedded\":"], EMBEDDED_FIELDS);
+    fields(&mut file, NatsStore::ABOUT, NatsStore::FIELDS);
+    section(&mut file, "[retention]", Retention::ABOUT, &[Retention::FIELDS]);
+    section(&mut file, "[secrets]", Secrets::ABOUT, &[Secrets::FIELDS]);
+    section(&mut file, "[admin]", Admin::ABOUT, &[Admin::FIELDS]);
+    section(&mut file, "[ops]", Ops::ABOUT, &[Ops::FIELDS]);
+    section(&mut file, "#[[integration]]", Integration::ABOUT, &[Integration::FIELDS]);
+    section(&mut file, "#[[connection]]", Connection::ABOUT, &[Connection::FIELDS]);
+    section(&mut file, "#[[destination]]", Destination::ABOUT, &[Destination::FIELDS]);
+    section(&mut file, "#[[route]]", Route::ABOUT, &[Route::FIELDS]);
+    file
+}
+
+fn section(file: &mut String, header: &str, about: &[&str], groups: &[&[Field]]) {
+    file.push('\n');
+    comment(file, about);
+    line(file, header);
+    for group in groups {
+        group.iter().for_each(|field| setting(file, field));
+    }
+}
+
+fn fields(file: &mut String, about: &[&str], fields: &[Field]) {
+    file.push('\n');
+    comment(file, about);
+    fields.iter().for_each(|field| setting(file, field));
+}
+
+fn setting(file: &mut String, field: &Field) {
+    file.push('\n');
+    comment(file, field.docs);
+    if field.is_example {
+        line(file, "# Example:");
+    }
+    line(file, &format!("#{} = {}", field.name, field.value));
+}
+
+fn comment(file: &mut String, lines: &[&str]) {
+    for text in lines {
+        line(file, &format!("#{text}"));
+    }
+}
+
+fn line(file: &mut String, text: &str) {
+    // Writing to a String can't fail.
+    let _ = writeln!(file, "{text}");
+}

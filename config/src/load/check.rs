@@ -1,0 +1,30 @@
+//! What must hold between the tables of a file.
+
+mod destination;
+mod gateway;
+mod integration;
+mod reference;
+
+pub(super) use gateway::{gateway, listeners};
+
+use super::document::Entries;
+
+/// Notes what doesn't fit together.
+pub(super) fn entries(entries: &Entries<'_>) {
+    reference::check(entries);
+    for entry in &entries.integrations {
+        if let Some(integration) = &entry.value {
+            integration::check(&entry.table, integration, &entries.connections);
+        }
+    }
+    for entry in &entries.connections {
+        if let Some(connection) = &entry.value {
+            integration::check_connection(&entry.table, connection, &entries.integrations);
+        }
+    }
+    for entry in &entries.destinations {
+        if let Some(destination) = &entry.value {
+            destination::check(&entry.table, destination);
+        }
+    }
+}

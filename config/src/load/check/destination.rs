@@ -1,0 +1,102 @@
+//! Destinations: URLs that could reach what they shouldn't.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use url::Host;
+
+use crate::{Destination, read::Table};
+
+/// Notes what is wrong with a destination's URL. What a name resolves to is checked again when it is dialled.
+pub(super) fn check(table: &Table<'_>, destination: &Destination) {
+    let url = &destination.url;
+    let spot = table.at("url");
+    if !matches!(url.scheme(), "http" | "https") {
+        spot.error(format!("starts with {}:", url.scheme()), "write https://...");
+        return;
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        spot.error("has a user name or password", "leave out everything before the @; deliveries are signed instead");
+    }
+    if url.fragment().is_some() {
+        spot.error("has a # part, which is never sent", "end it before the #");
+    }
+    let Some(host) = url.host() else { return };
+    if is_metadata(&host) {
+        spot.error("is a metadata service, which hands out credentials", "name your backend");
+        return;
+    }
+    if destination.private {
+        return;
+    }
+    if is_private(&host) {
+        spot.error(
+            "is on this machine or a private network",
+            "write private = true if that is meant, or a public host",
+        );
+    }
+    if url.scheme() == "http" {
+        spot.error("is not encrypted", "write https://, or private = true if it is in your own network");
+    }
+}
+
+fn is_metadata(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => {
+            let name = name.trim_end_matches('.').to_ascii_lowercase();
+            matches!(name.as_str(), "metadata" | "metadata.google.internal" | "metadata.goog" | "instance-data")
+        }
+        Host::Ipv4(address) => is_metadata_v4(*address),
+        Host::Ipv6(address) => match embedded(*address) {
+            Some(IpAddr::V4(address)) => is_metadata_v4(address),
+            _ => *address == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+        },
+    }
+}
+
+fn is_metadata_v4(address: Ipv4Addr) -> bool {
+    address.is_link_local() || address == Ipv4Addr::new(100, 100, 100, 200)
+}
+
+fn is_private(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => {
+            let name = name.trim_end_matches('.').to_ascii_lowercase();
+            name == "localhost" || [".localhost", ".local", ".internal"].iter().any(|end| name.ends_with(end))
+        }
+        Host::Ipv4(address) => is_private_v4(*address),
+        Host::Ipv6(address) => match embedded(*address) {
+            Some(IpAddr::V4(address)) => is_private_v4(address),
+            _ => is_private_v6(*address),
+        },
+    }
+}
+
+/// The IPv4 address that an IPv6 one stands for (mapped, or behind NAT64).
+fn embedded(address: Ipv6Addr) -> Option<IpAddr> {
+    if let Some(mapped) = address.to_ipv4_mapped() {
+        return Some(mapped.into());
+    }
+    let [a, b, c, d, e, f, high, low] = address.segments();
+    let [h1, h2] = high.to_be_bytes();
+    let [l1, l2] = low.to_be_bytes();
+    ([a, b, c, d, e, f] == [0x64, 0xff9b, 0, 0, 0, 0]).then(|| Ipv4Addr::new(h1, h2, l1, l2).into())
+}
+
+fn is_private_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_documentation()
+        || a == 0
+        || a >= 224
+        || (a == 100 && (64..128).contains(&b))
+        || (a, b, c) == (192, 0, 0)
+        || (a == 198 && (b == 18 || b == 19))
+}
+
+fn is_private_v6(address: Ipv6Addr) -> bool {
+    // Only 2000::/3 is in public use; of that not documentation, Teredo and 6to4.
+    let [a, b, ..] = address.segments();
+    (a & 0xe000) != 0x2000 || a == 0x2002 || (a == 0x2001 && (b == 0 || b == 0xdb8))
+}

@@ -1,0 +1,65 @@
+//! Listeners and limits of the gateway, against what is configured beside them.
+
+use std::net::SocketAddr;
+
+use crate::{
+    Gateway, Integration,
+    load::document::Entry,
+    provider::{Provider, SchemeKind, Segment, Template},
+    read::{Spot, Table},
+};
+
+/// Two listeners can't have one address.
+pub(in crate::load) fn listeners(root: &Table<'_>, listeners: [(&'static str, SocketAddr); 3]) {
+    for (n, (name, address)) in listeners.iter().enumerate() {
+        for (earlier, taken) in listeners.iter().take(n) {
+            let same_host = address.ip() == taken.ip() || address.ip().is_unspecified() || taken.ip().is_unspecified();
+            if address.port() != 0 && address.port() == taken.port() && same_host {
+                let message = format!("is {address}, which {earlier}.listen takes already");
+                setting(root, name, "listen").error(message, "choose another port");
+            }
+        }
+    }
+}
+
+/// The gateway must be able to take what the providers send.
+pub(in crate::load) fn gateway(root: &Table<'_>, gateway: &Gateway, integrations: &[Entry<'_, Integration>]) {
+    for integration in integrations.iter().filter_map(|entry| entry.value.as_ref()) {
+        let provider = &integration.provider;
+        if gateway.inflight_bytes_max < provider.body_max {
+            let message = format!(
+                "is {}, less than one body of {} may have ({})",
+                gateway.inflight_bytes_max, provider.title, provider.body_max
+            );
+            let remedy = format!("give at least {}", provider.body_max);
+            setting(root, "gateway", "inflight_bytes_max").error(message, remedy);
+        }
+        if signs_url(provider) && gateway.public_url.is_none() {
+            let message = format!("is missing, and {} signs the URL it posts to", provider.title);
+            let remedy = "add for example public_url = \"https://hooks.example.com\"";
+            setting(root, "gateway", "public_url").error(message, remedy);
+        }
+    }
+}
+
+fn signs_url(provider: &Provider) -> bool {
+    provider.schemes.iter().any(|scheme| match &scheme.kind {
+        SchemeKind::Hmac { signed, .. } => has_url(signed),
+        SchemeKind::Token { .. } | SchemeKind::None => false,
+    })
+}
+
+fn has_url(template: &Template) -> bool {
+    template.0.iter().any(|segment| match segment {
+        Segment::Url => true,
+        Segment::Optional(inner) => has_url(inner),
+        Segment::Literal(_) | Segment::Place { .. } | Segment::Method => false,
+    })
+}
+
+fn setting<'a>(root: &Table<'a>, section: &'static str, name: &'static str) -> Spot<'a> {
+    match root.get(section).and_then(|node| node.table()) {
+        Some(table) => table.at(name),
+        None => root.at(section).under(name),
+    }
+}

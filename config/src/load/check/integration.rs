@@ -1,0 +1,134 @@
+//! Integrations and connections against what their provider needs.
+
+use crate::{
+    Connection, Integration, Provider, Secret,
+    load::document::Entry,
+    provider::{KeyForm, SchemeKind, SecretScope},
+    read::{Spot, Table, near},
+};
+
+/// Fewer bytes of key can be guessed.
+const KEY_BYTES_MIN: usize = 8;
+/// Lengths of Standard Webhooks keys.
+const STANDARD_KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+
+/// Notes what an integration lacks.
+pub(super) fn check(table: &Table<'_>, integration: &Integration, connections: &[Entry<'_, Connection>]) {
+    verifier(table, integration);
+    secrets(table, integration, connections);
+    keys(table, &integration.secrets, &integration.provider);
+    values(table, integration);
+}
+
+/// Notes what is wrong with a connection's own secrets.
+pub(super) fn check_connection(table: &Table<'_>, connection: &Connection, integrations: &[Entry<'_, Integration>]) {
+    let values = integrations.iter().filter_map(|entry| entry.value.as_ref());
+    if let Some(integration) = values.into_iter().find(|integration| integration.id == connection.integration) {
+        keys(table, &connection.secrets, &integration.provider);
+    }
+}
+
+fn verifier(table: &Table<'_>, integration: &Integration) {
+    let title = &integration.provider.title;
+    match (verifies(&integration.provider), integration.unverified) {
+        (false, false) => {
+            let message = format!("is missing, and nothing of {title} can be verified");
+            table.at("unverified").error(message, "write unverified = true if anybody may post events here");
+        }
+        (true, true) => {
+            let message = format!("is true, but {title} proves its requests");
+            table.at("unverified").error(message, "remove it");
+        }
+        (true, false) | (false, true) => {}
+    }
+}
+
+/// Whether every request of a provider is checked in some way.
+fn verifies(provider: &Provider) -> bool {
+    !provider.schemes.is_empty() && provider.schemes.iter().all(|scheme| scheme.kind != SchemeKind::None)
+}
+
+fn needs_secret(provider: &Provider) -> bool {
+    provider.schemes.iter().any(|scheme| scheme.kind != SchemeKind::None)
+}
+
+fn secrets(table: &Table<'_>, integration: &Integration, connections: &[Entry<'_, Connection>]) {
+    let provider = &integration.provider;
+    if !integration.secrets.is_empty() || !needs_secret(provider) {
+        return;
+    }
+    let spot = table.at("secrets");
+    let remedy = "add for example secrets = [{ env = \"WEBHOOK_SECRET\" }]";
+    if provider.secret_scope == SecretScope::App {
+        spot.error(format!("is missing, and {} signs with one secret for every account", provider.title), remedy);
+        return;
+    }
+    let values = connections.iter().filter_map(|entry| entry.value.as_ref());
+    let own: Vec<&Connection> = values.filter(|connection| connection.integration == integration.id).collect();
+    match own.iter().find(|connection| connection.secrets.is_empty()) {
+        Some(without) => {
+            spot.error(format!("is missing, and the connection {:?} has no secrets of its own", without.id), remedy);
+        }
+        None if own.is_empty() => {
+            spot.warning("is missing, so every request is refused until a connection has secrets of its own", remedy);
+        }
+        None => {}
+    }
+}
+
+/// Every secret must make a key for one of the provider's schemes.
+fn keys(table: &Table<'_>, secrets: &[Secret], provider: &Provider) {
+    if table.spot.sheet.is_without_secrets() {
+        return;
+    }
+    for (n, secret) in secrets.iter().enumerate() {
+        let mut wrong = None;
+        let fits = provider.schemes.iter().any(|scheme| match fits(&scheme.kind, secret) {
+            Ok(()) => true,
+            Err(why) => {
+                wrong.get_or_insert(why);
+                false
+            }
+        });
+        if let (false, Some(why)) = (fits, wrong) {
+            note(&table.at_item("secrets", n), secret, provider, &why);
+        }
+    }
+}
+
+fn note(spot: &Spot<'_>, secret: &Secret, provider: &Provider, why: &str) {
+    let remedy = format!("copy all of the secret that {} shows", provider.title);
+    spot.error(format!("is no secret of {} in {}: it {why}", provider.title, secret.source()), remedy);
+}
+
+fn fits(kind: &SchemeKind, secret: &Secret) -> Result<(), String> {
+    let SchemeKind::Hmac { key, .. } = kind else { return Ok(()) };
+    let bytes = key.bytes(secret).map_err(|error| error.to_string())?.len();
+    match key.form {
+        KeyForm::Base64 if key.strip_prefix.is_some() && !STANDARD_KEY_BYTES.contains(&bytes) => {
+            Err(format!("holds a key of {bytes} bytes, not 24 to 64"))
+        }
+        _ if bytes < KEY_BYTES_MIN => Err(format!("holds a key of {bytes} bytes, fewer than {KEY_BYTES_MIN}")),
+        _ => Ok(()),
+    }
+}
+
+fn values(table: &Table<'_>, integration: &Integration) {
+    let asked = &integration.provider.values;
+    let spot = table.at("values");
+    for (name, purpose) in asked.iter().filter(|(name, _)| !integration.values.contains_key(*name)) {
+        let message = format!("lacks {name}, which {} needs ({purpose})", integration.provider.title);
+        spot.error(message, format!("add values = {{ {name} = {{ env = \"NAME\" }} }}"));
+    }
+    let known: Vec<&str> = asked.keys().map(String::as_str).collect();
+    for (name, value) in &integration.values {
+        if !asked.contains_key(name) {
+            let message = format!("has {name}, which {} doesn't ask for", integration.provider.title);
+            spot.error(message, near(name, &known));
+        }
+        if integration.secrets.contains(value) {
+            let message = format!("has {name} equal to a signing secret, which its holder could then forge with");
+            spot.error(message, "give it a value of its own");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Ids: each once, and every reference to one that exists.
+
+use std::{collections::BTreeMap, fmt::Display};
+
+use crate::{
+    ConnectionId, DestinationId, Forward, IntegrationId, RouteId,
+    load::document::{Entries, Entry},
+    read::{Read, Spot, near},
+};
+
+/// The settings that named something first, by its name.
+type Taken<K> = BTreeMap<K, String>;
+
+/// Notes duplicate ids and claims, references to nothing, and routes that would cross tenants.
+pub(super) fn check(entries: &Entries<'_>) {
+    let integrations: Taken<IntegrationId> = unique(&entries.integrations, "id");
+    let destinations: Taken<DestinationId> = unique(&entries.destinations, "id");
+    let _: Taken<RouteId> = unique(&entries.routes, "id");
+    let connections = connections(entries, &integrations);
+    for entry in &entries.integrations {
+        let Some(integration) = &entry.value else { continue };
+        let Some(id) = &integration.default_connection else { continue };
+        if !connections.contains_key(&(integration.id.clone(), id.clone())) {
+            let known = connections.keys().filter(|(under, _)| *under == integration.id).map(|(_, id)| id.as_str());
+            dangling(&entry.table.at("default_connection"), "connection of this integration", id, known);
+        }
+    }
+    for entry in &entries.routes {
+        if let Some(id) = read::<IntegrationId, _>(entry, "integration")
+            && !integrations.contains_key(&id)
+        {
+            dangling(
+                &entry.table.at("integration"),
+                "integration",
+                &id,
+                integrations.keys().map(IntegrationId::as_str),
+            );
+        }
+        route(entry, entries, &destinations);
+    }
+}
+
+/// Reads a setting again, of entries too that are wrong elsewhere.
+fn read<K: Read, T>(entry: &Entry<'_, T>, name: &'static str) -> Option<K> {
+    entry.table.get(name).and_then(|node| K::read(&node))
+}
+
+/// Ids with the setting that has it first; notes those that have it again.
+fn unique<K: Read + Ord + Display, T>(entries: &[Entry<'_, T>], name: &'static str) -> Taken<K> {
+    let mut taken = Taken::new();
+    for entry in entries {
+        if let Some(id) = read::<K, T>(entry, name) {
+            claim(&mut taken, id, &entry.table.at(name), |id| id.to_string());
+        }
+    }
+    taken
+}
+
+fn claim<K: Ord>(taken: &mut Taken<K>, key: K, spot: &Spot<'_>, shown: impl Fn(&K) -> String) {
+    match taken.get(&key) {
+        Some(first) => spot.error(format!("is {:?}, which {first} has already", shown(&key)), "choose another"),
+        None => {
+            taken.insert(key, spot.key.clone());
+        }
+    }
+}
+
+fn connections(entries: &Entries<'_>, integrations: &Taken<IntegrationId>) -> Taken<(IntegrationId, ConnectionId)> {
+    let mut ids = Taken::new();
+    let mut accounts = Taken::new();
+    for entry in &entries.connections {
+        let Some(under) = read::<IntegrationId, _>(entry, "integration") else { continue };
+        if !integrations.contains_key(&under) {
+            let known = integrations.keys().map(IntegrationId::as_str);
+            dangling(&entry.table.at("integration"), "integration", &under, known);
+        }
+        if let Some(id) = read::<ConnectionId, _>(entry, "id") {
+            claim(&mut ids, (under.clone(), id), &entry.table.at("id"), |(_, id)| id.to_string());
+        }
+        if let Some(account) = read::<String, _>(entry, "account") {
+            claim(&mut accounts, (under, account), &entry.table.at("account"), |(_, account)| account.clone());
+        }
+    }
+    ids
+}
+
+fn route(entry: &Entry<'_, crate::Route>, entries: &Entries<'_>, destinations: &Taken<DestinationId>) {
+    let Some(Forward::To(to)) = read(entry, "forward") else { return };
+    for (n, id) in to.iter().enumerate() {
+        let spot = entry.table.at_item("forward", n);
+        if to.iter().take(n).any(|earlier| earlier == id) {
+            spot.error(format!("is {id:?} again"), "name each destination once");
+        }
+        if !destinations.contains_key(id) {
+            dangling(&spot, "destination", id, destinations.keys().map(DestinationId::as_str));
+        }
+        let named = entries.destinations.iter().filter_map(|entry| entry.value.as_ref()).find(|d| d.id == *id);
+        if let Some(tenant) = named.and_then(|destination| destination.tenant.as_ref()) {
+            let message =
+                format!("is {id:?}, which belongs to the tenant {tenant:?} and would get every tenant's events");
+            let remedy = "write forward = \"tenant\", or remove the destination's tenant to make it your own";
+            spot.error(message, remedy);
+        }
+    }
+}
+
+fn dangling<'k>(spot: &Spot<'_>, what: &str, id: &impl Display, known: impl Iterator<Item = &'k str>) {
+    let known: Vec<&str> = known.collect();
+    let remedy = match known.as_slice() {
+        [] => format!("declare the {what} first"),
+        known => near(&id.to_string(), known),
+    };
+    spot.error(format!("is {:?}, which is no {what}", id.to_string()), remedy);
+}

@@ -1,0 +1,120 @@
+//! The whole document: every section, then what must hold between them.
+
+use toml::de::DeTable;
+
+use super::check;
+use crate::{
+    Admin, Catalogue, Config, Connection, Destination, Gateway, Integration, Ops, Provider, Retention, Route, Router,
+    Secrets, Store,
+    read::{Node, Read, Sheet, Table, all},
+};
+
+/// A table of the file with what was read from it, `None` when something in it is wrong.
+pub(super) struct Entry<'a, T> {
+    pub(super) table: Table<'a>,
+    pub(super) value: Option<T>,
+}
+
+/// Every `[[table]]` of the file.
+pub(super) struct Entries<'a> {
+    pub(super) integrations: Vec<Entry<'a, Integration>>,
+    pub(super) connections: Vec<Entry<'a, Connection>>,
+    pub(super) destinations: Vec<Entry<'a, Destination>>,
+    pub(super) routes: Vec<Entry<'a, Route>>,
+}
+
+/// Reads a text; `None` when something is wrong, which is then noted on the sheet.
+pub(super) fn read(sheet: &Sheet<'_>, text: &str) -> Option<Config> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        // What follows from a broken syntax would only confuse.
+        sheet.note_syntax(errors);
+        return None;
+    }
+    read_document(sheet, document.get_ref())
+}
+
+fn read_document<'a>(sheet: &'a Sheet<'a>, document: &'a DeTable<'a>) -> Option<Config> {
+    let root = Table::root(sheet, document);
+    let catalogue = catalogue(&root);
+    let _ = sheet.catalogue.set(catalogue.clone());
+    let gateway = section(&root, "gateway", Gateway::read);
+    let router = section(&root, "router", Router::read);
+    let store = section(&root, "store", Store::read);
+    let retention = section(&root, "retention", Retention::read);
+    let secrets = section(&root, "secrets", Secrets::read);
+    let admin = section(&root, "admin", Admin::read);
+    let ops = section(&root, "ops", Ops::read);
+    let nango_environments = root.optional("nango_environments", Vec::<String>::read);
+    let entries = Entries {
+        integrations: entries(&root, "integration", Integration::read),
+        connections: entries(&root, "connection", Connection::read),
+        destinations: entries(&root, "destination", Destination::read),
+        routes: entries(&root, "route", Route::read),
+    };
+    root.finish();
+    check::entries(&entries);
+    if let (Some(gateway), Some(admin), Some(ops)) = (&gateway, &admin, &ops) {
+        check::listeners(&root, [("gateway", gateway.listen), ("admin", admin.listen), ("ops", ops.listen)]);
+        check::gateway(&root, gateway, &entries.integrations);
+    }
+    Some(Config {
+        gateway: gateway?,
+        router: router?,
+        store: store?,
+        retention: retention?,
+        secrets: secrets?,
+        admin: admin?,
+        ops: ops?,
+        nango_environments: nango_environments?,
+        catalogue,
+        integrations: values(entries.integrations)?,
+        connections: values(entries.connections)?,
+        destinations: values(entries.destinations)?,
+        routes: values(entries.routes)?,
+    })
+}
+
+fn values<T>(entries: Vec<Entry<'_, T>>) -> Option<Vec<T>> {
+    all(entries.into_iter().map(|entry| entry.value))
+}
+
+/// A section; when it is absent, all of its defaults.
+fn section<'a, T>(root: &Table<'a>, name: &'static str, read: impl Fn(&Table<'_>) -> Option<T>) -> Option<T> {
+    match root.get(name) {
+        Some(node) => {
+            let table = node.table()?;
+            let value = read(&table);
+            table.finish();
+            value
+        }
+        None => root.default(name, "{}", |node: &Node<'_>| read(&node.table()?)),
+    }
+}
+
+/// The tables of a `[[name]]`.
+fn entries<'a, T>(root: &Table<'a>, name: &'static str, read: impl Fn(&Table<'a>) -> Option<T>) -> Vec<Entry<'a, T>> {
+    let nodes = root.get(name).and_then(|node| node.items()).unwrap_or_default();
+    let entry = |node: &Node<'a>| {
+        let table = node.table()?;
+        let value = read(&table);
+        table.finish();
+        Some(Entry { table, value })
+    };
+    nodes.iter().filter_map(entry).collect()
+}
+
+/// The built-in catalogue and the file's own providers.
+fn catalogue(root: &Table<'_>) -> Catalogue {
+    let mut catalogue = Catalogue::builtin();
+    for entry in entries(root, "provider", |table| Provider::read(table, None)) {
+        let Some(provider) = entry.value else { continue };
+        if catalogue.0.contains_key(&provider.name) {
+            let name = entry.table.at("name");
+            name.error(format!("is {:?}, which the catalogue already has", provider.name), "choose another name");
+            continue;
+        }
+        catalogue.0.insert(provider.name.clone(), provider.into());
+    }
+    catalogue
+}

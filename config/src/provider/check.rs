@@ -1,0 +1,190 @@
+//! What a provider's file must satisfy as a whole.
+
+use std::collections::BTreeSet;
+
+use super::{Expect, Location, Method, Parse, Provider, Scheme, SchemeKind, Source, Template, Trust};
+use crate::read::{Spot, Table, near};
+
+/// Notes what doesn't fit together in a provider.
+pub(super) fn check(table: &Table<'_>, provider: &Provider) {
+    name(table, provider);
+    if provider.title.is_empty() {
+        table.at("title").error("is empty", "write how people call the provider");
+    }
+    if provider.methods.is_empty() {
+        table.at("methods").error("is an empty list", "write [\"POST\"], or leave it out");
+    }
+    schemes(table, provider);
+    trust(table, provider);
+    event(table, provider);
+    handshakes(table, provider);
+    samples(table, provider);
+}
+
+fn name(table: &Table<'_>, provider: &Provider) {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let name = provider.name.as_str();
+    if !name.chars().all(allowed) {
+        let remedy = "use a-z 0-9 and - only: the name starts the type of every event";
+        table.at("name").error(format!("is {name:?}, which can't start a type"), remedy);
+    }
+}
+
+fn schemes(table: &Table<'_>, provider: &Provider) {
+    let mut ids = BTreeSet::new();
+    let mut unconditional = None;
+    for (n, scheme) in provider.schemes.iter().enumerate() {
+        let spot = table.at_item("scheme", n);
+        if scheme.id.is_empty() || !ids.insert(scheme.id.as_str()) {
+            let message = format!("has the id {:?}, which is empty or taken", scheme.id);
+            spot.error(message, "give each scheme an id of its own");
+        }
+        if let Some(earlier) = unconditional {
+            let message = format!("never applies, because {earlier:?} before it has no `when`");
+            spot.error(message, "put the one without `when` last");
+        }
+        if scheme.when.is_none() {
+            unconditional = Some(scheme.id.as_str());
+        }
+        places(&spot, provider, scheme);
+        if let SchemeKind::Hmac { signed, .. } = &scheme.kind {
+            covers_body(&spot, provider, signed);
+        }
+    }
+}
+
+/// What a scheme takes from the request must be something that it has there.
+fn places(spot: &Spot<'_>, provider: &Provider, scheme: &Scheme) {
+    let SchemeKind::Hmac { signature, signed, timestamp, .. } = &scheme.kind else { return };
+    let pairs = matches!(signature.parse, Parse::Pairs { .. });
+    let places = signed.places().into_iter().chain(timestamp.iter().map(|rule| &rule.from));
+    for place in places {
+        match &place.source {
+            Source::Signature(_) if !pairs => {
+                spot.error(format!("uses {place}, but its signature has no fields"), "set parse = \"pairs\"");
+            }
+            Source::Value(name) => value(spot, provider, name),
+            _ => {}
+        }
+    }
+    if let (Some(rule), true) = (timestamp, provider.trust == Trust::Verified)
+        && !signed.places().contains(&&rule.from)
+    {
+        let message = format!("checks a timestamp at {} that is not part of `signed`", rule.from);
+        spot.error(message, "sign it, or leave out the timestamp: anybody could write a fresh one");
+    }
+}
+
+fn covers_body(spot: &Spot<'_>, provider: &Provider, signed: &Template) {
+    if provider.trust != Trust::Verified || signed.always_covers(&Source::Body) {
+        return;
+    }
+    let payload = provider.form_payload.clone().map(Source::Form);
+    if payload.is_some_and(|payload| signed.always_covers(&payload)) {
+        return;
+    }
+    let remedy = "put {body} in it, or set trust = \"authenticated\"";
+    spot.error("signs a text without the body, while trust is \"verified\"", remedy);
+}
+
+fn trust(table: &Table<'_>, provider: &Provider) {
+    let worth = |scheme: &Scheme| match scheme.kind {
+        SchemeKind::Hmac { .. } => Trust::Verified,
+        SchemeKind::Token { .. } => Trust::Authenticated,
+        SchemeKind::None => Trust::Unverified,
+    };
+    let weakest = provider.schemes.iter().map(worth).max_by_key(|trust| rank(*trust)).unwrap_or(Trust::Unverified);
+    if rank(weakest) > rank(provider.trust) {
+        let word = match weakest {
+            Trust::Unverified => "unverified",
+            Trust::Verified | Trust::Authenticated => "authenticated",
+        };
+        let message = format!("promises more than the schemes check, which is {word:?}");
+        table
+            .at("trust")
+            .error(message, format!("write trust = {word:?}, or declare a [[scheme]] that covers the body"));
+    }
+}
+
+/// The less a check is worth, the higher.
+fn rank(trust: Trust) -> u8 {
+    match trust {
+        Trust::Verified => 0,
+        Trust::Authenticated => 1,
+        Trust::Unverified => 2,
+    }
+}
+
+fn event(table: &Table<'_>, provider: &Provider) {
+    let rule = &provider.event;
+    let spot = table.at("event");
+    if rule.kind.is_empty() || rule.kind.iter().any(Vec::is_empty) {
+        spot.error("has an empty type", "name the places that make the type, such as \"json:/type\"");
+    }
+    let times = rule.occurred_at.iter().map(|at| &at.from);
+    let all = rule.kind.iter().flatten().chain(&rule.id).chain(&rule.account).chain(times);
+    for place in all {
+        if matches!(place.source, Source::Item(_)) && provider.batch.is_none() {
+            spot.error(format!("uses {place}, but there are no items"), "declare [batch], or use json:");
+        }
+        if let Source::Value(name) = &place.source {
+            value(&spot, provider, name);
+        }
+    }
+}
+
+fn handshakes(table: &Table<'_>, provider: &Provider) {
+    for (n, handshake) in provider.handshakes.iter().enumerate() {
+        let spot = table.at_item("handshake", n);
+        if !provider.methods.contains(&handshake.method) {
+            let method = word(handshake.method);
+            spot.error(format!("answers {method}, which is not among methods"), format!("add {method:?} to methods"));
+        }
+        for (place, expect) in &handshake.when {
+            if let Expect::Value(name) = expect {
+                value(&spot, provider, name);
+            }
+            not_an_item(&spot, place);
+        }
+        for place in handshake.respond.body.places() {
+            not_an_item(&spot, place);
+            if let Source::Value(name) = &place.source {
+                spot.error(format!("answers with the value {name:?}, which may be secret"), "take it out of the body");
+            }
+        }
+    }
+}
+
+fn not_an_item(spot: &Spot<'_>, place: &Location) {
+    if matches!(place.source, Source::Item(_) | Source::Signature(_)) {
+        spot.error(format!("uses {place}, which a handshake doesn't have"), "use header:, query:, form: or json:");
+    }
+}
+
+fn word(method: Method) -> &'static str {
+    match method {
+        Method::Get => "GET",
+        Method::Head => "HEAD",
+        Method::Options => "OPTIONS",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+    }
+}
+
+fn value(spot: &Spot<'_>, provider: &Provider, name: &str) {
+    if !provider.values.contains_key(name) {
+        let known: Vec<&str> = provider.values.keys().map(String::as_str).collect();
+        let remedy = format!("declare it under [values]; {}", near(name, &known));
+        spot.error(format!("uses the value {name:?}, which is not declared"), remedy);
+    }
+}
+
+fn samples(table: &Table<'_>, provider: &Provider) {
+    let mut events = BTreeSet::new();
+    for (n, sample) in provider.samples.iter().enumerate() {
+        if !events.insert(sample.event.as_str()) {
+            let message = format!("is a second sample named {:?}", sample.event);
+            table.at_item("sample", n).error(message, "give each sample a name of its own");
+        }
+    }
+}

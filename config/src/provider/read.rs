@@ -1,0 +1,265 @@
+//! How a provider's file is read.
+
+mod scheme;
+
+use std::collections::BTreeMap;
+
+use super::{
+    Batch, EventRule, Expect, Handshake, Location, Method, Pointer, Provider, Respond, Responses, Sample, SecretScope,
+    Template, TimeAt, TimeUnit, Trust,
+};
+use crate::{
+    ByteSize, ProviderName,
+    read::{Node, Read, Table, all},
+};
+
+/// Largest body of providers that don't say.
+const BODY_MAX: ByteSize = ByteSize(1 << 20);
+
+impl Provider {
+    /// Reads a provider. Without a name, the table must have one.
+    pub(crate) fn read(table: &Table<'_>, name: Option<ProviderName>) -> Option<Self> {
+        let name = match name {
+            Some(name) => Some(name),
+            None => table.required_like("name", "\"acme-pay\"", ProviderName::read),
+        };
+        let title = table.required_like("title", "\"Acme Pay\"", String::read);
+        let docs = table.optional("docs", Option::<String>::read);
+        let setup = table.optional("setup", Option::<String>::read);
+        let methods = table.or("methods", vec![Method::Post]);
+        let body_max = table.or("body_max", BODY_MAX);
+        let secret_scope = table.or("secret_scope", SecretScope::Connection);
+        let deadline = table.optional("deadline", crate::section::maybe_span);
+        let trust = table.or("trust", Trust::Verified);
+        let form_payload = table.optional("form_payload", Option::<String>::read);
+        let headers = table.optional("headers", headers);
+        let values = table.optional("values", BTreeMap::<String, String>::read);
+        let schemes = table.optional("scheme", |node| each(node, scheme::read));
+        let event = table.required_like("event", "{ type = \"json:/type\" }", |node| in_table(node, event));
+        let batch = table.optional("batch", |node| in_table(node, batch).map(Some));
+        let handshakes = table.optional("handshake", |node| each(node, handshake));
+        let responses = table.or("responses", Responses::default());
+        let samples = table.optional("sample", |node| each(node, sample));
+        let provider = Self {
+            name: name?,
+            title: title?,
+            docs: docs?,
+            setup: setup?,
+            methods: methods?,
+            body_max: body_max?,
+            secret_scope: secret_scope?,
+            deadline: deadline?,
+            trust: trust?,
+            schemes: schemes?,
+            handshakes: handshakes?,
+            event: event?,
+            batch: batch?,
+            form_payload: form_payload?,
+            headers: headers?,
+            values: values?,
+            responses: responses?,
+            samples: samples?,
+        };
+        super::check::check(table, &provider);
+        Some(provider)
+    }
+}
+
+impl Default for Responses {
+    fn default() -> Self {
+        Self { accepted_status: 200, accepted_body: String::new(), refused_status: 401 }
+    }
+}
+
+impl Read for Responses {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        in_table(node, |table| {
+            let usual = Self::default();
+            let accepted_status = status(table, "accepted_status", usual.accepted_status, 200..=299);
+            let accepted_body = table.or("accepted_body", usual.accepted_body);
+            let refused_status = status(table, "refused_status", usual.refused_status, 400..=499);
+            Some(Self {
+                accepted_status: accepted_status?,
+                accepted_body: accepted_body?,
+                refused_status: refused_status?,
+            })
+        })
+    }
+}
+
+impl Read for Method {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        node.one_of(&[
+            ("GET", Self::Get),
+            ("HEAD", Self::Head),
+            ("OPTIONS", Self::Options),
+            ("POST", Self::Post),
+            ("PUT", Self::Put),
+        ])
+    }
+}
+
+impl Read for SecretScope {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        node.one_of(&[("app", Self::App), ("connection", Self::Connection)])
+    }
+}
+
+impl Read for Trust {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        node.one_of(&[
+            ("verified", Self::Verified),
+            ("authenticated", Self::Authenticated),
+            ("unverified", Self::Unverified),
+        ])
+    }
+}
+
+impl Read for TimeUnit {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        node.one_of(&[("s", Self::Seconds), ("ms", Self::Milliseconds), ("iso8601", Self::Iso8601)])
+    }
+}
+
+impl Read for Expect {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        if node.is_table() {
+            return in_table(node, |table| {
+                table.required_like("value", "\"verify_token\"", String::read).map(Self::Value)
+            });
+        }
+        match node.is_boolean() {
+            true if bool::read(node)? => Some(Self::Present),
+            true => {
+                node.error("is false", "write true for \"is present\", a text it must equal, or { value = \"name\" }");
+                None
+            }
+            false if node.is_integer() => node.number(0, u64::MAX).map(|number| Self::Equals(number.to_string())),
+            false => String::read(node).map(Self::Equals),
+        }
+    }
+}
+
+/// Reads a table with all of its keys.
+fn in_table<'a, T>(node: &Node<'a>, read: impl Fn(&Table<'a>) -> Option<T>) -> Option<T> {
+    let table = node.table()?;
+    let value = read(&table);
+    table.finish();
+    value
+}
+
+/// Reads a list of tables.
+fn each<'a, T>(node: &Node<'a>, read: impl Fn(&Table<'a>) -> Option<T>) -> Option<Vec<T>> {
+    all(node.items()?.iter().map(|node| in_table(node, &read)))
+}
+
+/// Reads a list, or a value that stands alone.
+fn some<T: Read>(node: &Node<'_>) -> Option<Vec<T>> {
+    all(node.one_or_more()?.iter().map(T::read))
+}
+
+fn status(table: &Table<'_>, name: &'static str, usual: u16, range: std::ops::RangeInclusive<u64>) -> Option<u16> {
+    let Some(node) = table.get(name) else { return Some(usual) };
+    node.number(*range.start(), *range.end()).and_then(|number| u16::try_from(number).ok())
+}
+
+/// Names of headers, in lower case.
+fn headers(node: &Node<'_>) -> Option<Vec<String>> {
+    all(node.items()?.iter().map(header))
+}
+
+fn header(node: &Node<'_>) -> Option<String> {
+    node.parsed("a header's name in lower case, such as \"x-github-event\"", header_name)
+}
+
+fn header_name(text: &str) -> Result<String, String> {
+    let valid = http::HeaderName::from_bytes(text.as_bytes()).is_ok();
+    match text {
+        _ if !valid => Err(format!("is {text:?}, which is no header name")),
+        _ if text.chars().any(|c| c.is_ascii_uppercase()) => {
+            Err(format!("is {text:?}, which is not in lower case; write {:?}", text.to_ascii_lowercase()))
+        }
+        _ => Ok(text.to_owned()),
+    }
+}
+
+fn event(table: &Table<'_>) -> Option<EventRule> {
+    let kind = table.required_like("type", "\"json:/type\"", |node| all(node.one_or_more()?.iter().map(some)));
+    let id = table.optional("id", some);
+    let account = table.optional("account", some);
+    let occurred_at = table.optional("occurred_at", |node| in_table(node, time_at).map(Some));
+    Some(EventRule { kind: kind?, id: id?, account: account?, occurred_at: occurred_at? })
+}
+
+fn time_at(table: &Table<'_>) -> Option<TimeAt> {
+    let from = table.required_like("from", "\"json:/created\"", Location::read);
+    let unit = table.required_like("unit", "\"s\"", TimeUnit::read);
+    Some(TimeAt { from: from?, unit: unit? })
+}
+
+fn batch(table: &Table<'_>) -> Option<Batch> {
+    let items = table.required_like("items", "\"/events\" (\"\" for the body itself)", Pointer::read);
+    let discriminator = table.optional("discriminator", some);
+    Some(Batch { items: items?, discriminator: discriminator? })
+}
+
+fn handshake(table: &Table<'_>) -> Option<Handshake> {
+    let method = table.or("method", Method::Post);
+    let when = table.required_like("when", "{ \"json:/type\" = \"url_verification\" }", conditions);
+    let verified = table.required_like("verified", "true", bool::read);
+    let respond = table.optional("respond", respond);
+    Some(Handshake { method: method?, when: when?, verified: verified?, respond: respond? })
+}
+
+fn conditions(node: &Node<'_>) -> Option<Vec<(Location, Expect)>> {
+    let entries = node.table()?.entries();
+    if entries.is_empty() {
+        node.error("has no condition", "say what tells the handshake from an event");
+        return None;
+    }
+    all(entries.into_iter().map(|(place, node)| {
+        let expect = Expect::read(&node);
+        match place.parse::<Location>() {
+            Ok(location) => Some((location, expect?)),
+            Err(error) => {
+                node.error(error, "write a place such as \"json:/type\" before the =");
+                None
+            }
+        }
+    }))
+}
+
+impl Default for Respond {
+    fn default() -> Self {
+        Self { status: 200, content_type: TEXT.to_owned(), body: Template::default() }
+    }
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+
+fn respond(node: &Node<'_>) -> Option<Respond> {
+    in_table(node, |table| {
+        let status = status(table, "status", 200, 200..=499);
+        let content_type = table.or("content_type", TEXT.to_owned());
+        let body = table.or("body", Template::default());
+        Some(Respond { status: status?, content_type: content_type?, body: body? })
+    })
+}
+
+fn sample(table: &Table<'_>) -> Option<Sample> {
+    let event = table.required_like("event", "\"push\"", String::read);
+    let headers = table.optional("headers", |node| {
+        all(node.table()?.entries().into_iter().map(|(name, node)| {
+            let value = String::read(&node);
+            match header_name(&name) {
+                Ok(name) => Some((name, value?)),
+                Err(why) => {
+                    node.error(why, "write the header's name in lower case");
+                    None
+                }
+            }
+        }))
+    });
+    let body = table.required_like("body", "'''{...}'''", String::read);
+    Some(Sample { event: event?, headers: headers?, body: body? })
+}

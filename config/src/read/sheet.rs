@@ -1,0 +1,93 @@
+//! A file being read, and what its references resolve against.
+
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::BTreeMap,
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{
+    Catalogue, Options,
+    problem::{Place, Problem, Severity},
+    reload::{Fingerprint, hash},
+};
+
+/// What references in a file resolve against.
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    /// The environment.
+    pub(crate) env: &'a dyn Fn(&str) -> Option<String>,
+    /// The folder that relative `{ file = ... }` start at.
+    pub(crate) folder: &'a Path,
+    /// How to read.
+    pub(crate) options: Options,
+}
+
+/// A text being read, with the problems found so far.
+pub(crate) struct Sheet<'a> {
+    name: Arc<str>,
+    text: &'a str,
+    pub(super) around: Surroundings<'a>,
+    /// What an integration may name; set once the file's own providers are read.
+    pub(crate) catalogue: OnceCell<Catalogue>,
+    problems: RefCell<Vec<Problem>>,
+    files: RefCell<BTreeMap<PathBuf, Option<[u8; 32]>>>,
+}
+
+impl<'a> Sheet<'a> {
+    pub(crate) fn new(name: &str, text: &'a str, around: Surroundings<'a>) -> Self {
+        Self {
+            name: name.into(),
+            text,
+            around,
+            catalogue: OnceCell::new(),
+            problems: RefCell::default(),
+            files: RefCell::default(),
+        }
+    }
+
+    /// Notes a problem at a span of bytes.
+    pub(crate) fn note(&self, severity: Severity, span: &Range<usize>, key: &str, message: String, remedy: String) {
+        let place = self.place(span.start);
+        self.problems.borrow_mut().push(Problem { place, key: key.to_owned(), message, remedy, severity });
+    }
+
+    /// Notes what keeps the text from being TOML.
+    pub(crate) fn note_syntax(&self, errors: Vec<toml::de::Error>) {
+        for error in errors {
+            let span = error.span().unwrap_or(0..0);
+            let message = format!("is no TOML here ({})", error.message());
+            self.note(Severity::Error, &span, "", message, "see https://toml.io for how it is written".to_owned());
+        }
+    }
+
+    /// Notes the content of a file that a reference names, or that it couldn't be read.
+    pub(super) fn note_file(&self, path: PathBuf, content: Option<&[u8]>) {
+        self.files.borrow_mut().insert(path, content.map(hash));
+    }
+
+    /// Whether what stands for secrets is not their bytes.
+    pub(crate) fn is_without_secrets(&self) -> bool {
+        self.around.options.without_secrets
+    }
+
+    /// Adds the problems of another sheet.
+    pub(crate) fn adopt(&self, problems: Vec<Problem>) {
+        self.problems.borrow_mut().extend(problems);
+    }
+
+    /// The problems found, and what the text and the files that references named were.
+    pub(crate) fn into_parts(self) -> (Vec<Problem>, Fingerprint) {
+        (self.problems.into_inner(), Fingerprint::new(self.text, self.files.into_inner()))
+    }
+
+    fn place(&self, offset: usize) -> Place {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = before.matches('\n').count() + 1;
+        let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+        Place { file: Arc::clone(&self.name), line, column }
+    }
+}

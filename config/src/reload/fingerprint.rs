@@ -1,0 +1,47 @@
+//! Whether files have changed, by their content.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+
+use crate::read::read_referred;
+
+/// What a configuration was made of: the hash of its file and of each file it refers to, `None` for one that couldn't be
+/// read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fingerprint {
+    text: Option<Hash>,
+    files: BTreeMap<PathBuf, Option<Hash>>,
+}
+
+type Hash = [u8; 32];
+
+impl Fingerprint {
+    /// Of a text, with the content of each file that its references named, as it was read.
+    pub(crate) fn new(text: &str, files: BTreeMap<PathBuf, Option<Hash>>) -> Self {
+        Self { text: Some(hash(text.as_bytes())), files }
+    }
+
+    /// Of a file that couldn't be read.
+    pub(super) fn unreadable() -> Self {
+        Self { text: None, files: BTreeMap::new() }
+    }
+
+    /// Whether every file still has the content it had.
+    pub(super) fn is_current(&self, path: &Path) -> bool {
+        let text = std::fs::read(path).ok().map(|bytes| hash(&bytes));
+        text == self.text && self.files.iter().all(|(path, before)| hash_of_referred(path) == *before)
+    }
+}
+
+fn hash_of_referred(path: &Path) -> Option<Hash> {
+    read_referred(path).ok().map(|bytes| hash(&bytes))
+}
+
+/// The hash that a file is compared by.
+pub(crate) fn hash(bytes: &[u8]) -> Hash {
+    Sha256::digest(bytes).into()
+}

@@ -1,0 +1,35 @@
+//! The whole file.
+
+use super::{Admin, Connection, Destination, Gateway, Integration, Ops, Retention, Route, Router, Secrets, Store};
+use crate::Catalogue;
+
+/// A whole, checked configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What the gateway listens on and its limits.
+    pub gateway: Gateway,
+    /// How routers work.
+    pub router: Router,
+    /// Where events are kept.
+    pub store: Store,
+    /// How long what is finished is kept.
+    pub retention: Retention,
+    /// Keys for secrets at rest.
+    pub secrets: Secrets,
+    /// The API's listener.
+    pub admin: Admin,
+    /// The metrics and health listener.
+    pub ops: Ops,
+    /// Environments served under `/webhook/{environment}/{integration}`.
+    pub nango_environments: Vec<String>,
+    /// Providers: the built-in catalogue and those declared in the file.
+    pub catalogue: Catalogue,
+    /// Providers the operator configured.
+    pub integrations: Vec<Integration>,
+    /// Connections declared in the file.
+    pub connections: Vec<Connection>,
+    /// Destinations declared in the file.
+    pub destinations: Vec<Destination>,
+    /// Rules, in file order.
+    pub routes: Vec<Route>,
+}

@@ -1,0 +1,43 @@
+//! `[gateway]`
+
+use std::{net::SocketAddr, time::Duration};
+
+use url::Url;
+
+use super::{declare::section, value};
+use crate::{ByteSize, read::Node};
+
+/// Providers rarely wait longer than 3 s, and several not even that.
+const ANSWER_DEADLINE_MAX: Duration = Duration::from_millis(2500);
+
+section! {
+    /// What the gateway listens on, and its limits.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Gateway {
+        /// Address that providers (or the TLS proxy in front) post to.
+        pub listen: SocketAddr = default("0.0.0.0:8080"),
+        /// What providers call us, for schemes that sign the URL and for printing webhook URLs.
+        pub public_url: Option<Url> = optional("https://hooks.example.com") by value::base_url,
+        /// Bytes of request bodies held in memory at once, over all requests; at it the answer is 503.
+        pub inflight_bytes_max: ByteSize = default("256MiB") by value::size,
+        /// Open connections at once; further ones wait in the kernel's backlog.
+        pub connections_max: usize = default(4096),
+        /// Time for a request's head to arrive, counted from the first read.
+        pub head_timeout: Duration = default("5s") by value::span,
+        /// Time for a request's body to arrive, counted from the end of its head.
+        pub body_timeout: Duration = default("5s") by value::span,
+        /// Longest time from the last body byte to the answer; never more than 2500ms.
+        pub answer_deadline: Duration = default("2500ms") by answer_deadline,
+        /// Time that requests under way get when the process is told to stop.
+        pub shutdown_deadline: Duration = default("25s") by value::span,
+    }
+}
+
+fn answer_deadline(node: &Node<'_>) -> Option<Duration> {
+    let span = value::span(node)?;
+    if span > ANSWER_DEADLINE_MAX {
+        node.error("is longer than providers wait", "give at most 2500ms");
+        return None;
+    }
+    Some(span)
+}

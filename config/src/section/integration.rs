@@ -1,0 +1,56 @@
+//! `[[integration]]`
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::declare::section;
+use crate::{
+    ConnectionId, IntegrationId, Provider, Secret,
+    read::{Node, Read, near},
+};
+
+section! {
+    /// A provider as you configured it. Its webhook URL ends in /webhooks/ and the id.
+    #[derive(Debug, Clone)]
+    pub struct Integration {
+        /// Its id, part of its webhook URL.
+        pub id: IntegrationId = required("github"),
+        /// The provider, by its name in the catalogue.
+        pub provider: Arc<Provider> = required("github") by provider,
+        /// Signing secrets; a request that any active one verifies is genuine. Several while rotating, the old one for
+        /// example as { env = "GITHUB_WEBHOOK_SECRET_OLD", until = 2026-12-01T00:00:00Z }.
+        pub secrets: Vec<Secret> = optional([{ env = "GITHUB_WEBHOOK_SECRET" }]),
+        /// Named values that the provider's file asks for, such as { verify_token = { env = "VERIFY_TOKEN" } }.
+        pub values: BTreeMap<String, Secret> = optional({}),
+        /// Your word that requests can't be verified, for providers that don't sign.
+        pub unverified: bool = default(false),
+        /// What happens to events of an account that no connection claims: "park" (kept until one does) or "forward" (to
+        /// your own destinations, with no connection).
+        pub unmatched: Unmatched = default("park"),
+        /// Where events go that carry no account at all.
+        pub default_connection: Option<ConnectionId> = optional("acme"),
+    }
+}
+
+/// `unmatched = ...`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unmatched {
+    /// Keep until a connection claims the account.
+    Park,
+    /// Route to the operator's own destinations, with `connection: null`.
+    Forward,
+}
+
+impl Read for Unmatched {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        node.one_of(&[("park", Self::Park), ("forward", Self::Forward)])
+    }
+}
+
+fn provider(node: &Node<'_>) -> Option<Arc<Provider>> {
+    let catalogue = node.spot.sheet.catalogue.get()?;
+    let known: Vec<&str> = catalogue.0.keys().map(crate::ProviderName::as_str).collect();
+    node.parsed("the name of a provider of the catalogue", |text| {
+        let found = catalogue.0.get(text).map(Arc::clone);
+        found.ok_or_else(|| format!("is {text:?}, which is no provider of the catalogue; {}", near(text, &known)))
+    })
+}

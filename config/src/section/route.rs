@@ -1,0 +1,65 @@
+//! `[[route]]`
+
+use super::{declare::section, value};
+use crate::{
+    DestinationId, IntegrationId, RouteId,
+    read::{Node, Read},
+};
+
+/// Longest filter; longer ones can exhaust memory when compiled.
+const FILTER_BYTES_MAX: usize = 4096;
+
+section! {
+    /// A rule: which events go where. All matching routes fire; a destination gets an event once.
+    #[derive(Debug, Clone)]
+    pub struct Route {
+        /// Its id.
+        pub id: RouteId = required("all"),
+        /// Only events of this integration.
+        pub integration: Option<IntegrationId> = optional("github"),
+        /// Only events whose type one of these patterns matches; all when empty. `*` inside is one segment, at the end one or
+        /// more.
+        pub events: Vec<String> = optional(["github.pull_request.*", "github.push"]) by value::patterns,
+        /// Only events for which this CEL expression is true; an error in it is a dead letter with its reason.
+        pub filter: Option<String> = optional("event.data.repository.private == false") by filter,
+        /// Where matching events go: a list of your own destinations, or "tenant" for every destination of the event's
+        /// tenant that subscribes to its type.
+        pub forward: Forward = required(["backend"]),
+    }
+}
+
+/// `forward = ...`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Forward {
+    /// To these destinations.
+    To(Vec<DestinationId>),
+    /// To every destination of the event's tenant that subscribes to its type.
+    Tenant,
+}
+
+impl Read for Forward {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        if !node.is_list() {
+            return node.parsed("\"tenant\" or a list such as [\"backend\"]", |text| match text {
+                "tenant" => Ok(Self::Tenant),
+                text => Err(format!("is {text:?}; write \"tenant\", or a list of destinations such as [{text:?}]")),
+            });
+        }
+        let to = Vec::<DestinationId>::read(node)?;
+        if to.is_empty() {
+            node.error("is an empty list", "name a destination, or remove the route");
+            return None;
+        }
+        Some(Self::To(to))
+    }
+}
+
+fn filter(node: &Node<'_>) -> Option<Option<String>> {
+    let filter = String::read(node)?;
+    match filter.len() {
+        0 => node.error("is empty", "write a CEL expression, or leave it out"),
+        n if n > FILTER_BYTES_MAX => node.error(format!("has {n} bytes"), "shorten it to at most 4 KiB"),
+        _ => return Some(Some(filter)),
+    }
+    None
+}

@@ -1,0 +1,63 @@
+//! `[store]`
+
+mod nats;
+
+use std::{path::PathBuf, time::Duration};
+
+pub use nats::{Durability, NatsStore};
+
+use super::{
+    declare::{Field, section},
+    value,
+};
+use crate::read::{Read, Table};
+
+section! {
+    /// Where events are kept.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Store {
+        /// Time in which an event id is stored once. Absent: 24 h embedded, 2 min on NATS.
+        pub dedupe_window: Option<Duration> = optional("24h") by value::maybe_span,
+        /// Which engine: "embedded" (one machine, no other process) or "nats" (JetStream, many gateways and routers).
+        pub engine: Engine = computed("embedded") by engine,
+    }
+}
+
+/// `engine = "embedded"` or `engine = "nats"`
+#[derive(Debug, Clone, PartialEq)]
+pub enum Engine {
+    /// One machine, no other process: a folder.
+    Embedded {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// NATS JetStream.
+    Nats(NatsStore),
+}
+
+/// Settings of the embedded engine, for the default file.
+pub(crate) const EMBEDDED_FIELDS: &[Field] = &[Field {
+    name: "path",
+    docs: &[" The folder, relative to where Gatepost is started."],
+    value: "\"data\"",
+    is_example: false,
+}];
+
+fn engine(table: &Table<'_>) -> Option<Engine> {
+    let nats = match table.get("engine") {
+        Some(node) => node.one_of(&[("embedded", false), ("nats", true)])?,
+        None => false,
+    };
+    let (foreign, other) = if nats { (EMBEDDED_FIELDS, "embedded") } else { (NatsStore::FIELDS, "nats") };
+    for field in foreign {
+        if let Some(node) = table.get(field.name) {
+            let remedy = format!("remove it, or write engine = {other:?}");
+            node.error(format!("belongs to the engine {other:?}"), remedy);
+        }
+    }
+    if nats {
+        NatsStore::read(table).map(Engine::Nats)
+    } else {
+        table.default("path", "\"data\"", PathBuf::read).map(|path| Engine::Embedded { path })
+    }
+}
