@@ -1,134 +1,353 @@
-//! Placeholder of the embedded engine.
+//! The engine for one machine: SQLite in a folder, owned by one process.
+//!
+//! One thread writes. It takes what waits in its queues, commits it together, and answers everybody after the commit
+//! is on disk. Readers have connections of their own and never wait for it; neither do checkpoints.
 
-use std::time::Instant;
+mod append;
+mod body;
+mod bucket;
+mod checkpoint;
+mod deliver;
+mod events;
+mod history;
+mod inspect;
+mod job;
+mod lease;
+mod log;
+mod open;
+mod park;
+mod quarantine;
+mod queue;
+mod read;
+mod retention;
+mod route;
+mod schema;
+mod shared;
+mod sql;
+mod start;
+mod work;
+mod writer;
 
-use gatepost_config::{ConnectionId, IntegrationId, TenantId, Timestamp};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use super::types::{
-    Appended, Census, Health, Item, LaneCount, Lease, LeaseKey, Parked, Promises, Refusal, Routed, StoredEvent, Tailed,
+use gatepost_config::{ConnectionId, IntegrationId, Retention, TenantId, Timestamp};
+use tokio::sync::{oneshot, watch};
+
+pub use inspect::inspect;
+pub use log::{Log, Tail};
+
+use self::{
+    body::{Bodies, Stored},
+    job::{Answer, AttemptRow, Change, Incoming, Job, LetterRow, RefusalRow, RoutedRows, TaskRow},
+    lease::Leases,
+    queue::{Kind, Queue},
+    read::Readers,
+    shared::Shared,
+    sql::file_error,
+};
+use super::{
+    OpenError,
+    types::{Appended, Census, Health, Item, LaneCount, Lease, LeaseKey, Parked, Promises, Refusal, Routed},
 };
 use crate::{Attempt, DeadLetter, Event, EventRef, Lane, Queued, StoreError};
 
-/// The engine.
-#[derive(Clone)]
-pub struct Embedded;
-/// Its log.
-pub struct Log;
-/// Its tail.
-pub struct Tail;
+/// The longest that a change other than an append may wait for its commit.
+const WRITE_MAX: Duration = Duration::from_secs(10);
 
-#[expect(clippy::unused_async, reason = "placeholder")]
+/// The longest that closing waits for what is under way.
+const CLOSE_MAX: Duration = Duration::from_secs(30);
+
+/// The engine. Cheap to clone; the last clone closes it.
+#[derive(Clone)]
+pub struct Embedded(Arc<Parts>);
+
+struct Parts {
+    queue: Arc<Queue>,
+    shared: Arc<Shared>,
+    readers: Readers,
+    bodies: Bodies,
+    leases: Leases,
+    promises: Promises,
+    /// Becomes true, or loses its sender, when the writer has gone and the folder is free.
+    finished: watch::Receiver<bool>,
+}
+
 impl Embedded {
     pub(super) async fn open(
-        _: &std::path::Path,
-        _: &gatepost_config::Store,
-        _: &gatepost_config::Retention,
-    ) -> Result<Self, super::OpenError> {
-        Err(super::OpenError("placeholder".into()))
+        path: &Path,
+        settings: &gatepost_config::Store,
+        retention: &Retention,
+    ) -> Result<Self, OpenError> {
+        let (path, window, retention) = (path.to_owned(), settings.dedupe_window, retention.clone());
+        let started = tokio::task::spawn_blocking(move || start::start(&path, window, &retention));
+        let parts = started.await.map_err(|error| OpenError(format!("the store did not open: {error}")))??;
+        Ok(Self(Arc::new(parts)))
     }
+
     pub(super) fn promises(&self) -> Promises {
-        Promises {
-            engine: "embedded",
-            durability: String::new(),
-            dedupe_window: std::time::Duration::ZERO,
-            warnings: vec![],
-        }
+        self.0.promises.clone()
     }
+
     pub(super) fn health(&self) -> Health {
-        Health::Disconnected
+        if self.0.queue.is_closed() { Health::Disconnected } else { Health::Connected }
     }
+
     pub(super) fn partitions(&self) -> u16 {
         1
     }
+
     pub(super) fn shards(&self) -> u16 {
         1
     }
-    pub(super) async fn append(&self, _: Vec<Item>, _: Instant) -> Result<Vec<Appended>, StoreError> {
-        Err(StoreError::Closed)
+
+    pub(super) async fn append(&self, items: Vec<Item>, deadline: Instant) -> Result<Vec<Appended>, StoreError> {
+        if items.is_empty() {
+            return Ok(Vec::new());
+        }
+        let bytes = items.iter().map(|item| item.event.body.len().min(body::INLINE_BYTES_MAX) + 512).sum();
+        let mut incoming = Vec::with_capacity(items.len());
+        for item in items {
+            let meta = &item.event.meta;
+            let (id, received_at) = (meta.id, meta.received_at);
+            let (integration, account) = (meta.integration.clone(), meta.account.clone());
+            let stored = self.stored_form(item.event).await?;
+            incoming.push(Incoming { id, integration, account, received_at, place: item.place, stored });
+        }
+        match self.write_by(Kind::Append, Change::Append(incoming), bytes, deadline).await? {
+            Answer::Appended(answers) => Ok(answers),
+            Answer::Done | Answer::Count(_) => Err(StoreError::Unavailable("no answer".to_owned())),
+        }
     }
-    pub(super) fn quarantine(&self, _: Refusal) -> bool {
-        false
+
+    pub(super) fn quarantine(&self, refusal: Refusal) -> bool {
+        let bytes = refusal.body.len();
+        if bytes > quarantine::BYTES_MAX {
+            return false;
+        }
+        let Some(permit) = self.0.queue.refusal_place(bytes) else { return false };
+        let body = refusal.body.clone();
+        let bare = Refusal { body: bytes::Bytes::new(), ..refusal };
+        let Ok(json) = serde_json::to_string(&bare) else { return false };
+        let row = RefusalRow { integration: bare.integration, received_at: bare.received_at, json, body };
+        let deadline = Instant::now() + WRITE_MAX;
+        let job = Job { change: Change::Refuse(row), bytes, deadline, answer: None, _permit: permit };
+        self.0.queue.push(Kind::Refusal, job).is_ok()
     }
-    pub(super) async fn quarantined(&self, _: &IntegrationId, _: usize) -> Result<Vec<Refusal>, StoreError> {
-        Err(StoreError::Closed)
+
+    pub(super) async fn quarantined(
+        &self,
+        integration: &IntegrationId,
+        limit: usize,
+    ) -> Result<Vec<Refusal>, StoreError> {
+        let integration = integration.clone();
+        self.0.readers.ask(move |from| history::quarantined(from, &integration, limit)).await
     }
+
     pub(super) async fn unmatched(
         &self,
-        _: Option<&IntegrationId>,
-        _: Option<&str>,
-        _: u64,
-        _: usize,
+        integration: Option<&IntegrationId>,
+        account: Option<&str>,
+        after: u64,
+        limit: usize,
     ) -> Result<Vec<Parked>, StoreError> {
-        Err(StoreError::Closed)
+        let (integration, account) = (integration.cloned(), account.map(str::to_owned));
+        let question = move |from: &read::Snapshot<'_>| {
+            events::parked(from, integration.as_ref(), account.as_deref(), after, limit)
+        };
+        self.0.readers.ask(question).await
     }
+
     pub(super) async fn unpark(
         &self,
-        _: &IntegrationId,
-        _: &str,
-        _: &ConnectionId,
-        _: &TenantId,
+        integration: &IntegrationId,
+        account: &str,
+        connection: &ConnectionId,
+        tenant: &TenantId,
     ) -> Result<u64, StoreError> {
-        Err(StoreError::Closed)
+        let mut moved = 0;
+        loop {
+            let change = Change::Unpark {
+                integration: integration.clone(),
+                account: account.to_owned(),
+                connection: connection.clone(),
+                tenant: tenant.clone(),
+            };
+            match self.write(Kind::Completion, change, 0).await? {
+                Answer::Count(count) if count > 0 => moved += count,
+                _ => return Ok(moved),
+            }
+        }
     }
-    pub(super) async fn acquire(&self, _: LeaseKey, _: &str) -> Result<Option<Lease>, StoreError> {
-        Err(StoreError::Closed)
+
+    pub(super) async fn acquire(&self, key: LeaseKey, owner: &str) -> Result<Option<Lease>, StoreError> {
+        self.0.leases.acquire(self, key, owner).await
     }
-    pub(super) async fn renew(&self, _: &mut Lease) -> Result<bool, StoreError> {
-        Err(StoreError::Closed)
+
+    pub(super) async fn renew(&self, lease: &mut Lease) -> Result<bool, StoreError> {
+        self.check_open()?;
+        Ok(self.0.leases.renew(lease).await)
     }
-    pub(super) async fn release(&self, _: Lease) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
+
+    pub(super) async fn release(&self, lease: Lease) -> Result<(), StoreError> {
+        self.0.leases.release(&lease).await;
+        Ok(())
     }
-    pub(super) async fn announce(&self, _: &str) -> Result<usize, StoreError> {
-        Err(StoreError::Closed)
+
+    #[expect(clippy::unused_async, reason = "the other engine asks its server")]
+    pub(super) async fn announce(&self, _owner: &str) -> Result<usize, StoreError> {
+        self.check_open().map(|()| 1)
     }
-    pub(super) async fn log(&self, _: &Lease, _: u16) -> Result<Log, StoreError> {
-        Err(StoreError::Closed)
+
+    pub(super) async fn log(&self, _lease: &Lease, _partition: u16) -> Result<Log, StoreError> {
+        let cursor = self.0.readers.ask(history::cursor).await?;
+        Ok(Log::new(self.0.readers.clone(), Arc::clone(&self.0.shared), cursor))
     }
-    pub(super) async fn routed(&self, _: &Lease, _: Routed) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
+
+    pub(super) async fn routed(&self, lease: &Lease, routed: Routed) -> Result<(), StoreError> {
+        let mut dead = Vec::with_capacity(routed.dead.len());
+        for (at, letter) in routed.dead {
+            dead.push((at.sequence, self.letter_row(&letter).await?));
+        }
+        let tasks = routed.tasks.into_iter().map(TaskRow::of).collect::<Result<Vec<_>, _>>()?;
+        let bytes = tasks.iter().map(|task| task.json.len()).sum();
+        let rows = RoutedRows {
+            key: LeaseKey::Partition(routed.partition),
+            epoch: lease.epoch,
+            through: routed.through,
+            tasks,
+            ended: routed.ended.into_iter().map(|(at, ending)| (at.sequence, ending)).collect(),
+            dead,
+        };
+        self.write(Kind::Completion, Change::Route(Box::new(rows)), bytes).await.map(drop)
     }
-    pub(super) async fn event(&self, _: &EventRef) -> Result<Option<Event>, StoreError> {
-        Err(StoreError::Closed)
+
+    pub(super) async fn event(&self, event: &EventRef) -> Result<Option<Event>, StoreError> {
+        let at = *event;
+        self.0.readers.ask(move |from| events::one(from, &at)).await
     }
-    pub(super) async fn tail(&self, _: u16) -> Result<Tail, StoreError> {
-        Err(StoreError::Closed)
+
+    #[expect(clippy::unused_async, reason = "the other engine asks its server")]
+    pub(super) async fn tail(&self, _shard: u16) -> Result<Tail, StoreError> {
+        self.check_open().map(|()| Tail::new(Arc::clone(&self.0.shared)))
     }
-    pub(super) async fn lanes(&self, _: u16) -> Result<Vec<LaneCount>, StoreError> {
-        Err(StoreError::Closed)
+
+    pub(super) async fn lanes(&self, _shard: u16) -> Result<Vec<LaneCount>, StoreError> {
+        self.0.readers.ask(history::lanes).await
     }
-    pub(super) async fn heads(&self, _: u16, _: &Lane, _: u64, _: usize) -> Result<Vec<Queued>, StoreError> {
-        Err(StoreError::Closed)
+
+    pub(super) async fn heads(
+        &self,
+        _shard: u16,
+        lane: &Lane,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Queued>, StoreError> {
+        let lane = *lane;
+        self.0.readers.ask(move |from| history::heads(from, &lane, after, limit)).await
     }
-    pub(super) async fn finish(&self, _: u16, _: &Queued, _: &Attempt) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
+
+    pub(super) async fn finish(&self, _shard: u16, queued: &Queued, attempt: &Attempt) -> Result<(), StoreError> {
+        let change = Change::Finish { position: queued.position, attempt: AttemptRow::of(attempt)? };
+        self.write(Kind::Completion, change, attempt.response.len()).await.map(drop)
     }
-    pub(super) async fn retry(&self, _: u16, _: &Queued, _: &Attempt, _: Timestamp) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
+
+    pub(super) async fn retry(
+        &self,
+        _shard: u16,
+        queued: &Queued,
+        attempt: &Attempt,
+        due: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (record, task) = (AttemptRow::of(attempt)?, TaskRow::next_attempt(queued)?);
+        let change = Change::Retry { position: queued.position, attempt: record, due, task };
+        self.write(Kind::Completion, change, attempt.response.len()).await.map(drop)
     }
-    pub(super) async fn bury(&self, _: u16, _: &Queued, _: &DeadLetter) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
+
+    pub(super) async fn bury(&self, _shard: u16, queued: &Queued, letter: &DeadLetter) -> Result<(), StoreError> {
+        // An earlier attempt has its record already, from the retry that followed it.
+        let last = letter.note.last.as_ref().filter(|last| last.number == queued.task.attempt);
+        let attempt = last.map(AttemptRow::of).transpose()?;
+        let letter = self.letter_row(letter).await?;
+        let bytes = letter.event.as_ref().map_or(0, |event| event.frame.len());
+        let change = Change::Bury { position: queued.position, attempt, letter };
+        self.write(Kind::Completion, change, bytes).await.map(drop)
     }
-    pub(super) async fn dead_letters(&self, _: u64, _: usize) -> Result<Vec<(u64, DeadLetter)>, StoreError> {
-        Err(StoreError::Closed)
+
+    pub(super) async fn dead_letters(&self, after: u64, limit: usize) -> Result<Vec<(u64, DeadLetter)>, StoreError> {
+        self.0.readers.ask(move |from| history::dead(from, after, limit)).await
     }
-    pub(super) async fn attempts(&self, _: u64, _: usize) -> Result<Vec<(u64, Attempt)>, StoreError> {
-        Err(StoreError::Closed)
+
+    pub(super) async fn attempts(&self, after: u64, limit: usize) -> Result<Vec<(u64, Attempt)>, StoreError> {
+        self.0.readers.ask(move |from| history::attempts(from, after, limit)).await
     }
+
     pub(super) async fn census(&self) -> Result<Census, StoreError> {
-        Err(StoreError::Closed)
+        self.0.readers.ask(history::census).await
     }
-    pub(super) async fn close(&self) {}
+
+    pub(super) async fn close(&self) {
+        self.0.queue.close();
+        let mut finished = self.0.finished.clone();
+        if tokio::time::timeout(CLOSE_MAX, finished.wait_for(|finished| *finished)).await.is_err() {
+            tracing::error!(deadline = ?CLOSE_MAX, "the store did not close in time; what was acknowledged is on disk");
+        }
+        self.0.shared.closed.cancel();
+        self.0.readers.close();
+    }
+
+    /// Hands a change to the writer and waits for its commit.
+    async fn write(&self, kind: Kind, change: Change, bytes: usize) -> Result<Answer, StoreError> {
+        self.write_by(kind, change, bytes, Instant::now() + WRITE_MAX).await
+    }
+
+    async fn write_by(
+        &self,
+        kind: Kind,
+        change: Change,
+        bytes: usize,
+        deadline: Instant,
+    ) -> Result<Answer, StoreError> {
+        let permit = self.0.queue.place(kind, deadline).await?;
+        let (answer, answered) = oneshot::channel();
+        self.0.queue.push(kind, Job { change, bytes, deadline, answer: Some(answer), _permit: permit })?;
+        match tokio::time::timeout_at(deadline.into(), answered).await {
+            Ok(Ok(said)) => said,
+            Ok(Err(_)) => Err(StoreError::Closed),
+            Err(_) => Err(StoreError::Unavailable("not written in time".to_owned())),
+        }
+    }
+
+    /// An event as it will be stored; a large body is on disk when this returns.
+    async fn stored_form(&self, event: Event) -> Result<Stored, StoreError> {
+        if event.body.len() <= body::INLINE_BYTES_MAX {
+            return self.0.bodies.store(&event).map_err(|error| file_error(&error));
+        }
+        self.check_open()?;
+        let bodies = self.0.bodies.clone();
+        let stored = tokio::task::spawn_blocking(move || bodies.store(&event)).await;
+        let stored = stored.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        stored.map_err(|error| file_error(&error))
+    }
+
+    async fn letter_row(&self, letter: &DeadLetter) -> Result<LetterRow, StoreError> {
+        let event = match &letter.event {
+            Some(event) => Some(self.stored_form(event.clone()).await?),
+            None => None,
+        };
+        LetterRow::of(letter, event)
+    }
+
+    fn check_open(&self) -> Result<(), StoreError> {
+        if self.0.queue.is_closed() { Err(StoreError::Closed) } else { Ok(()) }
+    }
 }
 
-impl Log {
-    pub(super) async fn next(&mut self, _: usize) -> Result<Vec<StoredEvent>, StoreError> {
-        Err(StoreError::Closed)
-    }
-}
-
-impl Tail {
-    pub(super) async fn next(&mut self) -> Result<Tailed, StoreError> {
-        Err(StoreError::Closed)
+impl Drop for Parts {
+    fn drop(&mut self) {
+        self.queue.close();
     }
 }

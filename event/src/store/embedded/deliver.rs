@@ -1,0 +1,105 @@
+//! How a delivery goes on after an attempt. All of it is nothing when the task is gone, so a repeat changes nothing.
+
+use gatepost_config::Timestamp;
+use rusqlite::{OptionalExtension, params};
+
+use super::{
+    job::{Answer, AttemptRow, LetterRow, TaskRow},
+    sql::{execute, int, uint},
+    work::{self, Outcome, Work},
+};
+use crate::{Ending, Lane, Queued, Task};
+
+/// Due retries that are moved in one transaction.
+pub(super) const DUE_MAX: usize = 256;
+
+struct DueRow {
+    id: i64,
+    lane: i64,
+    sequence: i64,
+    json: String,
+}
+
+/// Ends a delivery as delivered.
+pub(super) fn finish(work: &mut Work<'_>, position: u64, attempt: &AttemptRow) -> Outcome {
+    if take(work, position)?.is_some() {
+        record(work, attempt)?;
+        work.count(Ending::Delivered, 1)?;
+    }
+    Ok(Ok(Answer::Done))
+}
+
+/// Takes a task out of its lane until it is due.
+pub(super) fn retry(
+    work: &mut Work<'_>,
+    position: u64,
+    attempt: &AttemptRow,
+    due: Timestamp,
+    task: &TaskRow,
+) -> Outcome {
+    if let Some((lane, sequence)) = take(work, position)? {
+        record(work, attempt)?;
+        let sql = "INSERT INTO retry (due, lane, sequence, task) VALUES (?1, ?2, ?3, ?4)";
+        execute(work.db, sql, params![due.millis(), lane, sequence, task.json])?;
+        let next = work.state.next_due.map_or(due.millis(), |next| next.min(due.millis()));
+        work.state.next_due = Some(next);
+    }
+    Ok(Ok(Answer::Done))
+}
+
+/// Ends a delivery as a dead letter.
+pub(super) fn bury(work: &mut Work<'_>, position: u64, attempt: Option<&AttemptRow>, letter: &LetterRow) -> Outcome {
+    if take(work, position)?.is_some() {
+        attempt.map_or(Ok(()), |attempt| record(work, attempt))?;
+        keep_letter(work, letter)?;
+    }
+    Ok(Ok(Answer::Done))
+}
+
+/// Keeps a dead letter and counts the end.
+pub(super) fn keep_letter(work: &mut Work<'_>, letter: &LetterRow) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO dead (died_at, note, file, frame) VALUES (?1, ?2, ?3, ?4)";
+    let file = letter.file().map(|file| file.name.as_str());
+    let frame = letter.event.as_ref().map(|event| &*event.frame);
+    execute(work.db, sql, params![letter.died_at.millis(), letter.note, file, frame])?;
+    work.effects.kept.extend(letter.file().cloned());
+    work.count(letter.ending, 1)
+}
+
+/// Moves retries that are due into their lanes, where they arrive anew; how many.
+pub(super) fn fire_due(work: &mut Work<'_>) -> rusqlite::Result<usize> {
+    let due = due(work)?;
+    for row in &due {
+        execute(work.db, "DELETE FROM retry WHERE id = ?1", [row.id])?;
+        let sql = "INSERT INTO task (lane, sequence, task) VALUES (?1, ?2, ?3)";
+        execute(work.db, sql, params![row.lane, row.sequence, row.json])?;
+        let position = uint(work.db.last_insert_rowid());
+        // A task that can't be read is found by whoever reads its lane.
+        if let Ok(task) = serde_json::from_str::<Task>(&row.json) {
+            work.effects.arrived.push((Lane::of(&task), Queued { position, task }));
+        }
+    }
+    work.state.next_due = work::next_due(work.db)?;
+    Ok(due.len())
+}
+
+fn due(work: &Work<'_>) -> rusqlite::Result<Vec<DueRow>> {
+    let sql = "SELECT id, lane, sequence, task FROM retry WHERE due <= ?1 ORDER BY due, id LIMIT ?2";
+    let mut rows = work.db.prepare_cached(sql)?;
+    let found = rows.query_map(params![work.now.millis(), DUE_MAX as i64], |row| {
+        Ok(DueRow { id: row.get(0)?, lane: row.get(1)?, sequence: row.get(2)?, json: row.get(3)? })
+    })?;
+    found.collect()
+}
+
+/// Takes a task out of its lane; its lane and its event's sequence, or nothing when it is gone.
+fn take(work: &Work<'_>, position: u64) -> rusqlite::Result<Option<(i64, i64)>> {
+    let sql = "DELETE FROM task WHERE position = ?1 RETURNING lane, sequence";
+    let mut delete = work.db.prepare_cached(sql)?;
+    delete.query_row([int(position)], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+}
+
+fn record(work: &Work<'_>, attempt: &AttemptRow) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO attempt (at, attempt) VALUES (?1, ?2)";
+    execute(work.db, sql, params![attempt.at.millis(), attempt.json]).map(drop)
+}

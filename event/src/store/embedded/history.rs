@@ -1,0 +1,151 @@
+//! Reading what waits in lanes and what has ended.
+
+use std::collections::BTreeMap;
+
+use gatepost_config::IntegrationId;
+use rusqlite::{OptionalExtension, params};
+
+use super::{
+    events,
+    read::{Read, ReadError, Snapshot},
+    sql::{int, uint},
+};
+use crate::{
+    Attempt, DeadLetter, Ending, Lane, Queued, Task,
+    dead::DeadNote,
+    id::Token,
+    store::types::{Census, LaneCount, Refusal},
+};
+
+/// Bytes of dead letters after which no further one is read at once.
+const BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The lanes that hold tasks, with how many.
+pub(super) fn lanes(from: &Snapshot<'_>) -> Read<Vec<LaneCount>> {
+    let sql = "SELECT lane.name, waiting.count
+        FROM (SELECT lane, count(*) AS count FROM task GROUP BY lane) AS waiting
+        JOIN lane ON lane.id = waiting.lane ORDER BY lane.name";
+    let mut rows = from.db.prepare_cached(sql)?;
+    let found = rows.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+    found
+        .map(|row| {
+            let (name, count) = row?;
+            let lane = lane(&name).ok_or_else(|| ReadError::Corrupt(format!("{name} is no lane")))?;
+            Ok(LaneCount { lane, waiting: uint(count) })
+        })
+        .collect()
+}
+
+/// The first tasks of a lane after a position.
+pub(super) fn heads(from: &Snapshot<'_>, lane: &Lane, after: u64, limit: usize) -> Read<Vec<Queued>> {
+    let sql = "SELECT position, task FROM task
+        WHERE lane = (SELECT id FROM lane WHERE name = ?1) AND position > ?2 ORDER BY position LIMIT ?3";
+    let mut rows = from.db.prepare_cached(sql)?;
+    let values = params![lane.to_string(), int(after), int(limit as u64)];
+    let found = rows.query_map(values, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+    found
+        .map(|row| {
+            let (position, json) = row?;
+            Ok(Queued { position: uint(position), task: serde_json::from_str::<Task>(&json)? })
+        })
+        .collect()
+}
+
+/// Dead letters, oldest first, after a position.
+pub(super) fn dead(from: &Snapshot<'_>, after: u64, limit: usize) -> Read<Vec<(u64, DeadLetter)>> {
+    let sql = "SELECT position, note, file, frame FROM dead WHERE position > ?1 ORDER BY position LIMIT ?2";
+    let mut rows = from.db.prepare_cached(sql)?;
+    let mut rows = rows.query(params![int(after), int(limit as u64)])?;
+    let (mut letters, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let (note, file): (String, Option<String>) = (row.get(1)?, row.get(2)?);
+        let mut note: DeadNote = serde_json::from_str(&note)?;
+        let frame: Option<Vec<u8>> = row.get(3)?;
+        let event = match frame.map(|frame| from.bodies.load(frame, file.as_deref())) {
+            Some(Ok(event)) => Some(event),
+            // One letter that can't be read must not hide the others.
+            Some(Err(error)) => {
+                note.detail = Some(note.detail.map_or(error.clone(), |detail| format!("{detail}; {error}")));
+                None
+            }
+            None => None,
+        };
+        bytes += event.as_ref().map_or(0, |event| event.body.len());
+        letters.push((uint(row.get(0)?), DeadLetter { note, event }));
+        if bytes >= BYTES_MAX {
+            break;
+        }
+    }
+    Ok(letters)
+}
+
+/// Attempt records, oldest first, after a position.
+pub(super) fn attempts(from: &Snapshot<'_>, after: u64, limit: usize) -> Read<Vec<(u64, Attempt)>> {
+    let sql = "SELECT position, attempt FROM attempt WHERE position > ?1 ORDER BY position LIMIT ?2";
+    let mut rows = from.db.prepare_cached(sql)?;
+    let found = rows.query_map(params![int(after), int(limit as u64)], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+    })?;
+    found
+        .map(|row| {
+            let (position, json) = row?;
+            Ok((uint(position), serde_json::from_str(&json)?))
+        })
+        .collect()
+}
+
+/// Refused requests of an integration, newest first.
+pub(super) fn quarantined(from: &Snapshot<'_>, integration: &IntegrationId, limit: usize) -> Read<Vec<Refusal>> {
+    let sql = "SELECT refusal, body FROM quarantine WHERE integration = ?1 ORDER BY position DESC LIMIT ?2";
+    let mut rows = from.db.prepare_cached(sql)?;
+    let found = rows.query_map(params![integration.as_str(), int(limit as u64)], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?))
+    })?;
+    found
+        .map(|row| {
+            let (json, body) = row?;
+            Ok(Refusal { body: body.into(), ..serde_json::from_str(&json)? })
+        })
+        .collect()
+}
+
+/// Counts everything that was acknowledged.
+pub(super) fn census(from: &Snapshot<'_>) -> Read<Census> {
+    let mut ended = BTreeMap::new();
+    let mut rows = from.db.prepare_cached("SELECT ending, count FROM ended")?;
+    let counts = rows.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+    for row in counts {
+        let (word, count) = row?;
+        let ending = Ending::ALL.into_iter().find(|ending| ending.word() == word);
+        ended.insert(ending.ok_or_else(|| ReadError::Corrupt(format!("{word} is no ending")))?, uint(count));
+    }
+    Ok(Census {
+        ended,
+        unrouted_yet: events::count_after(from, cursor(from)?)?,
+        in_lanes: count(from, "task")?,
+        scheduled: count(from, "retry")?,
+        unmatched: count(from, "parked")?,
+    })
+}
+
+/// The committed cursor of the log.
+pub(super) fn cursor(from: &Snapshot<'_>) -> Read<u64> {
+    let sql = "SELECT through FROM cursor WHERE partition = 0";
+    let through: Option<i64> = from.db.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?;
+    Ok(uint(through.unwrap_or(0)))
+}
+
+fn count(from: &Snapshot<'_>, table: &str) -> Read<u64> {
+    let sql = format!("SELECT count(*) FROM {table}");
+    Ok(uint(from.db.prepare_cached(&sql)?.query_row([], |row| row.get(0))?))
+}
+
+/// A lane from its text.
+fn lane(name: &str) -> Option<Lane> {
+    let (destination, connection) = match name.split_once('.') {
+        Some((destination, connection)) => (destination, Some(connection)),
+        None => (name, None),
+    };
+    let connection = connection.map(str::parse::<Token>).transpose().ok()?;
+    Some(Lane { destination: destination.parse().ok()?, connection })
+}

@@ -1,0 +1,150 @@
+//! What callers ask of the writer, ready to be written: everything is serialised before it is queued.
+
+use std::{sync::Arc, time::Instant};
+
+use gatepost_config::{ConnectionId, IntegrationId, TenantId, Timestamp};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::body::{BodyFile, Stored};
+use crate::{
+    Attempt, DeadLetter, DeadReason, Ending, Lane, Queued, StoreError, Task,
+    store::types::{Appended, LeaseKey, Place},
+};
+
+/// One caller's change, all or nothing.
+pub(super) struct Job {
+    pub(super) change: Change,
+    /// Bytes it will write, roughly.
+    pub(super) bytes: usize,
+    /// After it nobody waits for the answer any more.
+    pub(super) deadline: Instant,
+    /// Where the answer goes; nowhere for what nobody waits for.
+    pub(super) answer: Option<oneshot::Sender<Result<Answer, StoreError>>>,
+    /// Its place in the queue.
+    pub(super) _permit: OwnedSemaphorePermit,
+}
+
+/// What is to be written.
+pub(super) enum Change {
+    Append(Vec<Incoming>),
+    Route(Box<RoutedRows>),
+    Finish {
+        position: u64,
+        attempt: AttemptRow,
+    },
+    Retry {
+        position: u64,
+        attempt: AttemptRow,
+        due: Timestamp,
+        task: TaskRow,
+    },
+    Bury {
+        position: u64,
+        attempt: Option<AttemptRow>,
+        letter: LetterRow,
+    },
+    Unpark {
+        integration: IntegrationId,
+        account: String,
+        connection: ConnectionId,
+        tenant: TenantId,
+    },
+    Refuse(RefusalRow),
+    Lease(LeaseKey),
+    #[cfg(test)]
+    Batch(&'static str),
+}
+
+/// What came of a change.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Appended(Vec<Appended>),
+    Done,
+    Count(u64),
+}
+
+/// An event to be stored.
+pub(super) struct Incoming {
+    pub(super) id: crate::EventId,
+    pub(super) integration: IntegrationId,
+    pub(super) account: Option<String>,
+    pub(super) received_at: Timestamp,
+    pub(super) place: Place,
+    pub(super) stored: Stored,
+}
+
+/// A delivery to be owed.
+pub(super) struct TaskRow {
+    pub(super) lane: Lane,
+    pub(super) sequence: u64,
+    pub(super) task: Task,
+    pub(super) json: String,
+}
+
+/// An attempt to be recorded.
+pub(super) struct AttemptRow {
+    pub(super) at: Timestamp,
+    pub(super) json: String,
+}
+
+/// A dead letter to be kept.
+pub(super) struct LetterRow {
+    pub(super) died_at: Timestamp,
+    pub(super) ending: Ending,
+    pub(super) note: String,
+    pub(super) event: Option<Stored>,
+}
+
+/// What routing made of events, each with the sequence of its event.
+pub(super) struct RoutedRows {
+    pub(super) key: LeaseKey,
+    pub(super) epoch: u64,
+    pub(super) through: u64,
+    pub(super) tasks: Vec<TaskRow>,
+    pub(super) ended: Vec<(u64, Ending)>,
+    pub(super) dead: Vec<(u64, LetterRow)>,
+}
+
+/// A refused request to be kept.
+pub(super) struct RefusalRow {
+    pub(super) integration: IntegrationId,
+    pub(super) received_at: Timestamp,
+    pub(super) json: String,
+    pub(super) body: bytes::Bytes,
+}
+
+impl TaskRow {
+    pub(super) fn of(task: Task) -> Result<Self, StoreError> {
+        let json = serde_json::to_string(&task).map_err(unwritable)?;
+        Ok(Self { lane: Lane::of(&task), sequence: task.event.sequence, task, json })
+    }
+
+    /// A task's next attempt.
+    pub(super) fn next_attempt(queued: &Queued) -> Result<Self, StoreError> {
+        Self::of(Task { attempt: queued.task.attempt.saturating_add(1), ..queued.task.clone() })
+    }
+}
+
+impl AttemptRow {
+    pub(super) fn of(attempt: &Attempt) -> Result<Self, StoreError> {
+        Ok(Self { at: attempt.started_at, json: serde_json::to_string(attempt).map_err(unwritable)? })
+    }
+}
+
+impl LetterRow {
+    pub(super) fn of(letter: &DeadLetter, event: Option<Stored>) -> Result<Self, StoreError> {
+        let ending = if letter.note.reason == DeadReason::Expired { Ending::Expired } else { Ending::Dead };
+        let note = serde_json::to_string(&letter.note).map_err(unwritable)?;
+        Ok(Self { died_at: letter.note.died_at, ending, note, event })
+    }
+
+    /// The file that the row will refer to.
+    pub(super) fn file(&self) -> Option<&Arc<BodyFile>> {
+        self.event.as_ref()?.file.as_ref()
+    }
+}
+
+/// A value that JSON can't say; none of ours is.
+pub(super) fn unwritable(error: serde_json::Error) -> StoreError {
+    StoreError::Corrupt(error.to_string())
+}

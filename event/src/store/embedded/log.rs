@@ -1,0 +1,74 @@
+//! Readers that wait: of the log, and of arrivals in lanes.
+
+use std::sync::Arc;
+
+use tokio::sync::{broadcast, watch};
+
+use super::{events, read::Readers, shared::Shared};
+use crate::{
+    Lane, Queued, StoreError,
+    store::types::{StoredEvent, Tailed},
+};
+
+/// The log, read from the committed cursor on.
+pub struct Log {
+    readers: Readers,
+    shared: Arc<Shared>,
+    last_sequence: watch::Receiver<u64>,
+    read: u64,
+}
+
+/// Arrivals in lanes from now on.
+pub struct Tail {
+    shared: Arc<Shared>,
+    arrivals: broadcast::Receiver<(Lane, Queued)>,
+}
+
+impl Log {
+    pub(super) fn new(readers: Readers, shared: Arc<Shared>, cursor: u64) -> Self {
+        let last_sequence = shared.last_sequence.subscribe();
+        Self { readers, shared, last_sequence, read: cursor }
+    }
+
+    /// The next events, waiting for them. Cancel safe: what was read moves on only when it is returned.
+    pub(in crate::store) async fn next(&mut self, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
+        loop {
+            if self.shared.closed.is_cancelled() {
+                return Err(StoreError::Closed);
+            }
+            let (last, read) = (*self.last_sequence.borrow_and_update(), self.read);
+            if last > read {
+                let events = self.readers.ask(move |from| events::log(from, read, limit.max(1))).await?;
+                // Nothing: retention has ended all of them.
+                self.read = events.last().map_or(last, |event| event.at.sequence);
+                if !events.is_empty() {
+                    return Ok(events);
+                }
+            }
+            tokio::select! {
+                changed = self.last_sequence.changed() => changed.map_err(|_| StoreError::Closed)?,
+                () = self.shared.closed.cancelled() => {}
+            }
+        }
+    }
+}
+
+impl Tail {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let arrivals = shared.arrivals.subscribe();
+        Self { shared, arrivals }
+    }
+
+    /// The next arrival, waiting for it.
+    pub(in crate::store) async fn next(&mut self) -> Result<Tailed, StoreError> {
+        let heard = tokio::select! {
+            heard = self.arrivals.recv() => heard,
+            () = self.shared.closed.cancelled() => return Err(StoreError::Closed),
+        };
+        match heard {
+            Ok((lane, queued)) => Ok(Tailed::Arrived(lane, queued)),
+            Err(broadcast::error::RecvError::Lagged(_)) => Ok(Tailed::Missed),
+            Err(broadcast::error::RecvError::Closed) => Err(StoreError::Closed),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Parked events: kept in stored order until a connection claims their account.
+
+use gatepost_config::{ConnectionId, IntegrationId, TenantId, Timestamp};
+use rusqlite::params;
+
+use super::{
+    append::{self, EventRow},
+    job::Incoming,
+    sql::execute,
+    work::Work,
+};
+use crate::Event;
+
+/// Events moved in one transaction.
+pub(super) const MOVED_MAX: usize = 128;
+
+struct ParkedRow {
+    position: i64,
+    id: String,
+    received_at: i64,
+    file: Option<String>,
+    frame: Vec<u8>,
+}
+
+/// Parks an event.
+pub(super) fn park(work: &Work<'_>, item: &Incoming) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO parked (id, integration, account, stored_at, received_at, file, frame)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let values = params![
+        item.id.token().as_str(),
+        item.integration.as_str(),
+        item.account,
+        work.now.millis(),
+        item.received_at.millis(),
+        item.stored.file.as_ref().map(|file| file.name.as_str()),
+        &*item.stored.frame
+    ];
+    execute(work.db, sql, values).map(drop)
+}
+
+/// Moves an account's first parked events to the log as a connection's, at most [`MOVED_MAX`]; how many.
+pub(super) fn unpark(
+    work: &mut Work<'_>,
+    integration: &IntegrationId,
+    account: &str,
+    connection: &ConnectionId,
+    tenant: &TenantId,
+) -> rusqlite::Result<u64> {
+    let rows = first(work, integration, account)?;
+    for row in &rows {
+        let claimed = claim(&row.frame, connection, tenant);
+        let frame = claimed.as_deref().unwrap_or(&row.frame);
+        let received_at = Timestamp::from_millis(row.received_at);
+        let event = EventRow { id: &row.id, received_at, file: row.file.as_deref(), frame };
+        let next = work.state.last_sequence + 1;
+        let bucket = work.state.buckets.current(work.db, work.now, next)?;
+        if !append::log(work, bucket.number, &event)? {
+            // Its id was acknowledged twice, a dedupe window apart, and both are owed: the next bucket has room.
+            let bucket = work.state.buckets.start(work.db, work.now, next)?;
+            append::log(work, bucket.number, &event)?;
+        }
+        execute(work.db, "DELETE FROM parked WHERE position = ?1", [row.position])?;
+    }
+    Ok(rows.len() as u64)
+}
+
+fn first(work: &Work<'_>, integration: &IntegrationId, account: &str) -> rusqlite::Result<Vec<ParkedRow>> {
+    let sql = "SELECT position, id, received_at, file, frame FROM parked
+        WHERE integration = ?1 AND account = ?2 ORDER BY position LIMIT ?3";
+    let mut rows = work.db.prepare_cached(sql)?;
+    let found = rows.query_map(params![integration.as_str(), account, MOVED_MAX as i64], |row| {
+        Ok(ParkedRow {
+            position: row.get(0)?,
+            id: row.get(1)?,
+            received_at: row.get(2)?,
+            file: row.get(3)?,
+            frame: row.get(4)?,
+        })
+    })?;
+    found.collect()
+}
+
+/// The frame with the connection in its meta; none when it can't be read, which is for the log's reader to say.
+fn claim(frame: &[u8], connection: &ConnectionId, tenant: &TenantId) -> Option<bytes::Bytes> {
+    let mut event = Event::from_frame(&bytes::Bytes::copy_from_slice(frame)).ok()?;
+    event.meta.connection = Some(connection.clone());
+    event.meta.tenant = Some(tenant.clone());
+    event.to_frame().ok()
+}

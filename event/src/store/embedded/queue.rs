@@ -1,0 +1,177 @@
+//! What waits for the writer: appends first, but completions always get a share.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::job::Job;
+use crate::StoreError;
+
+/// Jobs of a kind in one commit.
+const BATCH_MAX: usize = 256;
+
+/// Completions in one commit while appends are left waiting.
+const COMPLETIONS_SHARE: usize = 64;
+
+/// Refused requests in one commit.
+const REFUSALS_MAX: usize = 16;
+
+/// Bytes of a kind after which no further job of it is taken into a commit.
+const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Appends that wait at once.
+const APPENDS_MAX: usize = 4096;
+
+/// Completions that wait at once.
+const COMPLETIONS_MAX: usize = 4096;
+
+/// KiB of refused requests that wait at once.
+const REFUSALS_KIB_MAX: usize = 32 * 1024;
+
+/// Which queue a job waits in.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    Append,
+    Completion,
+    Refusal,
+}
+
+/// The writer's queues.
+#[derive(Debug)]
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    wake: Condvar,
+    appends: Arc<Semaphore>,
+    completions: Arc<Semaphore>,
+    refusals: Arc<Semaphore>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    appends: VecDeque<Job>,
+    completions: VecDeque<Job>,
+    refusals: VecDeque<Job>,
+    closed: bool,
+}
+
+impl Queue {
+    pub(super) fn new() -> Self {
+        Self {
+            waiting: Mutex::default(),
+            wake: Condvar::new(),
+            appends: Arc::new(Semaphore::new(APPENDS_MAX)),
+            completions: Arc::new(Semaphore::new(COMPLETIONS_MAX)),
+            refusals: Arc::new(Semaphore::new(REFUSALS_KIB_MAX)),
+        }
+    }
+
+    /// A place in a queue, waiting for one until the deadline.
+    pub(super) async fn place(&self, kind: Kind, deadline: Instant) -> Result<OwnedSemaphorePermit, StoreError> {
+        let places = match kind {
+            Kind::Append => &self.appends,
+            Kind::Completion | Kind::Refusal => &self.completions,
+        };
+        match tokio::time::timeout_at(deadline.into(), Arc::clone(places).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) => Err(StoreError::Closed),
+            Err(_) => Err(StoreError::Unavailable("too much waits to be written".to_owned())),
+        }
+    }
+
+    /// A place for a refused request of so many bytes, if there is one.
+    pub(super) fn refusal_place(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let kib = u32::try_from(bytes / 1024).ok()?.saturating_add(64);
+        Arc::clone(&self.refusals).try_acquire_many_owned(kib).ok()
+    }
+
+    /// Hands a job to the writer.
+    pub(super) fn push(&self, kind: Kind, job: Job) -> Result<(), StoreError> {
+        let mut waiting = self.lock();
+        if waiting.closed {
+            return Err(StoreError::Closed);
+        }
+        match kind {
+            Kind::Append => waiting.appends.push_back(job),
+            Kind::Completion => waiting.completions.push_back(job),
+            Kind::Refusal => waiting.refusals.push_back(job),
+        }
+        drop(waiting);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// What the next commit takes: nothing when `wait` passed, `None` when the queue is closed and empty.
+    pub(super) fn next(&self, wait: Duration) -> Option<Vec<Job>> {
+        let idle = |waiting: &mut Waiting| waiting.is_empty() && !waiting.closed;
+        let waited = self.wake.wait_timeout_while(self.lock(), wait, idle);
+        let (mut waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if waiting.is_empty() && waiting.closed {
+            return None;
+        }
+        let mut batch = Vec::new();
+        take(&mut waiting.appends, BATCH_MAX, &mut batch);
+        let share = if waiting.appends.is_empty() { BATCH_MAX } else { COMPLETIONS_SHARE };
+        take(&mut waiting.completions, share, &mut batch);
+        take(&mut waiting.refusals, REFUSALS_MAX, &mut batch);
+        Some(batch)
+    }
+
+    /// Takes no further jobs; what waits is still done.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.appends.close();
+        self.completions.close();
+        self.wake.notify_all();
+    }
+
+    /// Whether jobs are refused.
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// Drops what waits, for when there is no writer any more.
+    pub(super) fn abandon(&self) {
+        self.close();
+        let mut waiting = self.lock();
+        waiting.appends.clear();
+        waiting.completions.clear();
+        waiting.refusals.clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.appends.is_empty() && self.completions.is_empty() && self.refusals.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Waiting")
+            .field("appends", &self.appends.len())
+            .field("completions", &self.completions.len())
+            .field("refusals", &self.refusals.len())
+            .field("closed", &self.closed)
+            .finish()
+    }
+}
+
+fn take(from: &mut VecDeque<Job>, count: usize, into: &mut Vec<Job>) {
+    let mut bytes = 0;
+    for _ in 0..count {
+        let Some(job) = from.pop_front() else { return };
+        bytes += job.bytes;
+        into.push(job);
+        if bytes >= BATCH_BYTES_MAX {
+            return;
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The database's tables.
+//!
+//! Events stand in one table per span of time (`event_<number>`, listed in `bucket`), so that dedupe looks at few rows
+//! and retention drops tables instead of deleting rows.
+
+/// Marks the file as a gatepost store: "GPST".
+pub(super) const APPLICATION_ID: i32 = 0x4750_5354;
+
+/// Version of the tables, kept as `user_version`.
+pub(super) const VERSION: i32 = 1;
+
+/// Makes the tables of a new store.
+pub(super) const TABLES: &str = "
+CREATE TABLE bucket (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    started_at INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL,
+    first_sequence INTEGER NOT NULL
+);
+CREATE TABLE cursor (partition INTEGER PRIMARY KEY, through INTEGER NOT NULL);
+CREATE TABLE lease (key TEXT PRIMARY KEY, epoch INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE ended (ending TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE lane (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE task (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    lane INTEGER NOT NULL REFERENCES lane (id),
+    sequence INTEGER NOT NULL,
+    task TEXT NOT NULL
+);
+CREATE INDEX task_lane ON task (lane, position);
+CREATE INDEX task_sequence ON task (sequence);
+CREATE TABLE retry (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    due INTEGER NOT NULL,
+    lane INTEGER NOT NULL REFERENCES lane (id),
+    sequence INTEGER NOT NULL,
+    task TEXT NOT NULL
+);
+CREATE INDEX retry_due ON retry (due, id);
+CREATE INDEX retry_lane ON retry (lane);
+CREATE INDEX retry_sequence ON retry (sequence);
+CREATE TABLE attempt (position INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, attempt TEXT NOT NULL);
+CREATE INDEX attempt_at ON attempt (at);
+CREATE TABLE dead (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    died_at INTEGER NOT NULL,
+    note TEXT NOT NULL,
+    file TEXT,
+    frame BLOB
+);
+CREATE INDEX dead_died_at ON dead (died_at);
+CREATE INDEX dead_file ON dead (file) WHERE file IS NOT NULL;
+CREATE TABLE parked (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL,
+    integration TEXT NOT NULL,
+    account TEXT,
+    stored_at INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    file TEXT,
+    frame BLOB NOT NULL
+);
+CREATE INDEX parked_id ON parked (id, stored_at);
+CREATE INDEX parked_account ON parked (integration, account, position);
+CREATE INDEX parked_received_at ON parked (received_at);
+CREATE INDEX parked_file ON parked (file) WHERE file IS NOT NULL;
+CREATE TABLE quarantine (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    integration TEXT NOT NULL,
+    received_at INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    refusal TEXT NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE INDEX quarantine_integration ON quarantine (integration, position, bytes);
+CREATE INDEX quarantine_received_at ON quarantine (received_at);
+";
+
+/// Makes the table of one bucket.
+pub(super) fn event_table(number: i64) -> String {
+    format!(
+        "CREATE TABLE event_{number} (
+            sequence INTEGER PRIMARY KEY,
+            id TEXT NOT NULL,
+            stored_at INTEGER NOT NULL,
+            received_at INTEGER NOT NULL,
+            file TEXT,
+            frame BLOB NOT NULL
+        );
+        CREATE UNIQUE INDEX event_{number}_id ON event_{number} (id);
+        CREATE INDEX event_{number}_file ON event_{number} (file) WHERE file IS NOT NULL;"
+    )
+}

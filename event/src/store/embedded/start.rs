@@ -1,0 +1,113 @@
+//! From a folder to a running engine.
+
+use std::{
+    path::Path,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+
+use gatepost_config::{Retention, units::format_span};
+use tokio::sync::watch;
+
+use super::{
+    Parts,
+    body::Bodies,
+    bucket::{self, Buckets},
+    checkpoint,
+    lease::Leases,
+    open::{Folder, refuse},
+    queue::Queue,
+    read::Readers,
+    shared::Shared,
+    work::State,
+    writer::Writer,
+};
+use crate::store::{OpenError, Promises};
+
+/// Opens the folder and starts the writer and the checkpointer.
+pub(super) fn start(path: &Path, window: Option<Duration>, retention: &Retention) -> Result<Parts, OpenError> {
+    let folder = Folder::take(path)?;
+    let db = folder.writer()?;
+    let broken = |error: &dyn std::fmt::Display| refuse(path, &format!("can't be read ({error})"));
+    let bodies = Bodies::open(path).map_err(|error| broken(&error))?;
+    let swept = bodies.sweep(&db).map_err(|error| broken(&error))?;
+    if swept > 0 {
+        tracing::info!(files = swept, "removed body files that an unfinished append left");
+    }
+    let promises = promises(path, window, retention);
+    let buckets = Buckets::load(&db, promises.dedupe_window, retention).map_err(|error| broken(&error))?;
+    let state = State::load(&db, buckets).map_err(|error| broken(&error))?;
+    let shared = Arc::new(Shared::new(state.last_sequence));
+    let queue = Arc::new(Queue::new());
+    let (checkpoint, asked) = mpsc::sync_channel(1);
+    let copier = folder.checkpointer().map_err(|error| broken(&error))?;
+    let wal = folder.wal();
+    let writer = Writer {
+        db,
+        state,
+        bodies: bodies.clone(),
+        queue: Arc::clone(&queue),
+        shared: Arc::clone(&shared),
+        retention: retention.clone(),
+        checkpoint,
+        wal,
+    };
+    let unstarted = |error: std::io::Error| OpenError(format!("the store's threads did not start: {error}"));
+    let copier = thread::Builder::new()
+        .name("store-checkpoint".to_owned())
+        .spawn(move || checkpoint::run(&copier, &asked))
+        .map_err(unstarted)?;
+    let (finish, finished) = watch::channel(false);
+    let guard = Gone { queue: Arc::clone(&queue), shared: Arc::clone(&shared), finish };
+    thread::Builder::new()
+        .name("store-writer".to_owned())
+        .spawn(move || work(writer, copier, folder, guard))
+        .map_err(unstarted)?;
+    let readers = Readers::new(path.to_owned(), bodies.clone());
+    Ok(Parts { queue, shared, readers, bodies, leases: Leases::default(), promises, finished })
+}
+
+/// Says that the writer has gone, however it went.
+struct Gone {
+    queue: Arc<Queue>,
+    shared: Arc<Shared>,
+    finish: watch::Sender<bool>,
+}
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.queue.abandon();
+        self.shared.closed.cancel();
+        self.finish.send_replace(true);
+    }
+}
+
+/// The writer's thread: works, then leaves everything in one file.
+fn work(writer: Writer, copier: thread::JoinHandle<()>, folder: Folder, guard: Gone) {
+    let db = writer.run();
+    if copier.join().is_err() {
+        tracing::error!("the checkpointer failed");
+    }
+    checkpoint::truncate(&db);
+    drop(db);
+    drop(folder);
+    drop(guard);
+}
+
+fn promises(path: &Path, window: Option<Duration>, retention: &Retention) -> Promises {
+    let dedupe_window = bucket::window(window, retention);
+    let mut warnings = Vec::new();
+    if window.is_some_and(|window| window != dedupe_window) {
+        warnings.push(format!(
+            "store.dedupe_window is {}, not longer than retention.events and at least 100 ms",
+            format_span(dedupe_window)
+        ));
+    }
+    let durability = format!(
+        "synced to the disk of {} before the answer (SQLite {}, write-ahead log, synchronous = FULL)",
+        path.display(),
+        rusqlite::version()
+    );
+    Promises { engine: "embedded", durability, dedupe_window, warnings }
+}

@@ -1,0 +1,131 @@
+//! One transaction of the writer: what changes work on, and what follows their commit.
+
+use std::{collections::HashMap, sync::Arc};
+
+use gatepost_config::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{
+    append,
+    body::{Bodies, BodyFile},
+    bucket::Buckets,
+    deliver,
+    job::{Answer, Change},
+    park, quarantine, route,
+    sql::{execute, int, uint},
+};
+use crate::{Ending, Lane, Queued, StoreError, store::types::LeaseKey};
+
+/// What the writer remembers of the database. A transaction that fails puts it back.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    pub(super) buckets: Buckets,
+    /// The sequence of the last event.
+    pub(super) last_sequence: u64,
+    /// The last event that was routed.
+    pub(super) cursor: u64,
+    /// Who may route: the epoch of the last lease.
+    pub(super) epochs: HashMap<LeaseKey, u64>,
+    /// When the next retry is due, in milliseconds.
+    pub(super) next_due: Option<i64>,
+}
+
+/// What follows a commit.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    /// Tasks that arrived in lanes.
+    pub(super) arrived: Vec<(Lane, Queued)>,
+    /// Files that rows now refer to.
+    pub(super) kept: Vec<Arc<BodyFile>>,
+    /// Files that no row refers to any more.
+    pub(super) doomed: Vec<String>,
+}
+
+/// One transaction under way.
+pub(super) struct Work<'a> {
+    pub(super) db: &'a Connection,
+    pub(super) state: &'a mut State,
+    pub(super) effects: &'a mut Effects,
+    pub(super) bodies: &'a Bodies,
+    pub(super) now: Timestamp,
+}
+
+/// A change's answer; the outer error fails the whole transaction.
+pub(super) type Outcome = rusqlite::Result<Result<Answer, StoreError>>;
+
+impl State {
+    pub(super) fn load(db: &Connection, buckets: Buckets) -> rusqlite::Result<Self> {
+        let cursor: Option<i64> =
+            db.query_row("SELECT through FROM cursor WHERE partition = 0", [], |row| row.get(0)).optional()?;
+        let cursor = uint(cursor.unwrap_or(0));
+        // Events behind the cursor may all be gone; their sequences are never given again.
+        let last_sequence = buckets.last_sequence(db)?.max(cursor);
+        let next_due = next_due(db)?;
+        Ok(Self { buckets, last_sequence, cursor, epochs: HashMap::new(), next_due })
+    }
+}
+
+/// When the next retry is due, in milliseconds.
+pub(super) fn next_due(db: &Connection) -> rusqlite::Result<Option<i64>> {
+    db.prepare_cached("SELECT min(due) FROM retry")?.query_row([], |row| row.get(0))
+}
+
+impl Work<'_> {
+    /// Writes one caller's change.
+    pub(super) fn apply(&mut self, change: &Change) -> Outcome {
+        match change {
+            Change::Append(items) => Ok(Ok(Answer::Appended(append::append(self, items)?))),
+            Change::Route(routed) => route::route(self, routed),
+            Change::Finish { position, attempt } => deliver::finish(self, *position, attempt),
+            Change::Retry { position, attempt, due, task } => deliver::retry(self, *position, attempt, *due, task),
+            Change::Bury { position, attempt, letter } => deliver::bury(self, *position, attempt.as_ref(), letter),
+            Change::Unpark { integration, account, connection, tenant } => {
+                Ok(Ok(Answer::Count(park::unpark(self, integration, account, connection, tenant)?)))
+            }
+            Change::Refuse(refusal) => quarantine::keep(self, refusal),
+            Change::Lease(key) => self.grant(*key),
+            #[cfg(test)]
+            Change::Batch(sql) => self.db.execute_batch(sql).map(|()| Ok(Answer::Done)),
+        }
+    }
+
+    /// Counts ends of what was owed.
+    pub(super) fn count(&self, ending: Ending, count: u64) -> rusqlite::Result<()> {
+        let sql = "INSERT INTO ended (ending, count) VALUES (?1, ?2)
+            ON CONFLICT (ending) DO UPDATE SET count = count + excluded.count";
+        execute(self.db, sql, params![ending.word(), int(count)]).map(drop)
+    }
+
+    /// A lane's row, made if need be.
+    pub(super) fn lane(&self, lane: &Lane) -> rusqlite::Result<i64> {
+        let name = lane.to_string();
+        let mut find = self.db.prepare_cached("SELECT id FROM lane WHERE name = ?1")?;
+        if let Some(id) = find.query_row([&name], |row| row.get(0)).optional()? {
+            return Ok(id);
+        }
+        execute(self.db, "INSERT INTO lane (name) VALUES (?1)", [&name])?;
+        Ok(self.db.last_insert_rowid())
+    }
+
+    /// Moves the cursor and remembers it.
+    pub(super) fn move_cursor(&mut self, through: u64) -> rusqlite::Result<()> {
+        let sql = "INSERT INTO cursor (partition, through) VALUES (0, ?1)
+            ON CONFLICT (partition) DO UPDATE SET through = excluded.through";
+        execute(self.db, sql, [int(through)])?;
+        self.state.cursor = through;
+        Ok(())
+    }
+
+    /// The next epoch of a lease, which ends all earlier ones.
+    fn grant(&mut self, key: LeaseKey) -> Outcome {
+        let name = match key {
+            LeaseKey::Partition(number) => format!("partition.{number}"),
+            LeaseKey::Shard(number) => format!("shard.{number}"),
+        };
+        let sql = "INSERT INTO lease (key, epoch) VALUES (?1, 1)
+            ON CONFLICT (key) DO UPDATE SET epoch = epoch + 1 RETURNING epoch";
+        let epoch: i64 = self.db.prepare_cached(sql)?.query_row([name], |row| row.get(0))?;
+        self.state.epochs.insert(key, uint(epoch));
+        Ok(Ok(Answer::Count(uint(epoch))))
+    }
+}

@@ -1,0 +1,187 @@
+//! The one thread that writes: it takes what waits, commits it together and answers everybody after the commit.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, mpsc::SyncSender},
+    time::{Duration, Instant},
+};
+
+use gatepost_config::{Retention, Timestamp};
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::{
+    body::Bodies,
+    checkpoint, deliver,
+    job::{Answer, Job},
+    queue::Queue,
+    retention,
+    shared::Shared,
+    sql::{is_environment, store_error},
+    work::{Effects, State, Work},
+};
+use crate::StoreError;
+
+/// The longest the writer sleeps: a wall clock that jumps is noticed within it.
+const SLEEP_MAX: Duration = Duration::from_secs(30);
+
+/// The shortest pause between two sweeps that found nothing to do.
+const SWEEP_PAUSE_MIN: Duration = Duration::from_millis(100);
+
+/// The pause after work of its own failed.
+const FAILED_PAUSE: Duration = Duration::from_secs(1);
+
+/// Bytes or commits after which the write-ahead log is copied into the database.
+const CHECKPOINT_BYTES: usize = 4 * 1024 * 1024;
+const CHECKPOINT_COMMITS: u32 = 1_000;
+
+/// The writer and all it needs.
+pub(super) struct Writer {
+    pub(super) db: Connection,
+    pub(super) state: State,
+    pub(super) bodies: Bodies,
+    pub(super) queue: Arc<Queue>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) retention: Retention,
+    /// Asks for a checkpoint.
+    pub(super) checkpoint: SyncSender<()>,
+    /// The write-ahead log's file.
+    pub(super) wal: PathBuf,
+}
+
+/// When the writer has something of its own to do, and what it wrote since the last checkpoint.
+struct Duties {
+    sweep_at: Instant,
+    sweep_pause: Duration,
+    fire_after: Instant,
+    bytes: usize,
+    commits: u32,
+}
+
+type Answers = Vec<Result<Answer, StoreError>>;
+
+impl Writer {
+    /// Works until the queue is closed and empty.
+    pub(super) fn run(mut self) -> Connection {
+        let shortest = [self.retention.events, self.retention.dead_letters, self.retention.unmatched];
+        let shortest = shortest.into_iter().chain([self.retention.quarantine, self.state.buckets.span() * 8]).min();
+        let sweep_pause = (shortest.unwrap_or(SLEEP_MAX) / 8).clamp(SWEEP_PAUSE_MIN, SLEEP_MAX);
+        let now = Instant::now();
+        let mut duties = Duties { sweep_at: now, sweep_pause, fire_after: now, bytes: 0, commits: 0 };
+        while let Some(jobs) = self.queue.next(self.until_duty(&duties)) {
+            if !jobs.is_empty() {
+                duties.bytes += jobs.iter().map(|job| job.bytes).sum::<usize>();
+                duties.commits += 1;
+                self.commit(jobs);
+            }
+            self.do_duties(&mut duties);
+        }
+        self.db
+    }
+
+    /// How long nothing of the writer's own is due.
+    fn until_duty(&self, duties: &Duties) -> Duration {
+        let now = Instant::now();
+        let sweep = duties.sweep_at.saturating_duration_since(now);
+        let fire = self.state.next_due.map_or(SLEEP_MAX, |due| {
+            let until_due = Timestamp::from_millis(due).since(Timestamp::now());
+            until_due.max(duties.fire_after.saturating_duration_since(now))
+        });
+        sweep.min(fire).min(SLEEP_MAX)
+    }
+
+    fn do_duties(&mut self, duties: &mut Duties) {
+        let now = Instant::now();
+        let is_due = self.state.next_due.is_some_and(|due| due <= Timestamp::now().millis());
+        if is_due && duties.fire_after <= now {
+            match self.transact(deliver::fire_due) {
+                Ok(_) => duties.commits += 1,
+                Err(error) => {
+                    tracing::error!(%error, "due retries could not be moved into their lanes; trying again");
+                    duties.fire_after = now + FAILED_PAUSE;
+                }
+            }
+        }
+        if duties.sweep_at <= now {
+            let retention = self.retention.clone();
+            duties.sweep_at = now
+                + match self.transact(|work| retention::sweep(work, &retention)) {
+                    Ok(true) => Duration::ZERO,
+                    Ok(false) => duties.sweep_pause,
+                    Err(error) => {
+                        tracing::error!(%error, "what has reached its retention could not be ended; trying again");
+                        duties.sweep_pause.max(FAILED_PAUSE)
+                    }
+                };
+        }
+        if duties.bytes >= CHECKPOINT_BYTES || duties.commits >= CHECKPOINT_COMMITS {
+            if checkpoint::is_long(&self.wal) {
+                checkpoint::passive(&self.db);
+            } else {
+                // One that is under way already will do.
+                let _ = self.checkpoint.try_send(());
+            }
+            (duties.bytes, duties.commits) = (0, 0);
+        }
+    }
+
+    /// Commits jobs together; when one of them fails, each by itself, so that it fails alone.
+    fn commit(&mut self, mut jobs: Vec<Job>) {
+        let now = Instant::now();
+        // Nobody waits for them any more, and not storing them is the honest answer under overload.
+        for late in jobs.extract_if(.., |job| job.deadline < now) {
+            answer(late, Err(StoreError::Unavailable("not written in time".to_owned())));
+        }
+        match self.attempt(&jobs) {
+            Ok(answers) => jobs.into_iter().zip(answers).for_each(|(job, said)| answer(job, said)),
+            Err(error) if jobs.len() > 1 && !is_environment(&error) => {
+                for job in jobs {
+                    let said = self.attempt(std::slice::from_ref(&job)).map_err(|error| store_error(&error));
+                    let said = said.and_then(|mut answers| answers.pop().unwrap_or(Err(StoreError::Closed)));
+                    answer(job, said);
+                }
+            }
+            Err(error) => jobs.into_iter().for_each(|job| answer(job, Err(store_error(&error)))),
+        }
+    }
+
+    fn attempt(&mut self, jobs: &[Job]) -> rusqlite::Result<Answers> {
+        if jobs.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.transact(|work| jobs.iter().map(|job| work.apply(&job.change)).collect())
+    }
+
+    /// Runs one transaction, and after its commit what follows from it.
+    fn transact<T>(&mut self, act: impl FnOnce(&mut Work<'_>) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        let mut state = self.state.clone();
+        let mut effects = Effects::default();
+        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut work = Work {
+            db: &transaction,
+            state: &mut state,
+            effects: &mut effects,
+            bodies: &self.bodies,
+            now: Timestamp::now(),
+        };
+        let done = act(&mut work)?;
+        // From here on a row may refer to them, even if the commit says it failed.
+        effects.kept.iter().for_each(|file| file.keep());
+        transaction.commit()?;
+        self.state = state;
+        self.shared.announce(self.state.last_sequence, effects.arrived);
+        self.bodies.remove(&effects.doomed);
+        Ok(done)
+    }
+}
+
+/// Tells a caller, if it still waits.
+fn answer(job: Job, said: Result<Answer, StoreError>) {
+    match job.answer {
+        Some(caller) => drop(caller.send(said)),
+        None => {
+            if let Err(error) = said {
+                tracing::warn!(%error, "a refused request could not be kept");
+            }
+        }
+    }
+}
