@@ -53,7 +53,7 @@ impl Account {
 /// Reads the fields of one event.
 pub(crate) fn read(provider: &Provider, lookup: &Lookup<'_>) -> Result<Fields, Reason> {
     let rule = &provider.event;
-    let kind: Result<Vec<_>, _> = rule.kind.iter().filter_map(|place| one(lookup, place).transpose()).collect();
+    let kind: Result<Vec<_>, _> = rule.kind.iter().filter_map(|part| first(lookup, part).transpose()).collect();
     let occurred_at = match &rule.occurred_at {
         Some(at) => one(lookup, &at.from)?.and_then(|text| read_time(at.unit, text.as_bytes())),
         None => None,

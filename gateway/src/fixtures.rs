@@ -50,7 +50,7 @@ pub(crate) fn github() -> Provider {
         schemes: vec![Scheme { id: "sha256".into(), when: None, kind }],
         handshakes: vec![],
         event: EventRule {
-            kind: vec![header("x-github-event"), json("/action")],
+            kind: vec![vec![header("x-github-event")], vec![json("/action")]],
             id: vec![header("x-github-delivery")],
             account: vec![json("/installation/id")],
             occurred_at: None,

@@ -151,7 +151,7 @@ fn header(source: &Source) -> Option<String> {
 /// Every place that says what an event is, and whose.
 fn event_places<'a>(provider: &'a Provider, places: &mut Vec<&'a Location>) {
     let rule = &provider.event;
-    places.extend(rule.kind.iter().chain(&rule.id).chain(&rule.account));
+    places.extend(rule.kind.iter().flatten().chain(&rule.id).chain(&rule.account));
     places.extend(rule.occurred_at.as_ref().map(|at| &at.from));
     places.extend(provider.batch.iter().flat_map(|batch| &batch.discriminator));
     for Handshake { when, respond, .. } in &provider.handshakes {
