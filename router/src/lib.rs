@@ -1,1 +1,31 @@
-//! Placeholder.
+//! The router: the second half of a webhook's way.
+//!
+//! It reads stored events, works out which deliveries they make, and attempts each until it is done or a dead letter.
+//! Any number of routers share one store: each owns some partitions (routing) and shards (delivery) by leases. A router
+//! keeps nothing on disk; what it knows of its lanes is a bounded memory of what the store holds.
+
+mod backoff;
+mod delivery;
+mod dispatch;
+mod envelope;
+mod expiry;
+mod filter;
+mod lanes;
+mod lease;
+mod metrics;
+mod outcome;
+mod ownership;
+mod pattern;
+mod plan;
+mod route;
+mod routing;
+mod run;
+mod send;
+mod settle;
+mod shard;
+mod sign;
+mod step;
+mod work;
+
+pub use filter::check;
+pub use run::{RunError, run};

@@ -1,0 +1,110 @@
+//! A delivery whose turn it is, and the event it carries.
+
+use std::{sync::Arc, time::Duration};
+
+use gatepost_config::Timestamp;
+use gatepost_event::{Attempt, DeadLetter, DeadReason, Event, Queued, StoreError, Task, dead::DeadNote};
+
+use crate::{backoff::Backoff, lease::Held, plan::Backend, settle::End, work::Desk};
+
+/// Longest time that a delivery keeps its slot while the store can't be asked.
+pub(crate) const STORE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A task whose turn it is: it has a slot. Made by the dispatcher.
+#[derive(Debug, Clone)]
+pub(crate) struct Due {
+    /// The task, in its lane.
+    pub(crate) queued: Queued,
+    /// Its lane's shard.
+    pub(crate) shard: u16,
+    /// The right to work on that shard.
+    pub(crate) held: Held,
+    /// Where to.
+    pub(crate) backend: Arc<Backend>,
+    /// When the event's retention ends, less a margin: a delivery that would wait longer ends there.
+    pub(crate) expires_at: Timestamp,
+}
+
+/// A due task with its event.
+#[derive(Debug, Clone)]
+pub(crate) struct Delivery {
+    due: Due,
+    event: Event,
+}
+
+/// What reading the event came to.
+#[derive(Debug)]
+pub(crate) enum Read {
+    /// It is here.
+    Whole(Box<Delivery>),
+    /// It can't be delivered any more.
+    Over(End),
+    /// The store did not say.
+    Unknown,
+}
+
+/// Reads the event of a due task.
+pub(crate) async fn read(desk: &Desk, due: Due) -> Read {
+    let reading = async {
+        let mut backoff = Backoff::store();
+        loop {
+            match desk.store.event(&due.queued.task.event).await {
+                Ok(Some(event)) => return Read::Whole(Box::new(Delivery { due: due.clone(), event })),
+                Ok(None) => return gone(&due, DeadReason::Expired, "the event's retention ended".to_owned()),
+                Err(StoreError::Corrupt(detail)) => return gone(&due, DeadReason::Unreadable, detail),
+                Err(StoreError::LeaseLost | StoreError::Closed) => return Read::Unknown,
+                Err(StoreError::Unavailable(_) | StoreError::Full(_)) => backoff.wait().await,
+            }
+        }
+    };
+    tokio::time::timeout(STORE_PATIENCE, reading).await.unwrap_or(Read::Unknown)
+}
+
+fn gone(due: &Due, reason: DeadReason, detail: String) -> Read {
+    let note = note_of(&due.queued.task, reason, Some(detail), None, Timestamp::now());
+    Read::Over(End::Dead(Box::new(DeadLetter { note, event: None })))
+}
+
+/// What a dead letter says of a delivery's end.
+pub(crate) fn note_of(
+    task: &Task,
+    reason: DeadReason,
+    detail: Option<String>,
+    last: Option<Attempt>,
+    now: Timestamp,
+) -> DeadNote {
+    DeadNote {
+        delivery: task.delivery,
+        destination: Some(task.destination.clone()),
+        route: Some(task.route.clone()),
+        attempts: if last.is_some() { task.attempt } else { task.attempt.saturating_sub(1) },
+        reason,
+        detail,
+        last,
+        died_at: now,
+    }
+}
+
+impl Due {
+    /// The task.
+    pub(crate) const fn task(&self) -> &Task {
+        &self.queued.task
+    }
+}
+
+impl Delivery {
+    /// The due task.
+    pub(crate) const fn due(&self) -> &Due {
+        &self.due
+    }
+
+    /// The event.
+    pub(crate) const fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// The event, for a dead letter.
+    pub(crate) fn into_event(self) -> Event {
+        self.event
+    }
+}

@@ -1,0 +1,300 @@
+//! Gives each delivery its slot: the one task that works on the [`Lanes`] of all shards this router owns.
+//!
+//! It never waits for the store or a destination itself. A delivery has a slot while an attempt of it is under way; the
+//! slots are bounded over all destinations (`router.concurrency`) and for each.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use gatepost_config::{DestinationId, Timestamp};
+use gatepost_event::{Lane, Queued, StoreError, store::LaneCount};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::{Id, JoinError, JoinSet},
+    time::timeout,
+};
+
+use crate::{
+    delivery::Due,
+    expiry,
+    lanes::{Go, Lanes, Refill},
+    lease::Held,
+    plan::{Backend, Plan},
+    settle::Settled,
+    work::{self, Desk},
+};
+
+/// Questions for lanes' heads under way at once.
+const REFILLS_MAX: usize = 16;
+
+/// Longest time that such a question may take.
+const REFILL_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Time between looks for deliveries that waited for too long.
+const EXPIRY_EVERY: Duration = Duration::from_secs(60);
+
+/// Most deliveries ended by one such look.
+const EXPIRED_MAX: usize = 256;
+
+/// Tasks read of a lane whose destination is not configured, to see whether they waited for too long.
+const UNKNOWN_HEADS: usize = 32;
+
+/// What a shard's follower tells the dispatcher.
+#[derive(Debug)]
+pub(crate) enum Note {
+    /// The shard is worked on from now.
+    Opened(u16, Held),
+    /// What its lanes hold.
+    Listed(u16, Vec<LaneCount>),
+    /// A task arrived.
+    Arrived(u16, Lane, Box<Queued>),
+    /// Nothing of the shard begins any more; answer when nothing of it is under way.
+    Closed(u16, oneshot::Sender<()>),
+}
+
+/// The dispatcher.
+pub(crate) struct Dispatcher {
+    desk: Arc<Desk>,
+    plan: watch::Receiver<Arc<Plan>>,
+    lanes: Lanes,
+    shards: HashMap<u16, Shard>,
+    under_way: JoinSet<Settled>,
+    started: HashMap<Id, Started>,
+    slots_used: usize,
+    refills: JoinSet<(Refill, Option<Vec<Queued>>)>,
+    refills_asked: HashMap<Id, Refill>,
+    scans: JoinSet<(Lane, u16, Vec<Queued>)>,
+    unknown_told: HashSet<DestinationId>,
+}
+
+struct Shard {
+    held: Held,
+    flying: usize,
+    drained: Option<oneshot::Sender<()>>,
+}
+
+/// A delivery under way.
+#[derive(Debug, Clone, Copy)]
+struct Started {
+    lane: Lane,
+    shard: u16,
+    position: u64,
+    has_slot: bool,
+}
+
+impl Dispatcher {
+    /// With nothing to do yet.
+    pub(crate) fn new(desk: Arc<Desk>, plan: watch::Receiver<Arc<Plan>>) -> Self {
+        let lanes = Lanes::new(plan.borrow().clone());
+        Self {
+            desk,
+            plan,
+            lanes,
+            shards: HashMap::new(),
+            under_way: JoinSet::new(),
+            started: HashMap::new(),
+            slots_used: 0,
+            refills: JoinSet::new(),
+            refills_asked: HashMap::new(),
+            scans: JoinSet::new(),
+            unknown_told: HashSet::new(),
+        }
+    }
+
+    /// Works until all senders of notes are gone.
+    pub(crate) async fn run(mut self, mut notes: mpsc::Receiver<Note>) {
+        let mut count_tick = tokio::time::interval(Duration::from_secs(1));
+        let mut expiry_tick = tokio::time::interval(EXPIRY_EVERY);
+        loop {
+            self.begin();
+            let wake = self.lanes.wakes_at().map_or_else(|| Instant::now() + EXPIRY_EVERY, |at| at);
+            tokio::select! {
+                note = notes.recv() => match note {
+                    Some(note) => self.hear(note),
+                    None => return,
+                },
+                Some(ended) = self.under_way.join_next_with_id() => self.ended(ended),
+                Some(answer) = self.refills.join_next_with_id() => self.refilled(answer),
+                Some(Ok((lane, shard, heads))) = self.scans.join_next() => self.scanned(lane, shard, heads),
+                () = tokio::time::sleep_until(wake.into()) => {}
+                Ok(()) = self.plan.changed() => self.replan(),
+                _ = count_tick.tick() => self.count(),
+                _ = expiry_tick.tick() => self.look_for_expired(),
+            }
+        }
+    }
+
+    /// Begins whatever can begin now.
+    fn begin(&mut self) {
+        let now = Instant::now();
+        let concurrency = self.plan.borrow().config.router.concurrency;
+        while self.slots_used < concurrency {
+            let shards = &self.shards;
+            let may_begin = |shard: u16| shards.get(&shard).is_some_and(|shard| shard.held.may_begin(now));
+            let Some(go) = self.lanes.next(now, Timestamp::now(), may_begin) else { break };
+            self.go(go);
+        }
+        while self.refills.len() < REFILLS_MAX
+            && let Some(refill) = self.lanes.refill()
+        {
+            let desk = self.desk.clone();
+            let id = self.refills.spawn(async move { (refill, heads(&desk, refill).await) }).id();
+            self.refills_asked.insert(id, refill);
+        }
+    }
+
+    fn go(&mut self, go: Go) {
+        let Go { lane, shard, queued, backend } = go;
+        if let Some(due) = self.due(shard, queued.clone(), backend) {
+            self.slots_used += 1;
+            let id = self.under_way.spawn(work::deliver(self.desk.clone(), due)).id();
+            self.note_start(id, Started { lane, shard, position: queued.position, has_slot: true });
+        }
+    }
+
+    fn due(&self, shard: u16, queued: Queued, backend: Arc<Backend>) -> Option<Due> {
+        let held = self.shards.get(&shard)?.held.clone();
+        let retention = self.plan.borrow().config.retention.events;
+        let expires_at = expiry::expires_at(queued.task.event.received_at, retention);
+        Some(Due { queued, shard, held, backend, expires_at })
+    }
+
+    fn note_start(&mut self, id: Id, started: Started) {
+        if let Some(shard) = self.shards.get_mut(&started.shard) {
+            shard.flying += 1;
+        }
+        self.started.insert(id, started);
+    }
+
+    fn hear(&mut self, note: Note) {
+        match note {
+            Note::Opened(shard, held) => {
+                self.shards.insert(shard, Shard { held, flying: 0, drained: None });
+            }
+            Note::Listed(shard, counts) if self.shards.contains_key(&shard) => self.lanes.listed(shard, &counts),
+            Note::Arrived(shard, lane, queued) if self.shards.contains_key(&shard) => {
+                self.tell_unknown(&lane, &queued);
+                self.lanes.arrived(shard, lane, *queued);
+            }
+            Note::Listed(..) | Note::Arrived(..) => {}
+            Note::Closed(shard, drained) => {
+                self.lanes.close(shard);
+                if let Some(shard) = self.shards.get_mut(&shard) {
+                    shard.drained = Some(drained);
+                }
+                self.let_go(shard);
+            }
+        }
+    }
+
+    /// Says that a closed shard has nothing under way any more, once it hasn't.
+    fn let_go(&mut self, number: u16) {
+        if self.shards.get(&number).is_some_and(|shard| shard.flying == 0 && shard.drained.is_some())
+            && let Some(drained) = self.shards.remove(&number).and_then(|shard| shard.drained)
+        {
+            // The follower may be gone already.
+            let _ = drained.send(());
+        }
+    }
+
+    fn ended(&mut self, ended: Result<(Id, Settled), JoinError>) {
+        let (id, settled) = match ended {
+            Ok((id, settled)) => (id, settled == Settled::Yes),
+            Err(error) => {
+                tracing::error!(%error, "an attempt failed inside gatepost; the delivery stays owed");
+                (error.id(), false)
+            }
+        };
+        let Some(started) = self.started.remove(&id) else { return };
+        if started.has_slot {
+            self.slots_used = self.slots_used.saturating_sub(1);
+        }
+        self.lanes.ended(started.lane, started.position, started.has_slot, settled, Instant::now());
+        if let Some(shard) = self.shards.get_mut(&started.shard) {
+            shard.flying = shard.flying.saturating_sub(1);
+        }
+        self.let_go(started.shard);
+    }
+
+    fn refilled(&mut self, answer: Result<(Id, (Refill, Option<Vec<Queued>>)), JoinError>) {
+        let (id, heads) = match answer {
+            Ok((id, (_, heads))) => (id, heads),
+            Err(error) => (error.id(), None),
+        };
+        if let Some(asked) = self.refills_asked.remove(&id) {
+            self.lanes.refilled(asked, heads, Instant::now());
+        }
+    }
+
+    fn replan(&mut self) {
+        let plan = self.plan.borrow_and_update().clone();
+        self.unknown_told.retain(|id| plan.backend_named(id).is_none());
+        self.lanes.replan(plan);
+    }
+
+    fn tell_unknown(&mut self, lane: &Lane, queued: &Queued) {
+        let destination = &queued.task.destination;
+        if self.plan.borrow().backend(&lane.destination).is_none() && self.unknown_told.insert(destination.clone()) {
+            tracing::warn!(
+                %destination,
+                "deliveries wait for a destination that is not configured; configure it again or they end as expired"
+            );
+        }
+    }
+
+    fn count(&self) {
+        let (known, unknown) = self.lanes.waiting();
+        self.desk.metrics.waiting(known, unknown);
+        self.desk.metrics.slots(self.slots_used);
+    }
+
+    /// Ends deliveries that waited until their event's retention ended: those remembered, and those of destinations
+    /// that are not configured, which only the store remembers.
+    fn look_for_expired(&mut self) {
+        let limit = self.expired_before();
+        for (lane, shard, queued) in self.lanes.take_expired(limit, EXPIRED_MAX) {
+            self.expire(lane, shard, queued);
+        }
+        for (lane, shard) in self.lanes.unknown().collect::<Vec<_>>() {
+            let desk = self.desk.clone();
+            let ask = Refill { lane, shard, after: 0, limit: UNKNOWN_HEADS };
+            self.scans.spawn(async move { (lane, shard, heads(&desk, ask).await.unwrap_or_default()) });
+        }
+    }
+
+    fn scanned(&mut self, lane: Lane, shard: u16, heads: Vec<Queued>) {
+        let limit = self.expired_before();
+        for queued in heads {
+            self.tell_unknown(&lane, &queued);
+            if queued.task.event.received_at < limit && self.lanes.take(&lane, queued.position) {
+                self.expire(lane, shard, queued);
+            }
+        }
+    }
+
+    fn expired_before(&self) -> Timestamp {
+        expiry::expired_before(Timestamp::now(), self.plan.borrow().config.retention.events)
+    }
+
+    fn expire(&mut self, lane: Lane, shard: u16, queued: Queued) {
+        let Some(held) = self.shards.get(&shard).map(|shard| shard.held.clone()) else { return };
+        let position = queued.position;
+        let id = self.under_way.spawn(expiry::expire(self.desk.clone(), held, shard, queued)).id();
+        self.note_start(id, Started { lane, shard, position, has_slot: false });
+    }
+}
+
+async fn heads(desk: &Desk, ask: Refill) -> Option<Vec<Queued>> {
+    match timeout(REFILL_TIME_MAX, desk.store.heads(ask.shard, &ask.lane, ask.after, ask.limit)).await {
+        Ok(Ok(heads)) => Some(heads),
+        Ok(Err(StoreError::Corrupt(error))) => {
+            tracing::error!(lane = %ask.lane, error, "a lane can't be read; its deliveries wait");
+            None
+        }
+        // The store is away: the ownership says so, once.
+        Ok(Err(_)) | Err(_) => None,
+    }
+}

@@ -1,0 +1,129 @@
+//! What a delivery looks like: the event's facts around the provider's own bytes.
+//!
+//! The provider's bytes are never re-serialised. They are spliced in as they are when they are exactly one JSON text,
+//! and as base64 otherwise, so that no body can break out of the envelope.
+
+mod cloudevents;
+mod json;
+mod text;
+
+use std::collections::VecDeque;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use gatepost_config::DeliveryFormat;
+use gatepost_event::Event;
+
+/// A delivery's body, in the pieces it is sent in: the event's bytes are not copied.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Envelope {
+    content_type: &'static str,
+    pieces: [Bytes; 3],
+}
+
+/// Writes the event in a destination's format.
+pub(crate) fn write(event: &Event, format: DeliveryFormat) -> Envelope {
+    match format {
+        DeliveryFormat::Json => json::write(event),
+        DeliveryFormat::CloudEvents => cloudevents::write(event),
+    }
+}
+
+impl Envelope {
+    /// Its media type.
+    pub(crate) const fn content_type(&self) -> &'static str {
+        self.content_type
+    }
+
+    /// The pieces, in the order they are sent.
+    pub(crate) const fn pieces(&self) -> &[Bytes; 3] {
+        &self.pieces
+    }
+
+    /// Bytes in all.
+    pub(crate) fn len(&self) -> usize {
+        self.pieces.iter().map(Bytes::len).sum()
+    }
+
+    /// The pieces that are not empty, to be sent.
+    pub(crate) fn into_queue(self) -> VecDeque<Bytes> {
+        self.pieces.into_iter().filter(|piece| !piece.is_empty()).collect()
+    }
+}
+
+/// Headers by name, in order of first appearance; a repeated name's values are joined as HTTP has it.
+pub(crate) fn header_map(headers: &[(String, String)]) -> Vec<(String, String)> {
+    let mut map: Vec<(String, String)> = Vec::with_capacity(headers.len());
+    for (name, value) in headers {
+        match map.iter_mut().find(|(seen, _)| seen == name) {
+            Some((_, joined)) => {
+                joined.push_str(", ");
+                joined.push_str(value);
+            }
+            None => map.push((name.clone(), value.clone())),
+        }
+    }
+    map
+}
+
+/// An object under construction, keys in the order they are written. It is left open for the body.
+struct Object(String);
+
+impl Object {
+    fn new() -> Self {
+        Self("{".to_owned())
+    }
+
+    /// A member of text.
+    fn text(&mut self, key: &str, value: &str) {
+        self.raw(key, &quoted(value));
+    }
+
+    /// A member of text, or null.
+    fn text_or_null(&mut self, key: &str, value: Option<&str>) {
+        match value {
+            Some(value) => self.text(key, value),
+            None => self.raw(key, "null"),
+        }
+    }
+
+    /// A member whose value is JSON already.
+    fn raw(&mut self, key: &str, json: &str) {
+        if self.0.len() > 1 {
+            self.0.push(',');
+        }
+        self.0.push_str(&quoted(key));
+        self.0.push(':');
+        self.0.push_str(json);
+    }
+
+    /// Closes it with bytes that are one JSON text as the last member.
+    fn close_with(mut self, key: &str, body: Bytes) -> [Bytes; 3] {
+        self.raw(key, "");
+        [self.0.into(), body, Bytes::from_static(b"}")]
+    }
+
+    /// Closes it with bytes of any kind, in base64, as the last member.
+    fn close_with_base64(mut self, key: &str, body: &[u8]) -> [Bytes; 3] {
+        self.raw(key, "\"");
+        [self.0.into(), STANDARD.encode(body).into(), Bytes::from_static(b"\"}")]
+    }
+}
+
+/// A text as JSON. Writing a text can't fail; if it ever did, an empty text keeps the envelope whole.
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned())
+}
+
+/// Headers as a JSON object.
+fn headers_object(headers: &[(String, String)]) -> String {
+    let mut object = Object::new();
+    for (name, value) in header_map(headers) {
+        object.text(&name, &value);
+    }
+    object.0.push('}');
+    object.0
+}
+
+#[cfg(test)]
+mod tests;

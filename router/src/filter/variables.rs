@@ -1,0 +1,43 @@
+//! What a filter sees: the variable `event`, with the fields of the delivered envelope.
+
+use std::collections::HashMap;
+
+use cel::{Context, Value};
+use gatepost_event::{Event, event::trust_name};
+
+use crate::envelope::header_map;
+
+/// Binds `event`: `id`, `type`, `provider`, `provider_type`, `provider_event_id`, `integration`, `connection`, `tenant`,
+/// `account`, `trust`, `occurred_at`, `received_at`, `request_id`, `headers` (a map), and `data`, the body's JSON; null
+/// when the body is not JSON, absent when the filter does not read it.
+pub(super) fn bind(context: &mut Context<'_, '_>, event: &Event, with_body: bool) -> Result<(), String> {
+    let meta = &event.meta;
+    let text = |value: Option<&str>| value.map_or(Value::Null, |value| Value::from(value.to_owned()));
+    let headers: HashMap<String, Value> =
+        header_map(&meta.headers).into_iter().map(|(name, value)| (name, Value::from(value))).collect();
+    let mut fields: HashMap<String, Value> = HashMap::from([
+        ("id".to_owned(), Value::from(meta.id.to_string())),
+        ("type".to_owned(), Value::from(meta.kind.clone())),
+        ("provider".to_owned(), text(Some(meta.provider.as_str()))),
+        ("provider_type".to_owned(), text(meta.provider_type.as_deref())),
+        ("provider_event_id".to_owned(), text(meta.provider_event_id.as_deref())),
+        ("integration".to_owned(), text(Some(meta.integration.as_str()))),
+        ("connection".to_owned(), text(meta.connection.as_ref().map(|id| id.as_str()))),
+        ("tenant".to_owned(), text(meta.tenant.as_ref().map(|id| id.as_str()))),
+        ("account".to_owned(), text(meta.account.as_deref())),
+        ("trust".to_owned(), text(Some(trust_name(meta.trust)))),
+        ("occurred_at".to_owned(), meta.occurred_at.map_or(Value::Null, |at| Value::from(at.to_string()))),
+        ("received_at".to_owned(), Value::from(meta.received_at.to_string())),
+        ("request_id".to_owned(), Value::from(meta.request.to_string())),
+        ("headers".to_owned(), Value::from(headers)),
+    ]);
+    if with_body {
+        let data = match serde_json::from_slice::<serde_json::Value>(&event.body) {
+            Ok(json) => cel::to_value(json).map_err(|error| format!("the body can't be read by a filter: {error}"))?,
+            Err(_) => Value::Null,
+        };
+        fields.insert("data".to_owned(), data);
+    }
+    context.add_variable_from_value("event", fields);
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! What is remembered of one lane.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Instant,
+};
+
+use gatepost_event::Queued;
+
+use super::turns::Group;
+
+/// Most tasks remembered of one lane.
+pub(super) const HEADS_MAX: usize = 32;
+
+/// What is remembered of one lane.
+///
+/// Every task of the lane up to position `known` is in `heads` or in `flying`, or has left the lane. Later ones may be in
+/// the store, when `more`.
+#[derive(Debug)]
+pub(super) struct LaneState {
+    /// Its shard.
+    pub(super) shard: u16,
+    /// Whose turns it shares.
+    pub(super) group: Group,
+    /// Where it is.
+    pub(super) place: Place,
+    /// The next tasks, in order.
+    pub(super) heads: VecDeque<Queued>,
+    /// Positions of tasks under way.
+    pub(super) flying: BTreeSet<u64>,
+    /// The position up to which everything is known.
+    pub(super) known: u64,
+    /// The store may hold tasks after `known`.
+    pub(super) more: bool,
+    /// Heads are being read from the store.
+    pub(super) refilling: bool,
+    /// An arrival went by while heads were being read.
+    pub(super) missed: bool,
+    /// Nothing goes before.
+    pub(super) not_before: Option<Instant>,
+    /// Tasks in the lane, as far as is known.
+    pub(super) waiting: u64,
+}
+
+/// Where a lane is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Nowhere: it has nothing that could go.
+    Idle,
+    /// Among those whose turn comes.
+    Turn,
+    /// At its destination's gate: the destination has as many attempts under way as it may.
+    Gate,
+    /// Asleep until a time.
+    Asleep,
+    /// Its destination is not configured.
+    Unknown,
+}
+
+impl LaneState {
+    /// An empty lane of which nothing is known.
+    pub(super) const fn new(shard: u16, group: Group) -> Self {
+        Self {
+            shard,
+            group,
+            place: Place::Idle,
+            heads: VecDeque::new(),
+            flying: BTreeSet::new(),
+            known: 0,
+            more: false,
+            refilling: false,
+            missed: false,
+            not_before: None,
+            waiting: 0,
+        }
+    }
+
+    /// A task arrived at its end.
+    pub(super) fn arrive(&mut self, queued: Queued, room: bool) {
+        if queued.position <= self.known {
+            return;
+        }
+        self.waiting += 1;
+        self.missed |= self.refilling;
+        if self.more || self.refilling || !room || self.heads.len() >= HEADS_MAX {
+            self.more = true;
+            return;
+        }
+        self.known = queued.position;
+        self.heads.push_back(queued);
+    }
+
+    /// The store's answer to a question for `limit` heads after `after`.
+    pub(super) fn refill(&mut self, after: u64, limit: usize, heads: Vec<Queued>) {
+        self.refilling = false;
+        let missed = std::mem::take(&mut self.missed);
+        if after != self.known {
+            // Something was put back meanwhile; ask again from there.
+            self.more = true;
+            return;
+        }
+        self.more = missed || heads.len() >= limit;
+        for queued in heads {
+            if queued.position > self.known {
+                self.known = queued.position;
+                if !self.flying.contains(&queued.position) {
+                    self.heads.push_back(queued);
+                }
+            }
+        }
+    }
+
+    /// A task under way did not leave the lane: it and what follows are read again.
+    pub(super) fn put_back(&mut self, position: u64) {
+        self.heads.clear();
+        self.known = self.known.min(position.saturating_sub(1));
+        self.more = true;
+    }
+
+    /// Whether nothing is left to remember.
+    pub(super) fn is_spent(&self) -> bool {
+        self.heads.is_empty() && self.flying.is_empty() && !self.more && !self.refilling
+    }
+}

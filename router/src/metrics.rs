@@ -1,0 +1,134 @@
+//! What a router counts. Label values are words of closed sets, and ids from the configuration.
+
+use std::collections::HashMap;
+
+use gatepost_config::{DestinationId, Timestamp};
+use gatepost_event::{DeadReason, store::LeaseKey};
+use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+
+use crate::{route::Decision, send::Sent, settle::End};
+
+/// Bounds of an attempt's duration, in seconds.
+const ATTEMPT_BUCKETS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// The router's metrics.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    deliveries: IntCounterVec,
+    attempts: HistogramVec,
+    waiting: IntGaugeVec,
+    waiting_unknown: IntGauge,
+    attempts_under_way: IntGauge,
+    leases: IntGaugeVec,
+    events: IntCounterVec,
+    lag: GaugeVec,
+}
+
+impl Metrics {
+    /// Registers them.
+    ///
+    /// # Errors
+    /// When the registry has a metric of the same name already.
+    pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Self {
+            deliveries: IntCounterVec::new(
+                Opts::new("gatepost_router_deliveries_total", "What attempts of deliveries came to"),
+                &["destination", "outcome"],
+            )?,
+            attempts: HistogramVec::new(
+                HistogramOpts::new(
+                    "gatepost_router_attempt_duration_seconds",
+                    "Time an attempt took, to its last byte",
+                )
+                .buckets(ATTEMPT_BUCKETS.to_vec()),
+                &["result"],
+            )?,
+            waiting: IntGaugeVec::new(
+                Opts::new("gatepost_router_waiting_deliveries", "Deliveries in the lanes that this router owns"),
+                &["destination"],
+            )?,
+            waiting_unknown: IntGauge::new(
+                "gatepost_router_waiting_unknown_deliveries",
+                "Deliveries that wait for destinations that are not configured",
+            )?,
+            attempts_under_way: IntGauge::new("gatepost_router_attempts", "Attempts under way")?,
+            leases: IntGaugeVec::new(
+                Opts::new("gatepost_router_leases", "Partitions and shards that this router works on"),
+                &["kind"],
+            )?,
+            events: IntCounterVec::new(
+                Opts::new("gatepost_router_events_routed_total", "Events routed, by what they are owed"),
+                &["result"],
+            )?,
+            lag: GaugeVec::new(
+                Opts::new(
+                    "gatepost_router_routing_lag_seconds",
+                    "Age of a partition's last routed event when it was routed",
+                ),
+                &["partition"],
+            )?,
+        };
+        registry.register(Box::new(metrics.deliveries.clone()))?;
+        registry.register(Box::new(metrics.attempts.clone()))?;
+        registry.register(Box::new(metrics.waiting.clone()))?;
+        registry.register(Box::new(metrics.waiting_unknown.clone()))?;
+        registry.register(Box::new(metrics.attempts_under_way.clone()))?;
+        registry.register(Box::new(metrics.leases.clone()))?;
+        registry.register(Box::new(metrics.events.clone()))?;
+        registry.register(Box::new(metrics.lag.clone()))?;
+        Ok(metrics)
+    }
+
+    /// An event was routed.
+    pub(crate) fn routed(&self, decision: &Decision) {
+        self.events.with_label_values(&[decision.word()]).inc();
+    }
+
+    /// What was decided is stored.
+    pub(crate) fn routed_through(&self, partition: u16, newest: Timestamp, now: Timestamp) {
+        self.lag.with_label_values(&[&partition.to_string()]).set(now.since(newest).as_secs_f64());
+    }
+
+    /// An attempt was made.
+    pub(crate) fn attempted(&self, sent: &Sent) {
+        let result = sent.error.map_or("ok", |error| error.word());
+        self.attempts.with_label_values(&[result]).observe(sent.took.as_secs_f64());
+    }
+
+    /// An attempt's end is stored.
+    pub(crate) fn ended(&self, destination: &DestinationId, end: &End) {
+        let outcome = match end {
+            End::Done(_) => "delivered",
+            End::Retry { .. } => "retried",
+            End::Dead(letter) if letter.note.reason == DeadReason::Expired => "expired",
+            End::Dead(_) => "dead",
+        };
+        self.deliveries.with_label_values(&[destination.as_str(), outcome]).inc();
+    }
+
+    /// What waits in lanes.
+    pub(crate) fn waiting(&self, known: HashMap<&DestinationId, u64>, unknown: u64) {
+        for (destination, waiting) in known {
+            self.waiting.with_label_values(&[destination.as_str()]).set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        }
+        self.waiting_unknown.set(i64::try_from(unknown).unwrap_or(i64::MAX));
+    }
+
+    /// Slots in use.
+    pub(crate) fn slots(&self, used: usize) {
+        self.attempts_under_way.set(i64::try_from(used).unwrap_or(i64::MAX));
+    }
+
+    /// What this router works on.
+    pub(crate) fn leases<'a>(&self, keys: impl Iterator<Item = &'a LeaseKey>) {
+        let (mut partitions, mut shards) = (0, 0);
+        for key in keys {
+            match key {
+                LeaseKey::Partition(_) => partitions += 1,
+                LeaseKey::Shard(_) => shards += 1,
+            }
+        }
+        self.leases.with_label_values(&["partition"]).set(partitions);
+        self.leases.with_label_values(&["shard"]).set(shards);
+    }
+}

@@ -1,0 +1,87 @@
+//! What an attempt's answer means for its delivery.
+
+mod retry_after;
+
+use std::time::Duration;
+
+use gatepost_config::{Destination, Timestamp};
+use gatepost_event::{Attempt, AttemptError, DeadLetter, DeadReason};
+
+use crate::{
+    delivery::{Delivery, note_of},
+    send::Sent,
+    settle::End,
+};
+
+/// Longest wait that a destination may ask for by `Retry-After`, where the schedule's own wait is short.
+const ASKED_MAX: Duration = Duration::from_secs(3600);
+
+/// Judges one attempt.
+///
+/// - 2xx: done.
+/// - 410, and statuses that the destination lists as final: a dead letter at once.
+/// - Anything else, redirects too: another attempt by the schedule (see [`wait`]), or a dead letter when the schedule has
+///   run out, or when the event would be gone by then.
+///
+/// `jitter` is between -1 and 1.
+pub(crate) fn judge(delivery: Delivery, sent: Sent, key_ids: Vec<String>, now: Timestamp, jitter: f64) -> End {
+    let due = delivery.due();
+    let (task, destination) = (due.task(), &due.backend.destination);
+    let asked = sent.retry_after.as_deref().and_then(|text| retry_after::parse(text, now));
+    let attempt = Attempt {
+        delivery: task.delivery,
+        event: task.event.id,
+        destination: task.destination.clone(),
+        number: task.attempt,
+        started_at: sent.started_at,
+        duration_ms: u64::try_from(sent.took.as_millis()).unwrap_or(u64::MAX),
+        status: sent.status,
+        error: sent.error,
+        response: sent.response,
+        key_ids,
+    };
+    if attempt.error.is_none() {
+        return End::Done(attempt);
+    }
+    if is_final(destination, &attempt) {
+        return dead(delivery, DeadReason::FinalStatus, attempt, now);
+    }
+    let Some(wait) = wait(&destination.schedule, task.attempt, asked, jitter) else {
+        return dead(delivery, DeadReason::Exhausted, attempt, now);
+    };
+    let at = now.after(wait);
+    match at < due.expires_at {
+        true => End::Retry { attempt, at },
+        false => dead(delivery, DeadReason::Expired, attempt, now),
+    }
+}
+
+/// How long to wait after attempt `made`; `None` when the schedule has no further attempt.
+///
+/// The schedule's wait changed by `jitter` times a fifth. A destination's `Retry-After` can only lengthen it: then the
+/// wait is what was asked, but at least the schedule's own and at most twice that or an hour, whichever is longer.
+fn wait(schedule: &[Duration], made: u32, asked: Option<Duration>, jitter: f64) -> Option<Duration> {
+    let base = *schedule.get(usize::try_from(made).ok()?)?;
+    let usual = base.mul_f64(jitter.clamp(-1.0, 1.0).mul_add(0.2, 1.0));
+    Some(match asked {
+        None => usual,
+        Some(asked) => asked.min(base.saturating_mul(2).max(ASKED_MAX)).max(base),
+    })
+}
+
+/// 410 says that the endpoint is gone for good. (For a tenant's destination it is to disable the destination; until
+/// destinations can be disabled it is a dead letter, as for the operator's own.)
+fn is_final(destination: &Destination, attempt: &Attempt) -> bool {
+    attempt.error == Some(AttemptError::Status)
+        && attempt.status.is_some_and(|status| status == GONE || destination.final_statuses.contains(&status))
+}
+
+const GONE: u16 = 410;
+
+fn dead(delivery: Delivery, reason: DeadReason, attempt: Attempt, now: Timestamp) -> End {
+    let note = note_of(delivery.due().task(), reason, None, Some(attempt), now);
+    End::Dead(Box::new(DeadLetter { note, event: Some(delivery.into_event()) }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! The configuration as routing and delivery use it: patterns and filters compiled, destinations found by their token.
+
+use std::{collections::HashMap, sync::Arc};
+
+use gatepost_config::{Config, Destination, DestinationId, Forward, IntegrationId, RouteId};
+use gatepost_event::{id::Token, subject};
+
+use crate::{filter::Filter, pattern::Pattern};
+
+/// A compiled configuration.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// What it was compiled from.
+    pub(crate) config: Arc<Config>,
+    /// Routes, in file order.
+    pub(crate) rules: Vec<Rule>,
+    /// Destinations, in file order.
+    pub(crate) backends: Vec<Arc<Backend>>,
+    by_token: HashMap<Token, Arc<Backend>>,
+}
+
+/// A compiled route.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    /// Its id.
+    pub(crate) id: RouteId,
+    /// Only events of this integration.
+    pub(crate) integration: Option<IntegrationId>,
+    /// Only events of these types.
+    pub(crate) events: Vec<Pattern>,
+    /// Only events that pass.
+    pub(crate) filter: Option<Filter>,
+    /// Where to.
+    pub(crate) forward: Forward,
+}
+
+/// A destination with its subscriptions compiled.
+#[derive(Debug)]
+pub(crate) struct Backend {
+    /// As configured.
+    pub(crate) destination: Destination,
+    /// Types it subscribes to.
+    pub(crate) events: Vec<Pattern>,
+    /// Stands for it in lanes.
+    pub(crate) token: Token,
+}
+
+impl Plan {
+    /// Compiles a configuration.
+    ///
+    /// # Errors
+    /// One text for each route whose filter is not an expression.
+    pub(crate) fn compile(config: Arc<Config>) -> Result<Self, Vec<String>> {
+        let mut errors = Vec::new();
+        let mut rules = Vec::new();
+        for route in &config.routes {
+            let filter = route.filter.as_deref().map(Filter::compile).transpose();
+            match filter {
+                Ok(filter) => rules.push(Rule {
+                    id: route.id.clone(),
+                    integration: route.integration.clone(),
+                    events: route.events.iter().map(|text| Pattern::new(text)).collect(),
+                    filter,
+                    forward: route.forward.clone(),
+                }),
+                Err(error) => errors.push(format!("route {:?}: filter {error}", route.id.as_str())),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let backends: Vec<_> =
+            config.destinations.iter().map(|destination| Arc::new(Backend::new(destination))).collect();
+        let by_token = backends.iter().map(|backend| (backend.token, backend.clone())).collect();
+        Ok(Self { config, rules, backends, by_token })
+    }
+
+    /// The destination that a lane's token stands for, when it is configured.
+    pub(crate) fn backend(&self, token: &Token) -> Option<&Arc<Backend>> {
+        self.by_token.get(token)
+    }
+
+    /// A destination by its id.
+    pub(crate) fn backend_named(&self, id: &DestinationId) -> Option<&Arc<Backend>> {
+        self.by_token.get(&subject::destination_token(id))
+    }
+
+    /// Whether any route has a filter, so that routing must leave the runtime's threads.
+    pub(crate) fn has_filters(&self) -> bool {
+        self.rules.iter().any(|rule| rule.filter.is_some())
+    }
+}
+
+impl Backend {
+    fn new(destination: &Destination) -> Self {
+        Self {
+            events: destination.events.iter().map(|text| Pattern::new(text)).collect(),
+            token: subject::destination_token(&destination.id),
+            destination: destination.clone(),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Which deliveries an event makes.
+
+use std::time::Instant;
+
+use gatepost_config::{Forward, Timestamp};
+use gatepost_event::{
+    DeadLetter, DeadReason, DeliveryId, Ending, Event, EventRef, Task,
+    dead::DeadNote,
+    store::{Routed, StoredEvent},
+};
+
+use crate::{
+    pattern::any_matches,
+    plan::{Backend, Plan, Rule},
+};
+
+/// What an event is owed.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Decision {
+    /// Where the event stands.
+    at: EventRef,
+    /// Deliveries, at most one per destination.
+    tasks: Vec<Task>,
+    /// Routes that could not be followed.
+    dead: Vec<DeadLetter>,
+    /// Why nothing is owed, when nothing is.
+    ended: Option<Ending>,
+}
+
+/// Follows every route that matches. Filters must run where [`crate::filter::on_big_stack`] does.
+pub(crate) fn route(plan: &Plan, stored: StoredEvent, now: Timestamp) -> Decision {
+    let at = stored.at;
+    let event = match stored.event {
+        Ok(event) => event,
+        Err(detail) => return unreadable(at, detail, now),
+    };
+    let mut decision = Decision { at, tasks: Vec::new(), dead: Vec::new(), ended: None };
+    let mut filtered = false;
+    for rule in plan.rules.iter().filter(|rule| is_about(rule, &event)) {
+        match rule.filter.as_ref().map_or(Ok(true), |filter| filter.passes(&event, Instant::now())) {
+            Ok(true) => follow(plan, rule, &event, now, &mut decision),
+            Ok(false) => filtered = true,
+            Err(detail) => {
+                let event = Some(event.clone());
+                let note = note(DeadReason::FilterError, detail, Some(rule), now);
+                decision.dead.push(DeadLetter { note, event });
+            }
+        }
+    }
+    if decision.tasks.is_empty() && decision.dead.is_empty() {
+        decision.ended = Some(if filtered { Ending::Filtered } else { Ending::Unrouted });
+    }
+    decision
+}
+
+impl Decision {
+    /// How many deliveries the event makes.
+    pub(crate) const fn deliveries(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// The event.
+    pub(crate) const fn at(&self) -> &EventRef {
+        &self.at
+    }
+
+    /// What became of it, as a metric's label.
+    pub(crate) fn word(&self) -> &'static str {
+        match self.ended {
+            Some(ending) => ending.word(),
+            None if self.tasks.is_empty() => "dead",
+            None => "owed",
+        }
+    }
+
+    /// Adds it to what is stored for its partition.
+    pub(crate) fn add_to(self, routed: &mut Routed) {
+        routed.through = routed.through.max(self.at.sequence);
+        routed.ended.extend(self.ended.map(|ending| (self.at, ending)));
+        routed.dead.extend(self.dead.into_iter().map(|letter| (self.at, letter)));
+        routed.tasks.extend(self.tasks);
+    }
+}
+
+fn is_about(rule: &Rule, event: &Event) -> bool {
+    rule.integration.as_ref().is_none_or(|integration| *integration == event.meta.integration)
+        && any_matches(&rule.events, &event.meta.kind)
+}
+
+fn follow(plan: &Plan, rule: &Rule, event: &Event, now: Timestamp, decision: &mut Decision) {
+    match &rule.forward {
+        Forward::To(ids) => {
+            for backend in ids.iter().filter_map(|id| plan.backend_named(id)) {
+                if may_receive(backend, event) {
+                    owe(backend, rule, event, now, decision);
+                }
+            }
+        }
+        Forward::Tenant => {
+            let theirs = |backend: &&std::sync::Arc<Backend>| {
+                backend.destination.tenant.is_some()
+                    && may_receive(backend, event)
+                    && any_matches(&backend.events, &event.meta.kind)
+            };
+            for backend in plan.backends.iter().filter(theirs) {
+                owe(backend, rule, event, now, decision);
+            }
+        }
+    }
+}
+
+/// An event never reaches a destination of another tenant: a tenant's destination gets events of that tenant's
+/// connections and nothing else. The operator's own destinations are the only exception.
+fn may_receive(backend: &Backend, event: &Event) -> bool {
+    match &backend.destination.tenant {
+        None => true,
+        Some(tenant) => event.meta.connection.is_some() && event.meta.tenant.as_ref() == Some(tenant),
+    }
+}
+
+fn owe(backend: &Backend, rule: &Rule, event: &Event, now: Timestamp, decision: &mut Decision) {
+    let destination = &backend.destination.id;
+    if decision.tasks.iter().any(|task| task.destination == *destination) {
+        return;
+    }
+    decision.tasks.push(Task {
+        delivery: DeliveryId::fresh(now),
+        event: decision.at,
+        destination: destination.clone(),
+        route: rule.id.clone(),
+        integration: event.meta.integration.clone(),
+        connection: event.meta.connection.clone(),
+        tenant: event.meta.tenant.clone(),
+        attempt: 1,
+        created_at: now,
+        ordered: false,
+    });
+}
+
+fn unreadable(at: EventRef, detail: String, now: Timestamp) -> Decision {
+    let letter = DeadLetter { note: note(DeadReason::Unreadable, detail, None, now), event: None };
+    Decision { at, tasks: Vec::new(), dead: vec![letter], ended: None }
+}
+
+fn note(reason: DeadReason, detail: String, rule: Option<&Rule>, now: Timestamp) -> DeadNote {
+    DeadNote {
+        delivery: DeliveryId::fresh(now),
+        destination: None,
+        route: rule.map(|rule| rule.id.clone()),
+        attempts: 0,
+        reason,
+        detail: Some(detail),
+        last: None,
+        died_at: now,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! Writing a delivery's end to the store.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use gatepost_config::Timestamp;
+use gatepost_event::{Attempt, DeadLetter, DeliveryId, Queued, StoreError, Task};
+
+use crate::{backoff::Backoff, delivery::STORE_PATIENCE, step, work::Desk};
+
+/// What a delivery came to, this time.
+#[derive(Debug, Clone)]
+pub(crate) enum End {
+    /// It was taken.
+    Done(Attempt),
+    /// It goes out again.
+    Retry {
+        /// The attempt that failed.
+        attempt: Attempt,
+        /// When.
+        at: Timestamp,
+    },
+    /// It ended without success.
+    Dead(Box<DeadLetter>),
+}
+
+/// Whether the store has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// The task left its lane.
+    Yes,
+    /// The store did not confirm: the task is still in its lane, as far as is known.
+    No,
+    /// The lease ended: whoever owns the shard now decides.
+    Abandoned,
+}
+
+/// Ends that were reached and not yet confirmed by the store, so that an attempt is not made twice because the store was
+/// away when it ended.
+#[derive(Debug, Default)]
+pub(crate) struct Unconfirmed(Mutex<HashMap<DeliveryId, (Instant, u32, End)>>);
+
+/// Most ends remembered.
+const ENDS_MAX: usize = 10_000;
+
+/// Longest time that an end is remembered.
+const END_AGE_MAX: Duration = Duration::from_secs(600);
+
+/// Largest event that a remembered end may hold.
+const END_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Writes an end to the store, trying for as long as a slot may be kept.
+pub(crate) async fn settle(desk: &Desk, shard: u16, queued: &Queued, end: End) -> Settled {
+    desk.unconfirmed.remember(&queued.task, &end, Instant::now());
+    let writing = async {
+        let mut backoff = Backoff::store();
+        loop {
+            match write(desk, shard, queued, &end).await {
+                Ok(()) => return Settled::Yes,
+                Err(StoreError::LeaseLost | StoreError::Closed) => return Settled::Abandoned,
+                Err(StoreError::Unavailable(_) | StoreError::Full(_)) => backoff.wait().await,
+                Err(error @ StoreError::Corrupt(_)) => {
+                    let delivery = queued.task.delivery;
+                    tracing::error!(%delivery, %error, "a delivery's end could not be stored; it is tried again");
+                    return Settled::No;
+                }
+            }
+        }
+    };
+    let settled = tokio::time::timeout(STORE_PATIENCE, writing).await.unwrap_or(Settled::No);
+    if settled == Settled::Yes {
+        desk.unconfirmed.forget(&queued.task);
+        tell(desk, &queued.task, &end);
+    }
+    settled
+}
+
+async fn write(desk: &Desk, shard: u16, queued: &Queued, end: &End) -> Result<(), StoreError> {
+    match end {
+        End::Done(attempt) => desk.store.finish(shard, queued, attempt).await,
+        End::Retry { attempt, at } => desk.store.retry(shard, queued, attempt, *at).await,
+        End::Dead(letter) => desk.store.bury(shard, queued, letter).await,
+    }
+}
+
+fn tell(desk: &Desk, task: &Task, end: &End) {
+    desk.metrics.ended(&task.destination, end);
+    match end {
+        End::Done(attempt) => step::delivered(task, attempt),
+        End::Retry { attempt, at } => step::retrying(task, attempt, *at),
+        End::Dead(letter) => step::dead(&task.event, &letter.note),
+    }
+}
+
+impl Unconfirmed {
+    /// The end that this very attempt reached before, when it is known.
+    pub(crate) fn recall(&self, task: &Task) -> Option<End> {
+        let ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, attempt, end) = ends.get(&task.delivery)?;
+        (*attempt == task.attempt).then(|| end.clone())
+    }
+
+    fn remember(&self, task: &Task, end: &End, now: Instant) {
+        let body_bytes = match end {
+            End::Dead(letter) => letter.event.as_ref().map_or(0, |event| event.body.len()),
+            End::Done(_) | End::Retry { .. } => 0,
+        };
+        let mut ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if ends.len() >= ENDS_MAX {
+            ends.retain(|_, (at, _, _)| now.saturating_duration_since(*at) < END_AGE_MAX);
+        }
+        if ends.len() < ENDS_MAX && body_bytes <= END_BODY_BYTES_MAX {
+            ends.insert(task.delivery, (now, task.attempt, end.clone()));
+        }
+    }
+
+    fn forget(&self, task: &Task) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&task.delivery);
+    }
+}

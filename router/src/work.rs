@@ -1,0 +1,74 @@
+//! The second half of a webhook's way, on one screen:
+//!
+//! stored event -> route -> delivery -> sign -> send -> retry | done | dead letter -> attempt record
+
+use std::sync::Arc;
+
+use gatepost_config::Timestamp;
+use gatepost_event::{
+    Store,
+    store::{Routed, StoredEvent},
+};
+
+use crate::{
+    delivery::{self, Due, Read},
+    envelope,
+    metrics::Metrics,
+    outcome,
+    plan::Plan,
+    route, send,
+    settle::{self, Settled, Unconfirmed},
+    sign, step,
+};
+
+/// What all work of one router shares.
+pub(crate) struct Desk {
+    /// Where events and deliveries are kept.
+    pub(crate) store: Store,
+    /// The way out.
+    pub(crate) outside: send::Outside,
+    /// Counts.
+    pub(crate) metrics: Metrics,
+    /// Ends that the store has not confirmed.
+    pub(crate) unconfirmed: Unconfirmed,
+}
+
+/// Stored events of one partition -> deliveries that are owed, to be stored together.
+pub(crate) fn route_all(desk: &Desk, plan: &Plan, partition: u16, events: Vec<StoredEvent>, now: Timestamp) -> Routed {
+    let mut routed = Routed { partition, ..Routed::default() };
+    for event in events {
+        let decision = route::route(plan, event, now);
+        desk.metrics.routed(&decision);
+        step::routed(decision.at(), decision.deliveries());
+        decision.add_to(&mut routed);
+    }
+    routed
+}
+
+/// One attempt of one delivery, dropped at the instant when the lease on its shard ends.
+pub(crate) async fn deliver(desk: Arc<Desk>, due: Due) -> Settled {
+    let held = due.held.clone();
+    tokio::select! {
+        biased;
+        () = held.ended() => Settled::Abandoned,
+        settled = attempt(&desk, due) => settled,
+    }
+}
+
+async fn attempt(desk: &Desk, due: Due) -> Settled {
+    if let Some(end) = desk.unconfirmed.recall(due.task()) {
+        return settle::settle(desk, due.shard, &due.queued, end).await;
+    }
+    let delivery = match delivery::read(desk, due.clone()).await {
+        Read::Whole(delivery) => *delivery,
+        Read::Over(end) => return settle::settle(desk, due.shard, &due.queued, end).await,
+        Read::Unknown => return Settled::No,
+    };
+    let envelope = envelope::write(delivery.event(), due.backend.destination.format);
+    let signed = sign::sign(&delivery, envelope, Timestamp::now());
+    let key_ids = signed.key_ids().to_vec();
+    let sent = send::send(&desk.outside, &due.backend.destination, signed).await;
+    desk.metrics.attempted(&sent);
+    let end = outcome::judge(delivery, sent, key_ids, Timestamp::now(), rand::random_range(-1.0..=1.0));
+    settle::settle(desk, due.shard, &due.queued, end).await
+}
