@@ -64,11 +64,14 @@ pub(crate) struct Dispatcher {
     under_way: JoinSet<Settled>,
     started: HashMap<Id, Started>,
     slots_used: usize,
-    refills: JoinSet<(Refill, Option<Vec<Queued>>)>,
+    refills: JoinSet<Heads>,
     refills_asked: HashMap<Id, Refill>,
     scans: JoinSet<(Lane, u16, Vec<Queued>)>,
     unknown_told: HashSet<DestinationId>,
 }
+
+/// A lane's heads; none when the store did not answer.
+type Heads = Option<Vec<Queued>>;
 
 struct Shard {
     held: Held,
@@ -110,7 +113,7 @@ impl Dispatcher {
         let mut expiry_tick = tokio::time::interval(EXPIRY_EVERY);
         loop {
             self.begin();
-            let wake = self.lanes.wakes_at().map_or_else(|| Instant::now() + EXPIRY_EVERY, |at| at);
+            let wake = self.lanes.wakes_at().unwrap_or_else(|| Instant::now() + EXPIRY_EVERY);
             tokio::select! {
                 note = notes.recv() => match note {
                     Some(note) => self.hear(note),
@@ -141,7 +144,7 @@ impl Dispatcher {
             && let Some(refill) = self.lanes.refill()
         {
             let desk = self.desk.clone();
-            let id = self.refills.spawn(async move { (refill, heads(&desk, refill).await) }).id();
+            let id = self.refills.spawn(async move { heads(&desk, refill).await }).id();
             self.refills_asked.insert(id, refill);
         }
     }
@@ -219,9 +222,9 @@ impl Dispatcher {
         self.let_go(started.shard);
     }
 
-    fn refilled(&mut self, answer: Result<(Id, (Refill, Option<Vec<Queued>>)), JoinError>) {
+    fn refilled(&mut self, answer: Result<(Id, Heads), JoinError>) {
         let (id, heads) = match answer {
-            Ok((id, (_, heads))) => (id, heads),
+            Ok((id, heads)) => (id, heads),
             Err(error) => (error.id(), None),
         };
         if let Some(asked) = self.refills_asked.remove(&id) {
@@ -287,7 +290,7 @@ impl Dispatcher {
     }
 }
 
-async fn heads(desk: &Desk, ask: Refill) -> Option<Vec<Queued>> {
+async fn heads(desk: &Desk, ask: Refill) -> Heads {
     match timeout(REFILL_TIME_MAX, desk.store.heads(ask.shard, &ask.lane, ask.after, ask.limit)).await {
         Ok(Ok(heads)) => Some(heads),
         Ok(Err(StoreError::Corrupt(error))) => {

@@ -9,7 +9,7 @@ mod delivery;
 mod dispatch;
 mod envelope;
 mod expiry;
-mod filter;
+pub mod filter;
 mod lanes;
 mod lease;
 mod metrics;
@@ -27,5 +27,4 @@ mod sign;
 mod step;
 mod work;
 
-pub use filter::check;
 pub use run::{RunError, run};
