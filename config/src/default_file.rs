@@ -4,18 +4,20 @@ use std::fmt::Write;
 
 use crate::section::{
     Admin, Connection, Destination, EMBEDDED_FIELDS, Gateway, Integration, NatsStore, Ops, Retention, Route, Router,
-    Secrets, Store, declare::Field,
+    Secrets, Store,
+    declare::{Absent, Field},
 };
 
 const HEAD: &str = "\
 # Gatepost's configuration.
 #
-# A setting that is commented out without a space (#listen = ...) shows its default, or an example where it says so.
+# Settings stand here commented out, without a space (#listen = ...): with their default, or an example where that is said.
 # Any text may be written { env = \"NAME\" } or { file = \"path\" }, and every secret must be; paths start at this file.
 # Spans are written \"500ms\", \"2s\", \"5m\", \"10h\" or \"14d\", sizes \"512KiB\" or \"25MiB\". Unknown settings are errors.
 # `gatepost check` says all that is wrong; a running Gatepost takes up changes by itself.
 
-# Environments served under /webhook/{environment}/{integration}. Example.
+# Environments served under /webhook/{environment}/{integration}.
+# Not set unless you do, for example:
 #nango_environments = [\"prod\"]
 ";
 
@@ -56,8 +58,10 @@ fn fields(file: &mut String, about: &[&str], fields: &[Field]) {
 fn setting(file: &mut String, field: &Field) {
     file.push('\n');
     comment(file, field.docs);
-    if field.is_example {
-        line(file, "# Example:");
+    match field.absent {
+        Absent::Refused => line(file, "# Required, for example:"),
+        Absent::Unset => line(file, "# Not set unless you do, for example:"),
+        Absent::Default => {}
     }
     line(file, &format!("#{} = {}", field.name, field.value));
 }

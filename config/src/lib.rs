@@ -5,11 +5,11 @@
 
 mod default_file;
 pub mod id;
-mod load;
+pub mod load;
 mod problem;
 pub mod provider;
 mod read;
-mod reload;
+pub mod reload;
 pub mod secret;
 pub mod section;
 pub mod time;

@@ -32,18 +32,20 @@ impl Live {
     }
 
     /// Puts another configuration in use.
-    pub fn replace(&self, config: Config) {
-        self.0.store(Arc::new(config));
+    pub fn replace(&self, config: Arc<Config>) {
+        self.0.store(config);
     }
 }
 
 /// What came of a reload.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Reload {
     /// Nothing has changed since the last try.
     Unchanged,
     /// The new configuration is in use, except for what its warnings say needs a restart.
     Replaced {
+        /// The configuration now in use.
+        config: Arc<Config>,
         /// What a person should look at.
         warnings: Problems,
     },
@@ -117,8 +119,9 @@ impl Reloader {
         let place = Place { file: self.path.display().to_string().into(), line: 1, column: 1 };
         let kept = kept.into_iter().map(|key| needs_restart(&place, key));
         let warnings = Problems::new(kept.chain(warnings.iter().cloned()).collect());
-        self.live.replace(config);
-        Ok(Reload::Replaced { warnings })
+        let config = Arc::new(config);
+        self.live.replace(Arc::clone(&config));
+        Ok(Reload::Replaced { config, warnings })
     }
 }
 

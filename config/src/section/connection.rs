@@ -17,7 +17,7 @@ section! {
         /// The provider's account key.
         pub account: Option<String> = optional("12345678") by account,
         /// Who owns it; its own id when not said.
-        pub tenant: TenantId = computed("acme-inc") by tenant,
+        pub tenant: TenantId = deduced("acme-inc") by tenant,
         /// Its own signing secrets, for providers with a secret per connection.
         pub secrets: Vec<Secret> = optional([{ env = "ACME_WEBHOOK_SECRET" }]),
     }

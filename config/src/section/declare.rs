@@ -8,14 +8,25 @@ pub(crate) struct Field {
     pub(crate) docs: &'static [&'static str],
     /// Its default or an example, as TOML.
     pub(crate) value: &'static str,
-    /// Whether leaving it out means something else than `value`.
-    pub(crate) is_example: bool,
+    /// What leaving it out means.
+    pub(crate) absent: Absent,
+}
+
+/// What leaving a setting out means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Absent {
+    /// An error.
+    Refused,
+    /// Something else than any value.
+    Unset,
+    /// The value shown.
+    Default,
 }
 
 /// Declares a section. After the type of each field stands what its absence means, with TOML as the default file shows it:
 /// `required(example)`, `optional(example)` (absent is the default of the type: nothing, or an empty list),
-/// `default(value)`, or `computed(example) by function`, where the function gets the table. For the others `by` names a
-/// reader of the value that checks more than its type does.
+/// `default(value)`, or `computed(value) by function` and `deduced(example) by function`, where the function gets the
+/// table. For the others `by` names a reader of the value that checks more than its type does.
 macro_rules! section {
     (
         $(#[doc = $about:literal])+
@@ -60,14 +71,17 @@ macro_rules! section {
     (@key $field:ident) => { stringify!($field) };
     (@key $field:ident $key:ident) => { stringify!($key) };
 
-    (@field default [$key:expr] [$($doc:literal)+] $($value:tt)+) => {
+    (@absent required) => { $crate::section::declare::Absent::Refused };
+    (@absent default) => { $crate::section::declare::Absent::Default };
+    (@absent computed) => { $crate::section::declare::Absent::Default };
+    (@absent $mode:ident) => { $crate::section::declare::Absent::Unset };
+
+    (@field $mode:ident [$key:expr] [$($doc:literal)+] $($value:tt)+) => {
         $crate::section::declare::Field {
-            name: $key, docs: &[$($doc),+], value: stringify!($($value)+), is_example: false,
-        }
-    };
-    (@field $mode:ident [$key:expr] [$($doc:literal)+] $($example:tt)+) => {
-        $crate::section::declare::Field {
-            name: $key, docs: &[$($doc),+], value: stringify!($($example)+), is_example: true,
+            name: $key,
+            docs: &[$($doc),+],
+            value: stringify!($($value)+),
+            absent: $crate::section::declare::section!(@absent $mode),
         }
     };
 
@@ -83,6 +97,7 @@ macro_rules! section {
     (@read default $table:ident [$key:expr] [$type:ty] [$($read:path)?] $($value:tt)+) => {
         $table.default($key, stringify!($($value)+), $crate::section::declare::section!(@reader [$type] [$($read)?]))
     };
+    (@read deduced $table:ident [$key:expr] [$type:ty] [$read:path] $($example:tt)+) => { $read($table) };
     (@read computed $table:ident [$key:expr] [$type:ty] [$read:path] $($example:tt)+) => { $read($table) };
 }
 

@@ -29,7 +29,7 @@ section! {
         /// Whose it is; your own when not said.
         pub tenant: Option<TenantId> = optional("acme-inc"),
         /// Where deliveries are posted.
-        pub url: Url = required("http://localhost:3000/webhooks"),
+        pub url: Url = required("https://api.example.com/webhooks"),
         /// Loopback, private networks and plain http are allowed (metadata addresses never are).
         pub private: bool = default(false),
         /// Signing secrets (`whsec_` and base64 of 24 to 64 bytes, see `gatepost secret new`); every active one signs.

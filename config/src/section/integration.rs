@@ -20,7 +20,7 @@ section! {
         /// example as { env = "GITHUB_WEBHOOK_SECRET_OLD", until = 2026-12-01T00:00:00Z }.
         pub secrets: Vec<Secret> = optional([{ env = "GITHUB_WEBHOOK_SECRET" }]),
         /// Named values that the provider's file asks for, such as { verify_token = { env = "VERIFY_TOKEN" } }.
-        pub values: BTreeMap<String, Secret> = optional({}),
+        pub values: BTreeMap<String, Secret> = default({}),
         /// Your word that requests can't be verified, for providers that don't sign.
         pub unverified: bool = default(false),
         /// What happens to events of an account that no connection claims: "park" (kept until one does) or "forward" (to

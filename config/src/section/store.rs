@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Duration};
 pub use nats::{Durability, NatsStore};
 
 use super::{
-    declare::{Field, section},
+    declare::{Absent, Field, section},
     value,
 };
 use crate::read::{Read, Table};
@@ -40,7 +40,7 @@ pub(crate) const EMBEDDED_FIELDS: &[Field] = &[Field {
     name: "path",
     docs: &[" The folder, relative to where Gatepost is started."],
     value: "\"data\"",
-    is_example: false,
+    absent: Absent::Default,
 }];
 
 fn engine(table: &Table<'_>) -> Option<Engine> {

@@ -17,7 +17,7 @@ section! {
     /// With engine = "nats": where events are kept on NATS JetStream.
     #[derive(Debug, Clone, PartialEq)]
     pub struct NatsStore {
-        /// Servers, one or a list (may carry `user:password@` for a test).
+        /// Servers, one or a list, or separated by commas (may carry `user:password@` for a test).
         pub urls: Vec<String> as url = required(["nats://127.0.0.1:4222"]) by urls,
         /// A credentials file (`.creds`) or an nkey seed.
         pub credentials: Option<Secret> = optional({ file = "gatepost.creds" }),
@@ -58,14 +58,20 @@ fn urls(node: &Node<'_>) -> Option<Vec<String>> {
         node.error("is an empty list", "name at least one server, such as \"nats://127.0.0.1:4222\"");
         return None;
     }
-    crate::read::all(nodes.iter().map(|node| {
-        // The text may hold a password, so it is never shown.
-        node.parsed("a server such as \"nats://127.0.0.1:4222\"", |text| match Url::parse(text) {
-            Ok(url) if matches!(url.scheme(), "nats" | "tls" | "ws" | "wss") && url.has_host() => Ok(text.to_owned()),
-            Ok(_) => Err("is no NATS server; write nats://HOST:4222 or tls://HOST:4222"),
-            Err(_) => Err("is no URL; write nats://HOST:4222 or tls://HOST:4222"),
-        })
-    }))
+    let servers = crate::read::all(nodes.iter().map(|node| {
+        let form = "servers such as \"nats://127.0.0.1:4222\"";
+        node.parsed(form, |text| text.split(',').map(server).collect::<Result<Vec<_>, _>>())
+    }))?;
+    Some(servers.concat())
+}
+
+/// One server's URL. It may hold a password, so no message shows it.
+fn server(text: &str) -> Result<String, &'static str> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "nats" | "tls" | "ws" | "wss") && url.has_host() => Ok(text.to_owned()),
+        Ok(_) => Err("is no NATS server; write nats://HOST:4222 or tls://HOST:4222"),
+        Err(_) => Err("is no URL; write nats://HOST:4222 or tls://HOST:4222"),
+    }
 }
 
 fn prefix(node: &Node<'_>) -> Option<String> {
