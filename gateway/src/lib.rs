@@ -17,7 +17,7 @@ mod reason;
 mod receive;
 mod request;
 mod serve;
-mod sign;
+pub mod sign;
 mod split;
 mod store;
 mod tables;
@@ -28,6 +28,5 @@ mod fixtures;
 
 pub use reason::Reason;
 pub use request::RawRequest;
-pub use serve::{RunError, Stopped, run};
-pub use sign::{SignError, Unsigned, sign};
+pub use serve::{RunError, run};
 pub use verify::{Judge, Passed, verify};

@@ -46,15 +46,6 @@ pub enum RunError {
     Metrics(#[from] prometheus::Error),
 }
 
-/// How the gateway stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stopped {
-    /// Every request under way was answered.
-    Drained,
-    /// The deadline passed first; so many connections were cut.
-    Cut(usize),
-}
-
 /// Serves webhooks on `listener` until `shutdown`, then answers what is under way, at most for the configured time.
 ///
 /// Integrations, connections and limits of single requests follow `live`; the numbers of connections and of bytes in
@@ -68,7 +59,7 @@ pub async fn run(
     listener: TcpListener,
     registry: &Registry,
     shutdown: CancellationToken,
-) -> Result<Stopped, RunError> {
+) -> Result<(), RunError> {
     let config = Arc::clone(&live.borrow_and_update());
     let settings = config.gateway.clone();
     let held_max = usize::try_from(settings.inflight_bytes_max.0).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
@@ -94,9 +85,14 @@ pub async fn run(
         gateway.appends.wait().await;
     };
     match tokio::time::timeout(settings.shutdown_deadline, drained).await {
-        Ok(()) => Ok(Stopped::Drained),
-        Err(_) => Ok(Stopped::Cut(connections.len())),
+        Ok(()) => tracing::info!("gateway stopped; every request under way was answered"),
+        Err(_) => tracing::warn!(
+            connections = connections.len(),
+            appends = gateway.appends.len(),
+            "gateway stopped at its deadline (gateway.shutdown_deadline) with requests under way"
+        ),
     }
+    Ok(())
 }
 
 /// Works the tables out anew whenever the configuration changes.

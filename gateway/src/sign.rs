@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use gatepost_config::{
-    Provider, Secret, Timestamp,
-    provider::{Location, Scheme, SchemeKind, Segment, Source, Template},
+    Integration, Provider, Secret, Timestamp,
+    provider::{KeyError, Location, Scheme, SchemeKind, Segment, Source, Template},
 };
 use gatepost_event::RequestId;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -14,7 +14,7 @@ use url::Url;
 use crate::{
     extract::Lookup,
     request::RawRequest,
-    verify::{key_of, tags, write, write_time},
+    verify::{tags, write, write_time},
 };
 
 /// A request that is to be signed.
@@ -22,8 +22,8 @@ use crate::{
 pub struct Unsigned<'a> {
     /// Its method.
     pub method: &'a Method,
-    /// Its path and query.
-    pub target: &'a str,
+    /// The URL that the receiver believes to be called, for schemes that sign it.
+    pub url: &'a Url,
     /// Its headers, without the signature's.
     pub headers: &'a [(String, String)],
     /// Its body.
@@ -39,9 +39,12 @@ pub enum SignError {
     /// The signature stands elsewhere than in a header.
     #[error("the provider's signature stands elsewhere than in a header, which can't be made here")]
     NotAHeader,
+    /// The integration has no secret, or none that is still accepted.
+    #[error("the integration has no active secret; add one to its `secrets`")]
+    NoSecret,
     /// The secret is not written as the provider's file says.
-    #[error("the secret from {0} is not written as the provider's file says (see its `key`)")]
-    Secret(String),
+    #[error("the secret from {0} {1}, as the provider's `key` asks for")]
+    Secret(String, KeyError),
     /// A header can't be sent.
     #[error("header {0} has a name or value that can't be sent")]
     Header(String),
@@ -50,59 +53,68 @@ pub enum SignError {
     Text(String),
 }
 
-/// Signs a request by the provider's first scheme: all headers to send, those given and those that signing adds.
+impl From<SignError> for String {
+    fn from(error: SignError) -> Self {
+        error.to_string()
+    }
+}
+
+/// Signs a `POST` as an integration's provider would, with the integration's first active secret: the headers to add.
 ///
-/// `public_url` is what the receiver believes to be called, for schemes that sign the URL. An id that is signed and not
-/// given is made up.
+/// # Errors
+/// When the integration has no active secret, or as [`sign_as`].
+pub fn sign(
+    integration: &Integration,
+    url: &Url,
+    headers: &[(String, String)],
+    body: &[u8],
+    now: Timestamp,
+) -> Result<Vec<(String, String)>, SignError> {
+    let secret = integration.secrets.iter().find(|secret| secret.is_active(now)).ok_or(SignError::NoSecret)?;
+    let unsigned = Unsigned { method: &Method::POST, url, headers, body };
+    sign_as(&integration.provider, secret, &integration.values, &unsigned, now)
+}
+
+/// Signs a request by a provider's first scheme: the headers to add. A time or id that is signed and was not given is
+/// made up.
 ///
 /// # Errors
 /// When the provider's requests are not signed in a header, or what is signed can't be made.
-pub fn sign(
+pub fn sign_as(
     provider: &Provider,
     secret: &Secret,
     values: &BTreeMap<String, Secret>,
-    public_url: Option<&Url>,
     unsigned: &Unsigned<'_>,
     now: Timestamp,
 ) -> Result<Vec<(String, String)>, SignError> {
     let scheme = provider.schemes.first().ok_or(SignError::NotSigned)?;
-    let mut headers = unsigned.headers.to_vec();
-    let (name, signature) = match &scheme.kind {
+    match &scheme.kind {
         SchemeKind::Hmac { signature, .. } => {
-            complete(scheme, &mut headers, now);
-            let text = hmac(provider, scheme, secret, values, public_url, unsigned, &headers, now)?;
-            (header_of(&signature.from)?, text)
+            let name = header_of(&signature.from)?.to_owned();
+            let mut added = missing(scheme, unsigned.headers, now);
+            let request = request(unsigned, &added)?;
+            let text = hmac(scheme, secret, (provider, values, &request), unsigned.url, now)?;
+            added.push((name, text));
+            Ok(added)
         }
-        SchemeKind::Token { signature } => (header_of(&signature.from)?, write(signature, None, secret.expose())),
-        SchemeKind::None => return Err(SignError::NotSigned),
-    };
-    headers.retain(|(given, _)| !given.eq_ignore_ascii_case(name));
-    headers.push((name.to_owned(), signature));
-    Ok(headers)
+        SchemeKind::Token { signature } => {
+            Ok(vec![(header_of(&signature.from)?.to_owned(), write(signature, None, secret.expose()))])
+        }
+        SchemeKind::None => Err(SignError::NotSigned),
+    }
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is another part of one request; a struct would be used once")]
 fn hmac(
-    provider: &Provider,
     scheme: &Scheme,
     secret: &Secret,
-    values: &BTreeMap<String, Secret>,
-    public_url: Option<&Url>,
-    unsigned: &Unsigned<'_>,
-    headers: &[(String, String)],
+    (provider, values, request): (&Provider, &BTreeMap<String, Secret>, &RawRequest),
+    url: &Url,
     now: Timestamp,
 ) -> Result<String, SignError> {
     let SchemeKind::Hmac { hash, key, signature, signed, timestamp } = &scheme.kind else {
         return Err(SignError::NotSigned);
     };
-    let key = key_of(key, secret).ok_or_else(|| SignError::Secret(secret.source().to_owned()))?;
-    let request = RawRequest {
-        method: unsigned.method.clone(),
-        target: unsigned.target.to_owned(),
-        headers: header_map(headers)?,
-        body: Bytes::copy_from_slice(unsigned.body),
-        connection: None,
-    };
+    let key = key.bytes(secret).map_err(|error| SignError::Secret(secret.source().to_owned(), error))?;
     let time = timestamp.as_ref().map(|rule| write_time(rule.unit, now));
     let field = timestamp.as_ref().and_then(|rule| match &rule.from.source {
         Source::Signature(name) => Some(name.as_str()),
@@ -110,28 +122,42 @@ fn hmac(
     });
     let field = field.zip(time.as_deref());
     let fields: Vec<_> = field.into_iter().collect();
-    let lookup = Lookup::new(provider, &request, values).with_signature(&fields);
+    let lookup = Lookup::new(provider, request, values).with_signature(&fields);
     let exempt = timestamp.as_ref().map(|rule| &rule.from);
-    let tags = tags(*hash, &[key], signed, &lookup, public_url, exempt);
+    let mut origin = url.clone();
+    origin.set_path("");
+    origin.set_query(None);
+    let tags = tags(*hash, &[key], signed, &lookup, Some(&origin), exempt);
     let tag = tags.map_err(|error| SignError::Text(format!("{error:?}")))?.into_iter().next().unwrap_or_default();
     Ok(write(signature, field, &tag))
 }
 
-/// Adds the headers that are signed and were not given: the time, and ids.
-fn complete(scheme: &Scheme, headers: &mut Vec<(String, String)>, now: Timestamp) {
-    let SchemeKind::Hmac { signed, timestamp, .. } = &scheme.kind else { return };
-    if let Some(rule) = timestamp
-        && let Source::Header(name) = &rule.from.source
-    {
-        headers.retain(|(given, _)| !given.eq_ignore_ascii_case(name));
-        headers.push((name.clone(), write_time(rule.unit, now)));
-    }
-    for name in signed_headers(signed) {
-        if !headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)) {
-            let id = RequestId::fresh(now).token().to_string();
-            headers.push((name.to_owned(), format!("msg_{id}")));
-        }
-    }
+fn request(unsigned: &Unsigned<'_>, added: &[(String, String)]) -> Result<RawRequest, SignError> {
+    let pair = |(name, value): &(String, String)| {
+        let parsed = name.parse::<HeaderName>().ok().zip(HeaderValue::from_str(value).ok());
+        parsed.ok_or_else(|| SignError::Header(name.clone()))
+    };
+    let headers: Result<HeaderMap, _> = unsigned.headers.iter().chain(added).map(pair).collect();
+    let query = unsigned.url.query().map_or_else(String::new, |query| format!("?{query}"));
+    Ok(RawRequest {
+        method: unsigned.method.clone(),
+        target: format!("{}{query}", unsigned.url.path()),
+        headers: headers?,
+        body: Bytes::copy_from_slice(unsigned.body),
+        connection: None,
+    })
+}
+
+/// The headers that are signed and were not given: the time, and ids.
+fn missing(scheme: &Scheme, given: &[(String, String)], now: Timestamp) -> Vec<(String, String)> {
+    let SchemeKind::Hmac { signed, timestamp, .. } = &scheme.kind else { return Vec::new() };
+    let rule = timestamp.as_ref().filter(|rule| matches!(rule.from.source, Source::Header(_)));
+    let value = |name: &str| match rule {
+        Some(rule) if header_of(&rule.from) == Ok(name) => write_time(rule.unit, now),
+        _ => format!("msg_{}", RequestId::fresh(now).token()),
+    };
+    let is_given = |name: &str| given.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
+    signed_headers(signed).filter(|name| !is_given(name)).map(|name| (name.to_owned(), value(name))).collect()
 }
 
 /// The headers that a template can't do without.
@@ -149,12 +175,4 @@ fn header_of(location: &Location) -> Result<&str, SignError> {
         (Source::Header(name), None) => Ok(name),
         _ => Err(SignError::NotAHeader),
     }
-}
-
-fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, SignError> {
-    let pair = |(name, value): &(String, String)| {
-        let parsed = name.parse::<HeaderName>().ok().zip(HeaderValue::from_str(value).ok());
-        parsed.ok_or_else(|| SignError::Header(name.clone()))
-    };
-    headers.iter().map(pair).collect()
 }

@@ -20,7 +20,7 @@ use subtle::{Choice, ConstantTimeEq};
 use url::Url;
 
 pub(crate) use encoding::hex;
-pub(crate) use mac::{key_of, tags};
+pub(crate) use mac::tags;
 pub(crate) use parse::write;
 pub(crate) use prove::{Proof, Verified, prove};
 pub(crate) use timestamp::{read as read_time, write as write_time};

@@ -2,23 +2,18 @@
 
 use base64::{
     Engine,
-    alphabet::{STANDARD, URL_SAFE},
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+    engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD},
 };
 use gatepost_config::provider::Encoding;
-
-const LENIENT_PADDING: GeneralPurposeConfig = GeneralPurposeConfig::new()
-    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-    .with_decode_allow_trailing_bits(false);
-const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT_PADDING);
-const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT_PADDING);
 
 /// The bytes that a text stands for; `None` when it is not written so.
 pub(crate) fn decode(encoding: Encoding, text: &[u8]) -> Option<Vec<u8>> {
     match encoding {
         Encoding::Hex => from_hex(text),
-        Encoding::Base64 => BASE64.decode(text).ok(),
-        Encoding::Base64Url => BASE64_URL.decode(text).ok(),
+        Encoding::Base64 if text.ends_with(b"=") => STANDARD.decode(text).ok(),
+        Encoding::Base64 => STANDARD_NO_PAD.decode(text).ok(),
+        Encoding::Base64Url if text.ends_with(b"=") => URL_SAFE.decode(text).ok(),
+        Encoding::Base64Url => URL_SAFE_NO_PAD.decode(text).ok(),
         Encoding::Plain => Some(text.to_vec()),
     }
 }
@@ -27,8 +22,8 @@ pub(crate) fn decode(encoding: Encoding, text: &[u8]) -> Option<Vec<u8>> {
 pub(crate) fn encode(encoding: Encoding, bytes: &[u8]) -> String {
     match encoding {
         Encoding::Hex => hex(bytes),
-        Encoding::Base64 => BASE64.encode(bytes),
-        Encoding::Base64Url => BASE64_URL.encode(bytes),
+        Encoding::Base64 => STANDARD.encode(bytes),
+        Encoding::Base64Url => URL_SAFE.encode(bytes),
         Encoding::Plain => String::from_utf8_lossy(bytes).into_owned(),
     }
 }

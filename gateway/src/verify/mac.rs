@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use gatepost_config::{
-    Secret, Timestamp,
-    provider::{Encoding, Hash, Key, KeyForm, Location, Scheme, SchemeKind, Template},
+    Timestamp,
+    provider::{Hash, Location, Scheme, SchemeKind, Template},
 };
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
@@ -12,7 +12,7 @@ use sha2::{Sha256, Sha512};
 use subtle::{Choice, ConstantTimeEq};
 use url::Url;
 
-use super::{Judge, encoding, parse, signature_text, timestamp};
+use super::{Judge, parse, signature_text, timestamp};
 use crate::{
     extract::{
         Lookup,
@@ -64,28 +64,16 @@ impl Digester {
     }
 }
 
-/// The key that a secret stands for; `None` when it is not written as declared, or is empty.
-pub(crate) fn key_of(key: &Key, secret: &Secret) -> Option<Vec<u8>> {
-    let text = secret.expose();
-    let text = key.strip_prefix.as_ref().and_then(|prefix| text.strip_prefix(prefix.as_bytes())).unwrap_or(text);
-    let bytes = match key.form {
-        KeyForm::Utf8 => Some(text.to_vec()),
-        KeyForm::Base64 => encoding::decode(Encoding::Base64, text),
-        KeyForm::Hex => encoding::decode(Encoding::Hex, text),
-    };
-    bytes.filter(|bytes| !bytes.is_empty())
-}
-
 /// The tag that each key makes of a template's text. The text is never built: its pieces go to all keys in turn.
 pub(crate) fn tags(
     hash: Hash,
-    keys: &[Vec<u8>],
+    keys: &[impl AsRef<[u8]>],
     signed: &Template,
     lookup: &Lookup<'_>,
     public_url: Option<&Url>,
     exempt: Option<&Location>,
 ) -> Result<Vec<Vec<u8>>, MacError> {
-    let macs: Option<Vec<_>> = keys.iter().map(|key| Digester::new(hash, key)).collect();
+    let macs: Option<Vec<_>> = keys.iter().map(|key| Digester::new(hash, key.as_ref())).collect();
     let mut macs = macs.ok_or(MacError::Key)?;
     fill(signed, lookup, public_url, exempt, &mut |piece| {
         for mac in &mut macs {
@@ -114,7 +102,8 @@ pub(super) fn check(judge: &Judge<'_>, scheme: &Scheme, request: &RawRequest, no
     if active.is_empty() {
         return Err(Reason::SecretAbsent);
     }
-    let keys: Vec<_> = active.iter().filter_map(|secret| key_of(key, secret)).collect();
+    let keys = active.iter().filter_map(|secret| key.bytes(secret).ok()).filter(|key| !key.is_empty());
+    let keys: Vec<_> = keys.collect();
     if keys.is_empty() {
         return Err(Reason::SecretMalformed);
     }
