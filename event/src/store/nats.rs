@@ -1,134 +1,130 @@
-//! Placeholder of the nats engine.
+//! The NATS JetStream engine: events, lanes and their ends in streams, ownership in a key-value bucket.
+//!
+//! Gateways and routers keep nothing of their own: any may die at any time. `names` has every stream and subject,
+//! `streams` what each must be like; `reference` to both is `deploy/nats`.
 
-use std::time::Instant;
+mod append;
+mod body;
+mod census;
+mod connect;
+mod cursor;
+mod doubt;
+mod feed;
+mod lanes;
+mod lease;
+mod letter;
+mod link;
+mod log;
+mod monitor;
+mod names;
+mod open;
+mod quarantine;
+mod read;
+mod reply;
+mod routed;
+mod settle;
+mod setup;
+mod state;
+mod streams;
+mod sweep;
+mod tally;
+mod unmatched;
 
-use gatepost_config::{ConnectionId, IntegrationId, TenantId, Timestamp};
-
-use super::types::{
-    Appended, Census, Health, Item, LaneCount, Lease, LeaseKey, Parked, Promises, Refusal, Routed, StoredEvent, Tailed,
+use std::{
+    ops::Deref,
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, Instant},
 };
-use crate::{Attempt, DeadLetter, Event, EventRef, Lane, Queued, StoreError};
 
-/// The engine.
+use tokio::{sync::mpsc, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+pub use lanes::Tail;
+pub use log::Log;
+pub use setup::{check, init};
+
+use super::types::{Health, Promises, Refusal};
+
+/// How long closing waits for what is under way.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The engine. Cheap to clone; all clones share one connection.
 #[derive(Clone)]
-pub struct Nats;
-/// Its log.
-pub struct Log;
-/// Its tail.
-pub struct Tail;
+pub struct Nats {
+    inner: Arc<Inner>,
+}
 
-#[expect(clippy::unused_async, reason = "placeholder")]
+/// What the clones share.
+pub struct Inner {
+    link: Arc<link::Link>,
+    names: names::Names,
+    replicas: usize,
+    durability: String,
+    dedupe_window: Duration,
+    warnings: RwLock<Vec<String>>,
+    cursors: cursor::Cursors,
+    doubts: doubt::Doubts,
+    refusals: mpsc::Sender<Refusal>,
+    /// Ends what runs beside the operations.
+    stop: CancellationToken,
+}
+
 impl Nats {
-    pub(super) async fn open(
-        _: &gatepost_config::NatsStore,
-        _: &gatepost_config::Store,
-        _: &gatepost_config::Retention,
-    ) -> Result<Self, super::OpenError> {
-        Err(super::OpenError("placeholder".into()))
-    }
     pub(super) fn promises(&self) -> Promises {
-        Promises {
-            engine: "nats",
-            durability: String::new(),
-            dedupe_window: std::time::Duration::ZERO,
-            warnings: vec![],
+        let mut warnings = self.warnings.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if !self.link.is_checked() {
+            warnings.push("the NATS servers were not checked yet: none could be reached".into());
+        }
+        Promises { engine: "nats", durability: self.durability.clone(), dedupe_window: self.dedupe_window, warnings }
+    }
+
+    pub(super) fn health(&self) -> Health {
+        match self.link.is_connected() {
+            true => Health::Connected,
+            false => Health::Disconnected,
         }
     }
-    pub(super) fn health(&self) -> Health {
-        Health::Disconnected
-    }
+
     pub(super) fn partitions(&self) -> u16 {
-        1
+        self.names.partitions
     }
+
     pub(super) fn shards(&self) -> u16 {
-        1
+        self.names.shards
     }
-    pub(super) async fn append(&self, _: Vec<Item>, _: Instant) -> Result<Vec<Appended>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    pub(super) fn quarantine(&self, _: Refusal) -> bool {
-        false
-    }
-    pub(super) async fn quarantined(&self, _: &IntegrationId, _: usize) -> Result<Vec<Refusal>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    pub(super) async fn unmatched(
-        &self,
-        _: Option<&IntegrationId>,
-        _: Option<&str>,
-        _: u64,
-        _: usize,
-    ) -> Result<Vec<Parked>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    pub(super) async fn unpark(
-        &self,
-        _: &IntegrationId,
-        _: &str,
-        _: &ConnectionId,
-        _: &TenantId,
-    ) -> Result<u64, StoreError> {
-        Err(StoreError::Closed)
-    }
-    pub(super) async fn acquire(&self, _: LeaseKey, _: &str) -> Result<Option<Lease>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    pub(super) async fn renew(&self, _: &mut Lease) -> Result<bool, StoreError> {
-        Err(StoreError::Closed)
-    }
-    pub(super) async fn release(&self, _: Lease) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
-    }
-    pub(super) async fn announce(&self, _: &str) -> Result<usize, StoreError> {
-        Err(StoreError::Closed)
-    }
-    pub(super) async fn log(&self, _: &Lease, _: u16) -> Result<Log, StoreError> {
-        Err(StoreError::Closed)
-    }
-    pub(super) async fn routed(&self, _: &Lease, _: Routed) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
-    }
-    pub(super) async fn event(&self, _: &EventRef) -> Result<Option<Event>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    pub(super) async fn tail(&self, _: u16) -> Result<Tail, StoreError> {
-        Err(StoreError::Closed)
-    }
-    pub(super) async fn lanes(&self, _: u16) -> Result<Vec<LaneCount>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    pub(super) async fn heads(&self, _: u16, _: &Lane, _: u64, _: usize) -> Result<Vec<Queued>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    pub(super) async fn finish(&self, _: u16, _: &Queued, _: &Attempt) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
-    }
-    pub(super) async fn retry(&self, _: u16, _: &Queued, _: &Attempt, _: Timestamp) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
-    }
-    pub(super) async fn bury(&self, _: u16, _: &Queued, _: &DeadLetter) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
-    }
-    pub(super) async fn dead_letters(&self, _: u64, _: usize) -> Result<Vec<(u64, DeadLetter)>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    pub(super) async fn attempts(&self, _: u64, _: usize) -> Result<Vec<(u64, Attempt)>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    pub(super) async fn census(&self) -> Result<Census, StoreError> {
-        Err(StoreError::Closed)
-    }
-    pub(super) async fn close(&self) {}
-}
 
-impl Log {
-    pub(super) async fn next(&mut self, _: usize) -> Result<Vec<StoredEvent>, StoreError> {
-        Err(StoreError::Closed)
+    /// Everything confirmed first, the connection last: a client that is closed with answers outstanding drops them.
+    pub(super) async fn close(&self) {
+        let deadline = Instant::now() + CLOSE_TIMEOUT;
+        self.stop.cancel();
+        if self.link.ready().is_ok() {
+            let _ = timeout(CLOSE_TIMEOUT, self.flush_cursors()).await;
+        }
+        self.link.close(deadline).await;
+        let client = self.link.client();
+        if self.link.is_connected() {
+            let _ = timeout(CLOSE_TIMEOUT, client.flush()).await;
+            let _ = timeout(CLOSE_TIMEOUT, client.drain()).await;
+        }
     }
 }
 
-impl Tail {
-    pub(super) async fn next(&mut self) -> Result<Tailed, StoreError> {
-        Err(StoreError::Closed)
+impl Inner {
+    fn warn(&self, warnings: Vec<String>) {
+        *self.warnings.write().unwrap_or_else(PoisonError::into_inner) = warnings;
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Deref for Nats {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.inner
     }
 }

@@ -1,0 +1,99 @@
+//! Storing the events of one request.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures::future::try_join_all;
+
+use super::{
+    Nats,
+    body::{self, BodyRef},
+    link::{Post, Repeat},
+    names::BodyOwner,
+};
+use crate::{
+    Event, StoreError,
+    store::{Appended, Item, Place},
+    subject::connection_token,
+};
+
+impl Nats {
+    pub(in crate::store) async fn append(
+        &self,
+        items: Vec<Item>,
+        deadline: Instant,
+    ) -> Result<Vec<Appended>, StoreError> {
+        self.link.ready()?;
+        try_join_all(items.iter().map(|item| self.append_one(item, deadline))).await
+    }
+
+    async fn append_one(&self, item: &Item, deadline: Instant) -> Result<Appended, StoreError> {
+        let post = match item.place {
+            Place::Log => self.logged(&item.event, deadline).await?,
+            Place::Unmatched => self.parked(&item.event, deadline).await?,
+        };
+        let ack = self.link.publish(&post, Repeat::Harmless, deadline).await?;
+        Ok(if ack.duplicate { Appended::Duplicate } else { Appended::Stored })
+    }
+
+    /// The message of an event for the log; a large body is stored by then.
+    pub(super) async fn logged(&self, event: &Event, deadline: Instant) -> Result<Post, StoreError> {
+        let meta = &event.meta;
+        let token = connection_token(&meta.integration, meta.connection.as_ref(), meta.account.as_deref());
+        let partition = token.spread(self.names.partitions);
+        let subject = self.names.event_subject(partition, &token);
+        self.framed(subject, BodyOwner::Logged(partition), event, deadline).await
+    }
+
+    async fn parked(&self, event: &Event, deadline: Instant) -> Result<Post, StoreError> {
+        let meta = &event.meta;
+        let subject = self.names.parked_subject(&meta.integration, meta.account.as_deref(), meta.connection.as_ref());
+        self.framed(subject, BodyOwner::Parked, event, deadline).await
+    }
+
+    async fn framed(
+        &self,
+        subject: String,
+        owner: BodyOwner,
+        event: &Event,
+        deadline: Instant,
+    ) -> Result<Post, StoreError> {
+        let corrupt = |error: crate::event::FrameError| StoreError::Corrupt(error.to_string());
+        let id = event.meta.id.to_string();
+        let Some(reference) = BodyRef::of(&event.body) else {
+            return Ok(Post::once(subject, &id, event.to_frame().map_err(corrupt)?));
+        };
+        let base = self.body_base(owner, event, reference);
+        body::put(&self.link, &base, &event.body, deadline).await?;
+        let head = Event { meta: event.meta.clone(), body: Bytes::new() };
+        let mut post = Post::once(subject, &id, head.to_frame().map_err(corrupt)?);
+        reference.put(&mut post.headers);
+        Ok(post)
+    }
+
+    /// Reads an event from a message of the log or of the parked ones; `None` when its body is gone.
+    pub(super) async fn unframed(
+        &self,
+        owner: BodyOwner,
+        headers: &async_nats::HeaderMap,
+        payload: &Bytes,
+        deadline: Instant,
+    ) -> Result<Option<Event>, StoreError> {
+        let mut event = Event::from_frame(payload).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        if let Some(reference) = BodyRef::get(headers)? {
+            let base = self.body_base(owner, &event, reference);
+            let bodies = self.names.bodies();
+            match body::get(&self.link, &bodies, &base, reference, self.replicas, deadline).await? {
+                Some(body) => event.body = body,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(event))
+    }
+
+    fn body_base(&self, owner: BodyOwner, event: &Event, reference: BodyRef) -> String {
+        let meta = &event.meta;
+        let token = connection_token(&meta.integration, meta.connection.as_ref(), meta.account.as_deref());
+        self.names.body_base(owner, &token, &meta.id, &reference.digest)
+    }
+}

@@ -1,0 +1,72 @@
+//! What this process remembers of tasks so that a half-done step leaves nothing behind.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use crate::{DeliveryId, Queued};
+
+/// Ended tasks that are remembered; more than can end in the time that a replica may be behind.
+const ENDED_MAX: usize = 64 * 1024;
+/// Deliveries whose retry failed half-way that are remembered.
+const UNSURE_MAX: usize = 16 * 1024;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Doubts(Mutex<Memory>);
+
+#[derive(Debug, Default)]
+struct Memory {
+    /// By shard, the last task that stood there before this process looked.
+    inherited: HashMap<u16, u64>,
+    unsure: HashSet<DeliveryId>,
+    ended: HashSet<(u16, u64)>,
+    order: VecDeque<(u16, u64)>,
+}
+
+impl Doubts {
+    /// Tasks up to `last` were there before us: their last owner may have died in the middle of a retry.
+    pub(super) fn inherit(&self, shard: u16, last: u64) {
+        self.memory().inherited.insert(shard, last);
+    }
+
+    /// A retry began; a schedule may exist beside the task until [`Self::ended`].
+    pub(super) fn unsure(&self, delivery: DeliveryId) {
+        let mut memory = self.memory();
+        if memory.unsure.len() < UNSURE_MAX {
+            memory.unsure.insert(delivery);
+        }
+    }
+
+    /// Whether a schedule may exist for a delivery whose task is in its lane.
+    pub(super) fn may_be_scheduled(&self, shard: u16, queued: &Queued) -> bool {
+        let memory = self.memory();
+        let ours = memory.inherited.get(&shard).is_some_and(|last| queued.position > *last);
+        !ours || memory.unsure.contains(&queued.task.delivery) || memory.unsure.len() >= UNSURE_MAX
+    }
+
+    /// A task was taken out of its lane.
+    pub(super) fn ended(&self, shard: u16, queued: &Queued) {
+        let mut memory = self.memory();
+        memory.unsure.remove(&queued.task.delivery);
+        let place = (shard, queued.position);
+        if memory.ended.insert(place) {
+            memory.order.push_back(place);
+        }
+        if memory.order.len() > ENDED_MAX
+            && let Some(oldest) = memory.order.pop_front()
+        {
+            memory.ended.remove(&oldest);
+        }
+    }
+
+    /// Whether we took the task at a place out of its lane.
+    pub(super) fn is_ended(&self, shard: u16, position: u64) -> bool {
+        self.memory().ended.contains(&(shard, position))
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

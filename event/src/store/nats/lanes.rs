@@ -1,0 +1,107 @@
+//! The lanes of a shard: what arrives in them, what waits in them.
+
+use tokio_util::sync::DropGuard;
+
+use super::{
+    Nats,
+    feed::{Fed, Feed, Source},
+    link,
+    names::Names,
+    read::Stored,
+    tally::{numbers, tally},
+};
+use crate::{
+    Lane, Queued, StoreError, Task,
+    store::{LaneCount, Tailed},
+};
+
+/// Messages and bytes of a shard's arrivals that may be on their way to us at once.
+const FEED_MAX: (usize, usize) = (512, 4 * 1024 * 1024);
+
+/// See [`crate::store::Tail`].
+pub struct Tail {
+    names: Names,
+    shard: u16,
+    feed: Feed,
+    /// The first consumer was made: another one is a sign that arrivals may be late.
+    opened: bool,
+    _sweeping: DropGuard,
+}
+
+impl Nats {
+    pub(in crate::store) async fn tail(&self, shard: u16) -> Result<Tail, StoreError> {
+        let stream = self.names.deliveries(shard);
+        let last = numbers(&self.link, &stream, link::soon()).await?.last;
+        self.doubts.inherit(shard, last);
+        let source =
+            Source { stream, filter: self.names.lane_filter(shard), messages_max: FEED_MAX.0, bytes_max: FEED_MAX.1 };
+        let feed = Feed::new(self.link.clone(), source, last + 1);
+        Ok(Tail { names: self.names.clone(), shard, feed, opened: false, _sweeping: self.keep_sweeping(shard) })
+    }
+
+    pub(in crate::store) async fn lanes(&self, shard: u16) -> Result<Vec<LaneCount>, StoreError> {
+        let tally =
+            tally(&self.link, &self.names.deliveries(shard), &self.names.lane_filter(shard), link::soon()).await?;
+        let lane = |(subject, waiting): (&String, &u64)| match self.names.lane_of(shard, subject) {
+            Some(lane) => Some(LaneCount { lane, waiting: *waiting }),
+            None => {
+                tracing::error!(subject, "a subject among the lanes is no lane; its messages are never delivered");
+                None
+            }
+        };
+        let mut lanes: Vec<_> = tally.subjects.iter().filter_map(lane).collect();
+        lanes.sort_by_key(|count| count.lane);
+        Ok(lanes)
+    }
+
+    pub(in crate::store) async fn heads(
+        &self,
+        shard: u16,
+        lane: &Lane,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Queued>, StoreError> {
+        let stream = self.names.deliveries(shard);
+        let subject = self.names.lane_subject(shard, lane);
+        let mut heads = Vec::new();
+        let mut after = after;
+        while heads.len() < limit {
+            let page = self.link.page(&stream, &subject, after, limit - heads.len(), self.replicas).await?;
+            let Some(last) = page.last() else { break };
+            after = last.sequence;
+            // A replica that is behind may still have what we have ended.
+            let fresh = page.iter().filter(|message| !self.doubts.is_ended(shard, message.sequence));
+            heads.extend(fresh.filter_map(queued));
+        }
+        Ok(heads)
+    }
+}
+
+impl Tail {
+    pub(in crate::store) async fn next(&mut self) -> Result<Tailed, StoreError> {
+        loop {
+            match self.feed.next().await? {
+                Fed::Again if self.opened => return Ok(Tailed::Missed),
+                Fed::Again => self.opened = true,
+                Fed::Message(message) => {
+                    let lane = self.names.lane_of(self.shard, &message.subject);
+                    if let (Some(lane), Some(queued)) = (lane, queued(&message)) {
+                        return Ok(Tailed::Arrived(lane, queued));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A task in its place.
+pub(super) fn queued(message: &Stored) -> Option<Queued> {
+    match serde_json::from_slice::<Task>(&message.payload) {
+        Ok(task) => Some(Queued { position: message.sequence, task }),
+        Err(error) => {
+            let (subject, sequence) = (&message.subject, message.sequence);
+            tracing::error!(subject, sequence, %error, "a stored task can't be read; it stays and is never delivered");
+            None
+        }
+    }
+}

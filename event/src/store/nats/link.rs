@@ -1,0 +1,265 @@
+//! Requests to JetStream: gated by the connection's state, bounded in number, each with a deadline.
+
+use std::{
+    sync::{PoisonError, RwLock},
+    time::{Duration, Instant},
+};
+
+use async_nats::{Client, HeaderMap, Message, Request, client::RequestErrorKind, connection::State};
+use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit, watch},
+    time::timeout_at,
+};
+
+use super::reply::{self, Failed, PubAck};
+use crate::StoreError;
+
+/// How long an operation may take whose caller gave no deadline.
+pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
+/// Requests under way at once.
+const INFLIGHT_MAX: u32 = 4096;
+/// How long one try may wait for its answer; message ids make another one harmless.
+const TRY_TIMEOUT: Duration = Duration::from_millis(1200);
+/// The waits between tries: the first, and the longest.
+const RETRY_DELAYS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
+
+/// What the checks of the engine came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// They did not run yet.
+    Pending,
+    /// The engine keeps the contract.
+    Passed,
+    /// It does not.
+    Refused(String),
+    /// The store was closed.
+    Closed,
+}
+
+/// The way to JetStream.
+pub(super) struct Link {
+    client: RwLock<Client>,
+    verdict: watch::Sender<Verdict>,
+    /// Counts what the client told of its connection.
+    changes: watch::Receiver<u64>,
+    slots: Semaphore,
+}
+
+/// A message to store.
+#[derive(Debug, Clone)]
+pub(super) struct Post {
+    pub(super) subject: String,
+    pub(super) headers: HeaderMap,
+    pub(super) payload: Bytes,
+}
+
+/// Whether a request whose answer did not come may be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// It may: it says the same again.
+    Harmless,
+    /// It may not: it would be refused because of its own first copy.
+    Never,
+}
+
+/// Why one try had no answer.
+enum Unanswered {
+    NoResponders,
+    TimedOut,
+    Fatal(StoreError),
+}
+
+impl Post {
+    /// A message that the server stores once within its dedupe window.
+    pub(super) fn once(subject: String, message_id: &str, payload: Bytes) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(async_nats::header::NATS_MESSAGE_ID, message_id);
+        Self { subject, headers, payload }
+    }
+}
+
+impl Link {
+    pub(super) fn new(client: Client, changes: watch::Receiver<u64>) -> Self {
+        let verdict = watch::Sender::new(Verdict::Pending);
+        Self { client: RwLock::new(client), verdict, changes, slots: Semaphore::new(INFLIGHT_MAX as usize) }
+    }
+
+    pub(super) fn client(&self) -> Client {
+        self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts a new client in the place of one that gave up.
+    pub(super) fn replace(&self, client: Client) {
+        *self.client.write().unwrap_or_else(PoisonError::into_inner) = client;
+    }
+
+    pub(super) fn decide(&self, verdict: Verdict) {
+        self.verdict.send_if_modified(|old| match old {
+            Verdict::Closed => false,
+            _ => {
+                *old = verdict;
+                true
+            }
+        });
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.client.read().unwrap_or_else(PoisonError::into_inner).connection_state() == State::Connected
+    }
+
+    pub(super) fn is_checked(&self) -> bool {
+        matches!(*self.verdict.borrow(), Verdict::Passed | Verdict::Closed)
+    }
+
+    /// Waits until a server is connected.
+    pub(super) async fn connected(&self) {
+        let mut changes = self.changes.clone();
+        while !self.is_connected() {
+            // An event may have been lost, so the wait has an end of its own.
+            let _ = tokio::time::timeout(Duration::from_millis(100), changes.changed()).await;
+        }
+    }
+
+    /// Fails at once when no operation can succeed now.
+    pub(super) fn ready(&self) -> Result<(), StoreError> {
+        match &*self.verdict.borrow() {
+            Verdict::Closed => return Err(StoreError::Closed),
+            Verdict::Refused(why) => return Err(StoreError::Unavailable(why.clone())),
+            Verdict::Pending | Verdict::Passed => {}
+        }
+        if !self.is_connected() {
+            return Err(StoreError::Unavailable("no NATS server is connected".into()));
+        }
+        match *self.verdict.borrow() {
+            Verdict::Pending => Err(StoreError::Unavailable("the NATS servers are still being checked".into())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Stores a message; `Ok` only when the server confirmed it.
+    pub(super) async fn publish(&self, post: &Post, repeat: Repeat, deadline: Instant) -> Result<PubAck, Failed> {
+        self.ready()?;
+        let mut delay = RETRY_DELAYS.0;
+        loop {
+            let answer = self.exchange(&post.subject, Some(&post.headers), &post.payload, repeat, deadline).await?;
+            match reply::read::<PubAck>(&answer.payload) {
+                Err(Failed::Refused(refused)) if refused.is_passing() && Instant::now() + delay < deadline => {
+                    tokio::time::sleep(delay).await;
+                    delay = (delay * 2).min(RETRY_DELAYS.1);
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Asks the JetStream API once the engine's checks have passed.
+    pub(super) async fn api<T: DeserializeOwned>(
+        &self,
+        subject: &str,
+        body: &impl Serialize,
+        deadline: Instant,
+    ) -> Result<T, Failed> {
+        self.ready()?;
+        self.api_unchecked(subject, body, deadline).await
+    }
+
+    /// Asks the JetStream API: for the checks themselves.
+    pub(super) async fn api_unchecked<T: DeserializeOwned>(
+        &self,
+        subject: &str,
+        body: &impl Serialize,
+        deadline: Instant,
+    ) -> Result<T, Failed> {
+        let body = serde_json::to_vec(body).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let subject = format!("$JS.API.{subject}");
+        let answer = self.exchange(&subject, None, &body.into(), Repeat::Harmless, deadline).await?;
+        reply::read(&answer.payload)
+    }
+
+    /// One question with one answer, asked again while nobody answers.
+    pub(super) async fn exchange(
+        &self,
+        subject: &str,
+        headers: Option<&HeaderMap>,
+        payload: &Bytes,
+        repeat: Repeat,
+        deadline: Instant,
+    ) -> Result<Message, StoreError> {
+        let _slot = self.slot(deadline).await?;
+        let mut delay = RETRY_DELAYS.0;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let wait = if repeat == Repeat::Harmless { left.min(TRY_TIMEOUT) } else { left };
+            let mut request = Request::new().payload(payload.clone()).timeout(Some(wait));
+            if let Some(headers) = headers {
+                request = request.headers(headers.clone());
+            }
+            match self.attempt(subject, request).await {
+                Ok(message) => return Ok(message),
+                Err(Unanswered::Fatal(error)) => return Err(error),
+                Err(Unanswered::TimedOut) if repeat == Repeat::Harmless && Instant::now() + delay < deadline => {}
+                Err(Unanswered::TimedOut) => {
+                    return Err(StoreError::Unavailable("NATS did not confirm in time".into()));
+                }
+                Err(Unanswered::NoResponders) if Instant::now() + delay < deadline => {
+                    tokio::time::sleep(delay).await;
+                    delay = (delay * 2).min(RETRY_DELAYS.1);
+                }
+                Err(Unanswered::NoResponders) => {
+                    return Err(StoreError::Unavailable("no NATS server answers for this stream (no leader?)".into()));
+                }
+            }
+        }
+    }
+
+    /// Waits until every request under way has ended, and lets no new one in.
+    pub(super) async fn close(&self, deadline: Instant) {
+        self.decide(Verdict::Closed);
+        if timeout_at(deadline.into(), self.slots.acquire_many(INFLIGHT_MAX)).await.is_err() {
+            tracing::warn!("some requests to NATS were still under way when the store closed");
+        }
+        self.slots.close();
+    }
+
+    async fn slot(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, StoreError> {
+        match timeout_at(deadline.into(), self.slots.acquire()).await {
+            Ok(Ok(slot)) => Ok(slot),
+            Ok(Err(_)) => Err(StoreError::Closed),
+            Err(_) => Err(StoreError::Unavailable("too many requests to NATS are under way".into())),
+        }
+    }
+
+    /// One try. It ends as soon as the connection is lost: a request in flight then has no answer to wait for.
+    async fn attempt(&self, subject: &str, request: Request) -> Result<Message, Unanswered> {
+        let client = self.client();
+        let unavailable = |why: &str| Unanswered::Fatal(StoreError::Unavailable(why.into()));
+        let answer = tokio::select! {
+            answer = client.send_request(subject.to_owned(), request) => answer,
+            () = self.lost() => return Err(unavailable("the connection to NATS was lost")),
+        };
+        answer.map_err(|error| match error.kind() {
+            RequestErrorKind::TimedOut => Unanswered::TimedOut,
+            RequestErrorKind::NoResponders => Unanswered::NoResponders,
+            RequestErrorKind::InvalidSubject | RequestErrorKind::MaxPayloadExceeded | RequestErrorKind::Other => {
+                unavailable(&error.to_string())
+            }
+        })
+    }
+
+    async fn lost(&self) {
+        let mut changes = self.changes.clone();
+        changes.mark_unchanged();
+        while self.is_connected() {
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+/// When an operation has to be done whose caller gave no deadline.
+pub(super) fn soon() -> Instant {
+    Instant::now() + OPERATION_TIMEOUT
+}

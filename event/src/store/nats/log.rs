@@ -1,0 +1,107 @@
+//! Reading a partition's events in their order.
+
+use std::collections::VecDeque;
+
+use super::{
+    Nats,
+    feed::{Fed, Feed, Source},
+    link,
+    names::BodyOwner,
+    read::Stored,
+};
+use crate::{
+    Event, EventId, EventRef, StoreError,
+    store::{Lease, StoredEvent},
+};
+use gatepost_config::Timestamp;
+
+/// Messages and bytes of a partition that may be on their way to us at once.
+const FEED_MAX: (usize, usize) = (512, 8 * 1024 * 1024);
+
+/// See [`crate::store::Log`].
+pub struct Log {
+    nats: Nats,
+    partition: u16,
+    feed: Feed,
+    /// Received, large bodies not yet fetched.
+    received: VecDeque<Stored>,
+    /// To be given out.
+    complete: VecDeque<StoredEvent>,
+}
+
+impl Nats {
+    pub(in crate::store) async fn log(&self, lease: &Lease, partition: u16) -> Result<Log, StoreError> {
+        let through = self.take_cursor(lease, partition).await?;
+        let source = Source {
+            stream: self.names.events(partition),
+            filter: self.names.event_filter(partition),
+            messages_max: FEED_MAX.0,
+            bytes_max: FEED_MAX.1,
+        };
+        let feed = Feed::new(self.link.clone(), source, through + 1);
+        Ok(Log { nats: self.clone(), partition, feed, received: VecDeque::new(), complete: VecDeque::new() })
+    }
+
+    pub(in crate::store) async fn event(&self, event: &EventRef) -> Result<Option<Event>, StoreError> {
+        let deadline = link::soon();
+        let stream = self.names.events(event.partition);
+        let Some(found) = self.link.message_at(&stream, event.sequence, self.replicas, deadline).await? else {
+            return Ok(None);
+        };
+        let owner = BodyOwner::Logged(event.partition);
+        let read = self.unframed(owner, &found.headers, &found.payload, deadline).await?;
+        // Another event at its place: the log was made anew since.
+        Ok(read.filter(|read| read.meta.id == event.id))
+    }
+
+    async fn stored_event(&self, partition: u16, message: &Stored) -> Result<StoredEvent, StoreError> {
+        let owner = BodyOwner::Logged(partition);
+        let read = self.unframed(owner, &message.headers, &message.payload, link::soon()).await;
+        let event = match read {
+            Ok(Some(event)) => Ok(event),
+            Ok(None) => Err("the chunks of its body are gone".to_owned()),
+            Err(StoreError::Corrupt(why)) => Err(why),
+            Err(error) => return Err(error),
+        };
+        let known = match &event {
+            Ok(event) => (event.meta.id, event.meta.received_at),
+            Err(_) => (message_id(message), Timestamp::from_millis(0)),
+        };
+        let (id, received_at) = known;
+        Ok(StoredEvent { at: EventRef { id, partition, sequence: message.sequence, received_at }, event })
+    }
+}
+
+impl Log {
+    pub(in crate::store) async fn next(&mut self, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
+        let limit = limit.max(1);
+        while self.received.is_empty() && self.complete.is_empty() {
+            if let Fed::Message(message) = self.feed.next().await? {
+                self.received.push_back(message);
+            }
+        }
+        while self.received.len() + self.complete.len() < limit {
+            match self.feed.here() {
+                Some(message) => self.received.push_back(message),
+                None => break,
+            }
+        }
+        // A message leaves `received` only when nothing is awaited any more, so that a cancelled call loses none.
+        while self.complete.len() < limit
+            && let Some(message) = self.received.front()
+        {
+            let event = self.nats.stored_event(self.partition, message).await?;
+            self.received.pop_front();
+            self.complete.push_back(event);
+        }
+        let count = self.complete.len().min(limit);
+        Ok(self.complete.drain(..count).collect())
+    }
+}
+
+/// The id that an event's message carries outside its frame, for when the frame can't be read.
+fn message_id(message: &Stored) -> EventId {
+    let header = message.headers.get_last(async_nats::header::NATS_MESSAGE_ID);
+    let id = header.and_then(|id| id.as_str().parse().ok());
+    id.unwrap_or_else(|| EventId::of("", "", &message.sequence.to_string(), None))
+}

@@ -1,0 +1,267 @@
+//! Every stream name, subject and message id that the engine uses, in one place.
+
+use gatepost_config::NatsStore;
+
+use crate::{
+    DeliveryId, Ending, EventId, EventRef, Lane, Task,
+    id::Token,
+    store::LeaseKey,
+    subject::{account_token, connection_token, destination_token, integration_token},
+};
+
+/// The word in an attempt's subject for one that is tried again.
+pub(super) const RETRIED: &str = "retried";
+
+/// The names of one installation.
+#[derive(Debug, Clone)]
+pub(super) struct Names {
+    /// First token of every subject.
+    prefix: String,
+    /// First part of every stream name.
+    stream: String,
+    /// Partitions of the event log.
+    pub(super) partitions: u16,
+    /// Shards of the lanes.
+    pub(super) shards: u16,
+}
+
+/// Whose chunks of a large body they are.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum BodyOwner {
+    /// An event in a partition of the log.
+    Logged(u16),
+    /// A parked event.
+    Parked,
+}
+
+impl Names {
+    pub(super) fn new(settings: &NatsStore) -> Self {
+        let stream = settings.prefix.chars().map(|c| match c {
+            c if c.is_ascii_alphanumeric() || c == '-' => c.to_ascii_uppercase(),
+            _ => '_',
+        });
+        Self {
+            prefix: settings.prefix.clone(),
+            stream: stream.collect(),
+            partitions: settings.partitions.max(1),
+            shards: settings.shards.max(1),
+        }
+    }
+
+    // Streams.
+
+    pub(super) fn events(&self, partition: u16) -> String {
+        format!("{}_EV_{partition}", self.stream)
+    }
+
+    pub(super) fn deliveries(&self, shard: u16) -> String {
+        format!("{}_DLV_{shard}", self.stream)
+    }
+
+    pub(super) fn bodies(&self) -> String {
+        format!("{}_BLB", self.stream)
+    }
+
+    pub(super) fn dead(&self) -> String {
+        format!("{}_DLQ", self.stream)
+    }
+
+    pub(super) fn parked(&self) -> String {
+        format!("{}_UNM", self.stream)
+    }
+
+    pub(super) fn quarantine(&self) -> String {
+        format!("{}_QTN", self.stream)
+    }
+
+    pub(super) fn attempts(&self) -> String {
+        format!("{}_ATT", self.stream)
+    }
+
+    /// The bucket of leases, cursors and router announcements, as an operator's tools know it.
+    pub(super) fn bucket(&self) -> String {
+        format!("{}_STATE", self.stream)
+    }
+
+    /// The stream behind [`Self::bucket`].
+    pub(super) fn state(&self) -> String {
+        format!("KV_{}", self.bucket())
+    }
+
+    // Subjects.
+
+    pub(super) fn event_subject(&self, partition: u16, connection: &Token) -> String {
+        format!("{}.ev.{partition}.{connection}", self.prefix)
+    }
+
+    pub(super) fn event_filter(&self, partition: u16) -> String {
+        format!("{}.ev.{partition}.*", self.prefix)
+    }
+
+    pub(super) fn lane_subject(&self, shard: u16, lane: &Lane) -> String {
+        format!("{}.dlv.{shard}.{lane}", self.prefix)
+    }
+
+    pub(super) fn lane_filter(&self, shard: u16) -> String {
+        format!("{}.dlv.{shard}.>", self.prefix)
+    }
+
+    /// The lane of a subject that [`Self::lane_filter`] matches.
+    pub(super) fn lane_of(&self, shard: u16, subject: &str) -> Option<Lane> {
+        let rest = subject.strip_prefix(&format!("{}.dlv.{shard}.", self.prefix))?;
+        match rest.split_once('.') {
+            None => Some(Lane { destination: rest.parse().ok()?, connection: None }),
+            Some((destination, connection)) => {
+                Some(Lane { destination: destination.parse().ok()?, connection: Some(connection.parse().ok()?) })
+            }
+        }
+    }
+
+    pub(super) fn schedule_subject(&self, shard: u16, task: &Task) -> String {
+        let destination = destination_token(&task.destination);
+        format!("{}.rty.{shard}.{destination}.{}", self.prefix, task.delivery.token())
+    }
+
+    pub(super) fn schedule_filter(&self, shard: u16) -> String {
+        format!("{}.rty.{shard}.>", self.prefix)
+    }
+
+    /// What the subjects of a body's chunks start with; the chunk's number follows.
+    pub(super) fn body_base(&self, owner: BodyOwner, connection: &Token, event: &EventId, digest: &Token) -> String {
+        let event = event.token();
+        match owner {
+            BodyOwner::Logged(partition) => {
+                format!("{}.blb.{partition}.{connection}.{event}.{digest}", self.prefix)
+            }
+            BodyOwner::Parked => format!("{}.blb.parked.{connection}.{event}.{digest}", self.prefix),
+        }
+    }
+
+    pub(super) fn body_filter(&self) -> String {
+        format!("{}.blb.>", self.prefix)
+    }
+
+    pub(super) fn letter_subject(&self, letter: &Token) -> String {
+        format!("{}.dlq.{letter}", self.prefix)
+    }
+
+    pub(super) fn letter_filter(&self) -> String {
+        format!("{}.dlq.*", self.prefix)
+    }
+
+    /// As [`Self::body_base`], of a dead letter's own copy.
+    pub(super) fn letter_body_base(&self, letter: &Token, digest: &Token) -> String {
+        format!("{}.dlb.{letter}.{digest}", self.prefix)
+    }
+
+    pub(super) fn letter_body_filter(&self) -> String {
+        format!("{}.dlb.>", self.prefix)
+    }
+
+    pub(super) fn parked_subject(
+        &self,
+        integration: &gatepost_config::IntegrationId,
+        account: Option<&str>,
+        connection: Option<&gatepost_config::ConnectionId>,
+    ) -> String {
+        let account = connection_token(integration, connection, account);
+        format!("{}.unm.{}.{account}", self.prefix, integration_token(integration))
+    }
+
+    pub(super) fn parked_filter(
+        &self,
+        integration: Option<&gatepost_config::IntegrationId>,
+        account: Option<&str>,
+    ) -> String {
+        match (integration, account) {
+            (Some(integration), Some(account)) => {
+                let account = account_token(integration, account);
+                format!("{}.unm.{}.{account}", self.prefix, integration_token(integration))
+            }
+            (Some(integration), None) => format!("{}.unm.{}.*", self.prefix, integration_token(integration)),
+            (None, _) => format!("{}.unm.*.*", self.prefix),
+        }
+    }
+
+    pub(super) fn quarantine_subject(&self, integration: &gatepost_config::IntegrationId) -> String {
+        format!("{}.qtn.{}", self.prefix, integration_token(integration))
+    }
+
+    pub(super) fn quarantine_filter(&self) -> String {
+        format!("{}.qtn.*", self.prefix)
+    }
+
+    /// An attempt of a shard, `word` being an ending's or [`RETRIED`].
+    pub(super) fn attempt_subject(&self, shard: u16, word: &str) -> String {
+        format!("{}.att.{shard}.{word}", self.prefix)
+    }
+
+    pub(super) fn attempt_filter(&self) -> String {
+        format!("{}.att.*.*", self.prefix)
+    }
+
+    /// An end that no attempt belongs to, of a partition (`p`) or shard (`s`).
+    pub(super) fn end_subject(&self, kind: char, number: u16, ending: Ending) -> String {
+        format!("{}.end.{kind}{number}.{}", self.prefix, ending.word())
+    }
+
+    pub(super) fn end_filter(&self) -> String {
+        format!("{}.end.*.*", self.prefix)
+    }
+
+    /// Matches attempts and ends.
+    pub(super) fn endings_filter(&self) -> String {
+        format!("{}.*.*.*", self.prefix)
+    }
+
+    pub(super) fn lease_key(&self, key: LeaseKey) -> String {
+        match key {
+            LeaseKey::Partition(partition) => self.state_subject(&format!("lease.partition.{partition}")),
+            LeaseKey::Shard(shard) => self.state_subject(&format!("lease.shard.{shard}")),
+        }
+    }
+
+    pub(super) fn cursor_key(&self, partition: u16) -> String {
+        self.state_subject(&format!("cursor.{partition}"))
+    }
+
+    pub(super) fn router_key(&self, owner: &str) -> String {
+        self.state_subject(&format!("router.{}", Token::hash(&[b"router", owner.as_bytes()])))
+    }
+
+    pub(super) fn router_filter(&self) -> String {
+        self.state_subject("router.*")
+    }
+
+    pub(super) fn state_filter(&self) -> String {
+        self.state_subject(">")
+    }
+
+    fn state_subject(&self, key: &str) -> String {
+        format!("$KV.{}.{key}", self.bucket())
+    }
+}
+
+// Message ids: what the server stores once within the dedupe window.
+
+/// A task: a later repeat of the event, stored again after the window, is owed again.
+pub(super) fn task_message(task: &Task) -> String {
+    format!("{}:{}:{}", task.event.id, destination_token(&task.destination), task.event.sequence)
+}
+
+pub(super) fn schedule_message(delivery: &DeliveryId, attempt: u32) -> String {
+    format!("{delivery}:due:{attempt}")
+}
+
+pub(super) fn retried_message(delivery: &DeliveryId, attempt: u32) -> String {
+    format!("{delivery}:{attempt}")
+}
+
+/// One for all ways to end, so that a delivery ends once.
+pub(super) fn end_message(delivery: &DeliveryId) -> String {
+    format!("{delivery}:end")
+}
+
+pub(super) fn routed_message(event: &EventRef, what: &str) -> String {
+    format!("{}:{}:{what}", event.id, event.sequence)
+}

@@ -1,0 +1,190 @@
+//! Opening the engine: connect, check that it can keep the contract, start what runs beside the operations.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use gatepost_config::{Durability, NatsStore, Retention};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Inner, Nats,
+    connect::{self, Connection},
+    cursor::{Cursors, WRITE_EVERY},
+    doubt::Doubts,
+    link::{Link, Verdict},
+    monitor,
+    names::Names,
+    quarantine,
+    setup::{self, Unfit},
+    streams::DEDUPE_WINDOW,
+};
+use crate::store::OpenError;
+
+/// How long opening waits for a server; after that the store is open, but away.
+const CONNECT_WAIT: Duration = Duration::from_secs(5);
+/// How long after a failed check, or a client that gave up, the next try is made.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
+
+/// What the checks need.
+#[derive(Clone)]
+struct Terms {
+    names: Names,
+    settings: NatsStore,
+    store: gatepost_config::Store,
+    retention: Retention,
+}
+
+impl Nats {
+    pub(in crate::store) async fn open(
+        settings: &NatsStore,
+        store: &gatepost_config::Store,
+        retention: &Retention,
+    ) -> Result<Self, OpenError> {
+        let terms = Terms {
+            names: Names::new(settings),
+            settings: settings.clone(),
+            store: store.clone(),
+            retention: retention.clone(),
+        };
+        let (changed, changes) = watch::channel(0);
+        let connection = connect::connect(settings, changed.clone()).await?;
+        let link = Arc::new(Link::new(connection.client.clone(), changes));
+        let (nats, refusals) = assemble(&terms, &link);
+        match timeout(CONNECT_WAIT, connected(&link, &connection)).await {
+            Ok(connected) => {
+                connected?;
+                match checks(&link, &terms).await {
+                    Ok(warnings) => {
+                        nats.inner.warn(warnings);
+                        link.decide(Verdict::Passed);
+                    }
+                    Err(Unfit::Refused(error)) => return Err(error),
+                    Err(Unfit::Unknown(why)) => tracing::warn!("the NATS streams can't be checked yet: {why}"),
+                }
+            }
+            Err(_) => tracing::warn!("no NATS server of store.url answers yet; the store is away until one does"),
+        }
+        let inner = Arc::downgrade(&nats.inner);
+        let stop = nats.inner.stop.clone();
+        tokio::spawn(stop.clone().run_until_cancelled_owned(check_later(inner.clone(), link.clone(), terms.clone())));
+        tokio::spawn(stop.clone().run_until_cancelled_owned(reconnect(
+            link.clone(),
+            terms.clone(),
+            connection,
+            changed,
+        )));
+        tokio::spawn(stop.run_until_cancelled_owned(flush(inner)));
+        tokio::spawn(async move { quarantine::keep(&link, &terms.names, refusals).await });
+        Ok(nats)
+    }
+}
+
+fn assemble(terms: &Terms, link: &Arc<Link>) -> (Nats, mpsc::Receiver<crate::store::Refusal>) {
+    let (refusals, queue) = mpsc::channel(quarantine::QUEUE_MAX);
+    let window = terms.store.dedupe_window.unwrap_or(DEDUPE_WINDOW);
+    let inner = Inner {
+        link: link.clone(),
+        names: terms.names.clone(),
+        replicas: terms.settings.replicas.max(1),
+        durability: durability(&terms.settings),
+        dedupe_window: window.min(terms.retention.events),
+        warnings: std::sync::RwLock::default(),
+        cursors: Cursors::new(terms.names.partitions),
+        doubts: Doubts::default(),
+        refusals,
+        stop: CancellationToken::new(),
+    };
+    (Nats { inner: Arc::new(inner) }, queue)
+}
+
+async fn connected(link: &Link, connection: &Connection) -> Result<(), OpenError> {
+    tokio::select! {
+        () = link.connected() => Ok(()),
+        () = connection.ended.cancelled() => Err(connect::refused_credentials()),
+    }
+}
+
+/// Everything that an open engine must be; what can't be shown, as warnings.
+async fn checks(link: &Link, terms: &Terms) -> Result<Vec<String>, Unfit> {
+    setup::server_fits(link)?;
+    let found = setup::compare(link, &terms.names, &terms.settings, &terms.store, &terms.retention).await?;
+    if !found.is_empty() {
+        return Err(Unfit::Refused(OpenError(format!(
+            "the NATS streams are not as gatepost needs them; run `gatepost store init` with a credential that may \
+             manage streams: {}",
+            found.join("; ")
+        ))));
+    }
+    Ok(monitor::durability(&terms.settings).await?.into_iter().collect())
+}
+
+/// Runs the checks on the first connection, when there was none at opening.
+async fn check_later(inner: Weak<Inner>, link: Arc<Link>, terms: Terms) {
+    let mut told = String::new();
+    while !link.is_checked() {
+        link.connected().await;
+        match checks(&link, &terms).await {
+            Ok(warnings) => {
+                for warning in &warnings {
+                    tracing::warn!("{warning}");
+                }
+                if let Some(inner) = inner.upgrade() {
+                    inner.warn(warnings);
+                }
+                link.decide(Verdict::Passed);
+            }
+            Err(unfit) => {
+                let why = unfit.to_string();
+                if told != why {
+                    tracing::error!("the store can't work yet: {why}");
+                    told.clone_from(&why);
+                }
+                link.decide(Verdict::Refused(why));
+                tokio::time::sleep(TRY_AGAIN).await;
+            }
+        }
+    }
+}
+
+/// Makes a new client when one has given up: a server that refuses credentials, perhaps while they are being changed,
+/// ends the client for good.
+async fn reconnect(link: Arc<Link>, terms: Terms, connection: Connection, changed: watch::Sender<u64>) {
+    let mut ended = connection.ended;
+    loop {
+        ended.cancelled().await;
+        tracing::error!("{}; trying again", connect::refused_credentials());
+        tokio::time::sleep(TRY_AGAIN).await;
+        if let Ok(connection) = connect::connect(&terms.settings, changed.clone()).await {
+            link.replace(connection.client);
+            ended = connection.ended;
+        }
+    }
+}
+
+/// Writes cursors that have moved though nothing moves them any more.
+async fn flush(inner: Weak<Inner>) {
+    loop {
+        tokio::time::sleep(WRITE_EVERY).await;
+        let Some(inner) = inner.upgrade() else { return };
+        let nats = Nats { inner };
+        if nats.link.ready().is_ok() {
+            nats.flush_cursors().await;
+        }
+    }
+}
+
+fn durability(settings: &NatsStore) -> String {
+    let copies = settings.replicas.max(1);
+    match settings.durability {
+        Durability::Fsync => format!("on disk (sync_interval: always) of a majority of {copies} servers"),
+        Durability::Replicated => {
+            format!("accepted by a majority of {copies} servers, not yet on disk (up to 2 minutes later)")
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Reading stored messages: directly, which any replica may answer, or from the stream's leader.
+//!
+//! A replica may be behind. What it has is right, but what it doesn't have proves nothing: where absence matters and
+//! there are replicas, the leader is asked.
+
+use std::time::{Duration, Instant};
+
+use async_nats::{HeaderMap, Message, StatusCode};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use futures::StreamExt as _;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::{
+    link::{Link, Repeat},
+    reply::{self, Failed},
+};
+use crate::StoreError;
+
+/// Bytes that one batch of a page may hold.
+const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Messages that one batch of a page may hold.
+const BATCH_MAX: usize = 256;
+/// The longest silence inside a batch.
+const BATCH_SILENCE: Duration = Duration::from_millis(1500);
+
+/// A stored message.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    pub(super) sequence: u64,
+    pub(super) subject: String,
+    pub(super) headers: HeaderMap,
+    pub(super) payload: Bytes,
+}
+
+/// What a leader gives.
+#[derive(Deserialize)]
+struct FromLeader {
+    message: RawMessage,
+}
+
+#[derive(Deserialize)]
+struct RawMessage {
+    subject: String,
+    seq: u64,
+    #[serde(default)]
+    hdrs: String,
+    #[serde(default)]
+    data: String,
+}
+
+impl Link {
+    /// The message at a place; `None` when it is gone.
+    pub(super) async fn message_at(
+        &self,
+        stream: &str,
+        sequence: u64,
+        replicas: usize,
+        deadline: Instant,
+    ) -> Result<Option<Stored>, StoreError> {
+        let subject = format!("$JS.API.DIRECT.GET.{stream}");
+        let found = self.direct(&subject, &json!({ "seq": sequence }), deadline).await?;
+        match found {
+            None if replicas > 1 => self.leader(stream, &json!({ "seq": sequence }), deadline).await,
+            found => Ok(found),
+        }
+    }
+
+    /// The last message of a subject; `None` when there is none.
+    pub(super) async fn last_of(
+        &self,
+        stream: &str,
+        subject: &str,
+        replicas: usize,
+        deadline: Instant,
+    ) -> Result<Option<Stored>, StoreError> {
+        let direct = format!("$JS.API.DIRECT.GET.{stream}.{subject}");
+        let found = self.direct(&direct, &json!({}), deadline).await?;
+        match found {
+            None if replicas > 1 => self.leader_last(stream, subject, deadline).await,
+            found => Ok(found),
+        }
+    }
+
+    /// As [`Self::last_of`], by the leader's word only.
+    pub(super) async fn leader_last(
+        &self,
+        stream: &str,
+        subject: &str,
+        deadline: Instant,
+    ) -> Result<Option<Stored>, StoreError> {
+        self.leader(stream, &json!({ "last_by_subj": subject }), deadline).await
+    }
+
+    /// Up to `limit` messages whose subjects match, after a place, in stored order.
+    pub(super) async fn page(
+        &self,
+        stream: &str,
+        filter: &str,
+        after: u64,
+        limit: usize,
+        replicas: usize,
+    ) -> Result<Vec<Stored>, StoreError> {
+        let deadline = super::link::soon();
+        let mut page: Vec<Stored> = Vec::new();
+        while page.len() < limit {
+            let next = page.last().map_or(after, |last| last.sequence) + 1;
+            let batch = self.batch(stream, filter, next, limit - page.len(), deadline).await?;
+            if batch.is_empty() {
+                break;
+            }
+            page.extend(batch);
+        }
+        // A replica that is behind ends a page too early.
+        while replicas > 1 && page.len() < limit {
+            let next = page.last().map_or(after, |last| last.sequence) + 1;
+            match self.leader(stream, &json!({ "seq": next, "next_by_subj": filter }), deadline).await? {
+                Some(message) => page.push(message),
+                None => break,
+            }
+        }
+        Ok(page)
+    }
+
+    async fn leader(
+        &self,
+        stream: &str,
+        request: &serde_json::Value,
+        deadline: Instant,
+    ) -> Result<Option<Stored>, StoreError> {
+        match self.api::<FromLeader>(&format!("STREAM.MSG.GET.{stream}"), request, deadline).await {
+            Ok(found) => found.message.decode().map(Some),
+            Err(Failed::Refused(refused)) if refused.is_not_found() => Ok(None),
+            Err(failed) => Err(failed.into()),
+        }
+    }
+
+    async fn direct(
+        &self,
+        subject: &str,
+        request: &serde_json::Value,
+        deadline: Instant,
+    ) -> Result<Option<Stored>, StoreError> {
+        self.ready()?;
+        let body = match subject.matches('.').count() {
+            4 => Bytes::from(request.to_string()),
+            _ => Bytes::new(),
+        };
+        let answer = self.exchange(subject, None, &body, Repeat::Harmless, deadline).await?;
+        match answer.status {
+            Some(StatusCode::NOT_FOUND) => Ok(None),
+            None | Some(StatusCode::OK) => stored(answer).map(Some),
+            Some(status) => Err(odd(status, answer.description.as_deref())),
+        }
+    }
+
+    /// One batched direct get, tried again while nobody answers.
+    async fn batch(
+        &self,
+        stream: &str,
+        filter: &str,
+        from: u64,
+        limit: usize,
+        deadline: Instant,
+    ) -> Result<Vec<Stored>, StoreError> {
+        let request = json!({
+            "seq": from, "next_by_subj": filter, "batch": limit.min(BATCH_MAX), "max_bytes": BATCH_BYTES_MAX,
+        });
+        let request = Bytes::from(request.to_string());
+        let mut delay = Duration::from_millis(10);
+        loop {
+            self.ready()?;
+            match self.try_batch(stream, request.clone()).await {
+                Err(_) if Instant::now() + delay < deadline && self.is_connected() => {
+                    tokio::time::sleep(delay).await;
+                    delay = (delay * 2).min(Duration::from_millis(200));
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn try_batch(&self, stream: &str, request: Bytes) -> Result<Vec<Stored>, StoreError> {
+        let unavailable = |error: String| StoreError::Unavailable(error);
+        let client = self.client();
+        let inbox = client.new_inbox();
+        let mut answers = client.subscribe(inbox.clone()).await.map_err(|e| unavailable(e.to_string()))?;
+        let subject = format!("$JS.API.DIRECT.GET.{stream}");
+        client.publish_with_reply(subject, inbox, request).await.map_err(|e| unavailable(e.to_string()))?;
+        let mut batch = Vec::new();
+        loop {
+            let answer = timeout(BATCH_SILENCE, answers.next()).await;
+            let answer = answer.map_err(|_| unavailable("NATS did not answer a read in time".into()))?;
+            let answer = answer.ok_or_else(|| unavailable("the connection to NATS was lost".into()))?;
+            match answer.status.map(|status| status.as_u16()) {
+                // The end of the batch; nothing (more) matches.
+                Some(204 | 404) => return Ok(batch),
+                None | Some(200) => batch.push(stored(answer)?),
+                Some(503) => return Err(unavailable("no NATS server answers for this stream (no leader?)".into())),
+                Some(_) => {
+                    let status = answer.status.unwrap_or(StatusCode::OK);
+                    return Err(odd(status, answer.description.as_deref()));
+                }
+            }
+        }
+    }
+}
+
+impl RawMessage {
+    fn decode(self) -> Result<Stored, StoreError> {
+        let corrupt = |error: base64::DecodeError| StoreError::Corrupt(format!("a message of NATS: {error}"));
+        let block = STANDARD.decode(&self.hdrs).map_err(corrupt)?;
+        let payload = STANDARD.decode(&self.data).map_err(corrupt)?.into();
+        let mut headers = HeaderMap::new();
+        for line in String::from_utf8_lossy(&block).lines().skip(1) {
+            if let Some((name, value)) = line.split_once(':') {
+                headers.insert(name, value.trim());
+            }
+        }
+        Ok(Stored { sequence: self.seq, subject: self.subject, headers, payload })
+    }
+}
+
+/// What a directly read message is, by the headers that the server adds.
+fn stored(answer: Message) -> Result<Stored, StoreError> {
+    let headers = answer.headers.unwrap_or_default();
+    let header = |name: &'static str| headers.get_last(name).map(|value| value.as_str().to_owned());
+    let sequence = header("Nats-Sequence").and_then(|sequence| sequence.parse().ok());
+    match (sequence, header("Nats-Subject")) {
+        (Some(sequence), Some(subject)) => Ok(Stored { sequence, subject, headers, payload: answer.payload }),
+        _ => Err(reply::read::<serde_json::Value>(&answer.payload)
+            .err()
+            .map_or_else(|| StoreError::Unavailable("NATS gave an odd answer to a read".into()), Into::into)),
+    }
+}
+
+fn odd(status: StatusCode, description: Option<&str>) -> StoreError {
+    StoreError::Unavailable(format!("NATS refused a read: {status} {}", description.unwrap_or_default()))
+}
