@@ -4,6 +4,7 @@
 //! [`Fixture`], a line in each `match` below, and a line at the end of the `contract!` macro.
 
 mod embedded;
+mod nats;
 
 use std::time::Duration;
 
@@ -14,11 +15,13 @@ use gatepost_event::{EventId, Store};
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Engine {
     Embedded,
+    Nats,
 }
 
 /// A place where a store can be opened; it goes away with the value.
 pub(crate) enum Fixture {
     Embedded(embedded::Folder),
+    Nats(Box<nats::Server>),
 }
 
 /// How a store is opened.
@@ -41,6 +44,7 @@ impl Fixture {
     pub(crate) async fn fresh(engine: Engine) -> Self {
         match engine {
             Engine::Embedded => Self::Embedded(embedded::Folder::fresh().await),
+            Engine::Nats => Self::Nats(Box::new(nats::Server::fresh().await)),
         }
     }
 
@@ -53,6 +57,7 @@ impl Fixture {
     pub(crate) async fn open_as(&self, setup: &Setup) -> Store {
         match self {
             Self::Embedded(folder) => folder.open(setup).await,
+            Self::Nats(server) => server.open(setup).await,
         }
     }
 
@@ -67,6 +72,7 @@ impl Fixture {
     pub(crate) async fn spoil(&self, event: EventId) {
         match self {
             Self::Embedded(folder) => folder.spoil(event).await,
+            Self::Nats(server) => server.spoil(event).await,
         }
     }
 }
@@ -75,7 +81,7 @@ impl Fixture {
 macro_rules! contract {
     ($($case:ident),* $(,)?) => {
         crate::fixture::contract!(@ embedded, Embedded, $($case)*);
-        // crate::fixture::contract!(@ nats, Nats, $($case)*);
+        crate::fixture::contract!(@ nats, Nats, $($case)*);
     };
     (@ $module:ident, $engine:ident, $($case:ident)*) => {
         mod $module {

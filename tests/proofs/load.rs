@@ -157,7 +157,10 @@ pub async fn settle(site: &mut Site, ledger: &Ledger, drill: &str, faults: &str)
     let most = arrived.values().map(Vec::len).max().unwrap_or_default();
     println!("LEDGER {drill}: {faults}");
     println!("  answers by status (0 = none): {:?}; slowest {:?}", ledger.answers, ledger.slowest);
-    println!("  acknowledged {acknowledged}; delivered {} events in {copies} copies, at most {most} of one", arrived.len());
+    println!(
+        "  acknowledged {acknowledged}; delivered {} events in {copies} copies, at most {most} of one",
+        arrived.len()
+    );
     println!("  store: ended {:?}, waiting {}, unmatched {}", census.ended, census.waiting(), census.unmatched);
     let ended: u64 = census.ended.values().sum();
     assert_eq!(

@@ -15,5 +15,6 @@ pub mod corpus;
 pub mod gatepost;
 pub mod github;
 pub mod judge;
+pub mod nats_server;
 pub mod post;
 pub mod wait;

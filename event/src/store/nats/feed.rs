@@ -22,6 +22,8 @@ use crate::StoreError;
 const CONSUMER_IDLE: Duration = Duration::from_secs(30);
 /// The server must be heard of twice within this.
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// The wait before a broken consumer is replaced.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// What to follow.
 #[derive(Debug, Clone)]
@@ -56,8 +58,11 @@ struct Live {
 }
 
 impl Feed {
-    pub(super) const fn new(link: Arc<Link>, source: Source, next: u64) -> Self {
-        Self { link, source, next, live: None }
+    /// Follows from a place on.
+    pub(super) async fn open(link: Arc<Link>, source: Source, next: u64) -> Result<Self, StoreError> {
+        let mut feed = Self { link, source, next, live: None };
+        feed.live = Some(feed.follow().await?);
+        Ok(feed)
     }
 
     /// The next message, waiting for it. Cancel safe.
@@ -66,18 +71,16 @@ impl Feed {
             self.live = Some(self.follow().await?);
             return Ok(Fed::Again);
         }
-        loop {
-            let Some(live) = self.live.as_mut() else { return Ok(Fed::Again) };
-            let item = live.messages.next().await;
-            match self.take(item) {
-                Some(message) => return Ok(Fed::Message(message)),
-                None => {
-                    self.live = None;
-                    // Not at once: what broke it may still be broken.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    self.live = Some(self.follow().await?);
-                    return Ok(Fed::Again);
-                }
+        let Some(live) = self.live.as_mut() else { return Ok(Fed::Again) };
+        let item = live.messages.next().await;
+        match self.take(item) {
+            Some(message) => Ok(Fed::Message(message)),
+            None => {
+                self.live = None;
+                // Not at once: what broke it may still be broken.
+                tokio::time::sleep(AGAIN_AFTER).await;
+                self.live = Some(self.follow().await?);
+                Ok(Fed::Again)
             }
         }
     }

@@ -23,8 +23,6 @@ pub struct Tail {
     names: Names,
     shard: u16,
     feed: Feed,
-    /// The first consumer was made: another one is a sign that arrivals may be late.
-    opened: bool,
     _sweeping: DropGuard,
 }
 
@@ -35,8 +33,8 @@ impl Nats {
         self.doubts.inherit(shard, last);
         let source =
             Source { stream, filter: self.names.lane_filter(shard), messages_max: FEED_MAX.0, bytes_max: FEED_MAX.1 };
-        let feed = Feed::new(self.link.clone(), source, last + 1);
-        Ok(Tail { names: self.names.clone(), shard, feed, opened: false, _sweeping: self.keep_sweeping(shard) })
+        let feed = Feed::open(self.link.clone(), source, last + 1).await?;
+        Ok(Tail { names: self.names.clone(), shard, feed, _sweeping: self.keep_sweeping(shard) })
     }
 
     pub(in crate::store) async fn lanes(&self, shard: u16) -> Result<Vec<LaneCount>, StoreError> {
@@ -81,8 +79,7 @@ impl Tail {
     pub(in crate::store) async fn next(&mut self) -> Result<Tailed, StoreError> {
         loop {
             match self.feed.next().await? {
-                Fed::Again if self.opened => return Ok(Tailed::Missed),
-                Fed::Again => self.opened = true,
+                Fed::Again => return Ok(Tailed::Missed),
                 Fed::Message(message) => {
                     let lane = self.names.lane_of(self.shard, &message.subject);
                     if let (Some(lane), Some(queued)) = (lane, queued(&message)) {

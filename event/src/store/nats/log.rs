@@ -38,7 +38,7 @@ impl Nats {
             messages_max: FEED_MAX.0,
             bytes_max: FEED_MAX.1,
         };
-        let feed = Feed::new(self.link.clone(), source, through + 1);
+        let feed = Feed::open(self.link.clone(), source, through + 1).await?;
         Ok(Log { nats: self.clone(), partition, feed, received: VecDeque::new(), complete: VecDeque::new() })
     }
 

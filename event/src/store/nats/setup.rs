@@ -97,7 +97,9 @@ pub async fn check(
     let compared = compare(&link, &names, settings, store, retention).await;
     let mut found = compared.map_err(|unfit| OpenError(unfit.to_string()))?;
     match monitor::durability(settings).await {
-        Ok(warning) => found.extend(warning),
+        Ok(None) => {}
+        // Nothing differs as far as can be seen.
+        Ok(Some(warning)) => tracing::warn!("{warning}"),
         Err(error) => found.push(error.0),
     }
     let _ = timeout(OPERATION_TIMEOUT, link.client().drain()).await;

@@ -1,0 +1,290 @@
+//! Real nats-servers on loopback, alone or three together, that can be killed, paused and started again.
+//!
+//! Each has its own folder and port, and is known by its name before it is used: what answers on a port is not
+//! necessarily what was started.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{judge::tool, wait::eventually};
+
+/// How long a server may take to start, stop or elect.
+const SOON: Duration = Duration::from_secs(20);
+
+/// How a server is started.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Syncs before it confirms.
+    pub sync_always: bool,
+    /// A configuration file of its own; `sync_always` is then the file's affair.
+    pub config: Option<PathBuf>,
+    /// What the file's variables stand for.
+    pub env: Vec<(String, String)>,
+    /// `user:password@` for its URL.
+    pub login: String,
+    /// A server of another version.
+    pub binary: Option<PathBuf>,
+}
+
+/// One nats-server with JetStream.
+#[derive(Debug)]
+pub struct NatsServer {
+    name: String,
+    port: u16,
+    monitor_port: u16,
+    login: String,
+    command: Vec<String>,
+    env: Vec<(String, String)>,
+    binary: PathBuf,
+    child: Option<Child>,
+    folder: TempDir,
+}
+
+/// Three nats-servers that replicate.
+#[derive(Debug)]
+pub struct NatsCluster {
+    /// The servers.
+    pub servers: Vec<NatsServer>,
+}
+
+impl NatsServer {
+    /// Starts one on a free port.
+    ///
+    /// # Panics
+    /// When it doesn't come up.
+    pub async fn start() -> Self {
+        Self::start_with(Options::default()).await
+    }
+
+    /// Starts one in another way.
+    ///
+    /// # Panics
+    /// When it doesn't come up.
+    pub async fn start_with(options: Options) -> Self {
+        let mut server = Self::prepared(options, &[]);
+        server.restart().await;
+        server
+    }
+
+    /// Where clients connect.
+    pub fn url(&self) -> String {
+        format!("nats://{}127.0.0.1:{}", self.login, self.port)
+    }
+
+    /// The same with another login, `user:password`.
+    pub fn url_as(&self, login: &str) -> String {
+        format!("nats://{login}@127.0.0.1:{}", self.port)
+    }
+
+    /// Its monitoring page.
+    pub fn monitor_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.monitor_port)
+    }
+
+    /// The name it was given.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its folder: store, log and all.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts it again where it was, on what it had stored; stops it first if it runs.
+    ///
+    /// # Panics
+    /// When it doesn't come up.
+    pub async fn restart(&mut self) {
+        self.launch();
+        self.up().await;
+    }
+
+    /// Kills it, as a crash does.
+    ///
+    /// # Panics
+    /// When it can't be killed.
+    pub async fn kill9(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("our own child is killed");
+            child.wait().expect("our own child is reaped");
+        }
+    }
+
+    /// Stops it in the middle of everything, as a machine without time does; back when it stands still.
+    ///
+    /// # Panics
+    /// When it doesn't.
+    pub async fn pause(&self) {
+        self.signal("-STOP");
+        let stat = PathBuf::from(format!("/proc/{}/stat", self.pid()));
+        eventually("a server that stands still", SOON, || async {
+            let stat = std::fs::read_to_string(&stat).expect("our own child has a status");
+            let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
+            (state == Some('T')).then_some(())
+        })
+        .await;
+    }
+
+    /// Goes on after [`Self::pause`].
+    ///
+    /// # Panics
+    /// When it can't be told.
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    fn prepared(options: Options, more: &[String]) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let name = format!("gatepost-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let [port, monitor_port] = free_ports();
+        let config = options.config.clone().unwrap_or_else(|| {
+            let sync = if options.sync_always { "always" } else { "\"2m\"" };
+            let path = folder.path().join("server.conf");
+            std::fs::write(&path, format!("jetstream {{ sync_interval: {sync} }}\n")).expect("it is written");
+            path
+        });
+        let text = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
+        let mut command: Vec<String> = ["-a", "127.0.0.1", "-js"].map(str::to_owned).into();
+        for (flag, value) in [
+            ("-c", text(&config)),
+            ("-p", port.to_string()),
+            ("-m", monitor_port.to_string()),
+            ("-sd", text(&folder.path().join("store"))),
+            ("-l", text(&folder.path().join("server.log"))),
+            ("--server_name", name.clone()),
+        ] {
+            command.extend([flag.to_owned(), value]);
+        }
+        command.extend_from_slice(more);
+        let login = if options.login.is_empty() { String::new() } else { format!("{}@", options.login) };
+        let binary = options.binary.unwrap_or_else(|| tool("python/bin/nats-server"));
+        Self { name, port, monitor_port, login, command, env: options.env, binary, child: None, folder }
+    }
+
+    fn launch(&mut self) {
+        self.stop();
+        let child = Command::new(&self.binary)
+            .args(&self.command)
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}; run tests/install first", self.binary.display()));
+        self.child = Some(child);
+    }
+
+    /// Waits until the monitoring page of this very server says that JetStream is ready.
+    async fn up(&mut self) {
+        let until = Instant::now() + SOON;
+        loop {
+            let status = self.child.as_mut().map(|child| child.try_wait().expect("our own child"));
+            assert_eq!(status, Some(None), "{} ended: {}", self.name, self.log());
+            if let Some(page) = self.page("varz").await
+                && let Some(health) = self.page("healthz").await
+            {
+                assert_eq!(page["server_name"], self.name.as_str(), "another server answers on our port");
+                if health["status"] == "ok" {
+                    return;
+                }
+            }
+            assert!(Instant::now() < until, "{} is not up: {}", self.name, self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// A monitoring page; `None` while it doesn't answer.
+    ///
+    /// # Panics
+    /// When what answers is not HTTP.
+    pub async fn page(&self, path: &str) -> Option<Value> {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", self.monitor_port)).await.ok()?;
+        let request = format!("GET /{path} HTTP/1.0\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut answer = String::new();
+        tokio::time::timeout(SOON, stream.read_to_string(&mut answer)).await.ok()?.ok()?;
+        serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default()
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
+    fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.pid().to_string()]).status().expect("kill runs");
+        assert!(status.success(), "kill {signal} of {}", self.name);
+    }
+
+    fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Drop for NatsServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl NatsCluster {
+    /// Starts `count` servers that know each other, and waits until they have elected.
+    ///
+    /// # Panics
+    /// When they don't come up.
+    pub async fn start(count: usize) -> Self {
+        Self::start_with(&vec![Options::default(); count]).await
+    }
+
+    /// Starts servers in other ways, one for each.
+    ///
+    /// # Panics
+    /// When they don't come up.
+    pub async fn start_with(options: &[Options]) -> Self {
+        let ports: Vec<u16> = options.iter().map(|_| free_ports()[0]).collect();
+        let routes: Vec<String> = ports.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
+        let each = options.iter().zip(&ports).map(|(options, port)| {
+            let cluster = [
+                ["--cluster_name", "gatepost-test"].map(str::to_owned),
+                ["--cluster".to_owned(), format!("nats://127.0.0.1:{port}")],
+                ["--routes".to_owned(), routes.join(",")],
+            ];
+            NatsServer::prepared(options.clone(), cluster.as_flattened())
+        });
+        let mut servers: Vec<_> = each.collect();
+        servers.iter_mut().for_each(NatsServer::launch);
+        for server in &mut servers {
+            server.up().await;
+        }
+        Self { servers }
+    }
+
+    /// Where clients connect: all of them.
+    pub fn urls(&self) -> Vec<String> {
+        self.servers.iter().map(NatsServer::url).collect()
+    }
+}
+
+/// Two ports that were free a moment ago; the next process to ask may get them too, which the check of the server's
+/// name shows.
+fn free_ports() -> [u16; 2] {
+    let listeners = [0, 0].map(|port| TcpListener::bind(("127.0.0.1", port)).expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("an address").port())
+}
