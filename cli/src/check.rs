@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gatepost_config::{Config, Integration, load::Options};
+use gatepost_config::{Config, Integration, Options};
 use url::Url;
 
 use crate::{
@@ -15,8 +15,7 @@ use crate::{
 /// Checks the file and prints what the operator needs at the provider.
 pub(crate) fn check(path: &Path, args: &CheckArgs) -> Result<(), Exit> {
     let config = load::load_as(path, Options { without_secrets: args.without_secrets })?;
-    check_filters(&config)?;
-    let base = base(&config);
+    let base = base(&config)?;
     for integration in &config.integrations {
         for line in describe(&config, integration, &base).map_err(Exit::failed)? {
             style::line(&line);
@@ -36,24 +35,10 @@ pub(crate) fn check(path: &Path, args: &CheckArgs) -> Result<(), Exit> {
     Ok(())
 }
 
-/// Compiles every route's filter, which needs the router's language.
-///
-/// # Errors
-/// With every filter that doesn't compile.
-pub(crate) fn check_filters(config: &Config) -> Result<(), Exit> {
-    let filters = config.routes.iter().filter_map(|route| Some((&route.id, route.filter.as_ref()?)));
-    let bad: Vec<_> = filters
-        .filter_map(|(id, filter)| {
-            Some(format!("route {id}: filter: {}", gatepost_router::filter::check(filter).err()?))
-        })
-        .collect();
-    if bad.is_empty() { Ok(()) } else { Err(Exit::Configuration(bad.join("\n"))) }
-}
-
-fn base(config: &Config) -> Url {
-    let local = || format!("http://{}", config.gateway.listen).parse().ok();
-    let base = config.gateway.public_url.clone().or_else(local);
-    base.unwrap_or_else(|| Url::from_directory_path("/").unwrap_or_else(|()| unreachable!("/ is absolute")))
+fn base(config: &Config) -> Result<Url, Exit> {
+    let local = || format!("http://{}", config.gateway.listen).parse();
+    let base = config.gateway.public_url.clone().map_or_else(local, Ok);
+    base.map_err(|error| Exit::failed(format!("gateway.listen: {error}")))
 }
 
 fn describe(config: &Config, integration: &Integration, base: &Url) -> Result<Vec<String>, String> {

@@ -15,7 +15,7 @@ use prometheus::{Registry, TEXT_FORMAT, TextEncoder};
 #[derive(Clone, Default)]
 pub(crate) struct Readiness(Arc<AtomicU8>);
 
-const STARTING: u8 = 0;
+// 0 is starting.
 const SERVING: u8 = 1;
 const DRAINING: u8 = 2;
 

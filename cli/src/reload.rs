@@ -1,8 +1,8 @@
 //! The configuration is read again on SIGHUP and when the content of its files changes; the last good one stays.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use gatepost_config::Config;
+use gatepost_config::{Config, Loaded, Options, Reload};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -11,26 +11,37 @@ use crate::{exit::Exit, signals};
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Follows the file until the token is cancelled.
+/// Follows the file from what was loaded of it until the token is cancelled; what it gives is the configuration in force.
 ///
 /// # Errors
 /// When SIGHUP can't be listened for.
 pub(crate) fn follow(
-    path: PathBuf,
-    publish: watch::Sender<Arc<Config>>,
+    path: &Path,
+    initial: Loaded,
     shutdown: CancellationToken,
-) -> Result<(), Exit> {
+) -> Result<watch::Receiver<Arc<Config>>, Exit> {
     let mut hangup = signals::hangup()?;
+    let reloader = gatepost_config::watch(path, initial, gatepost_config::std_env, Options::default());
+    let (publish, config) = watch::channel(reloader.live().get());
     tokio::spawn(async move {
-        let mut reloader = gatepost_config::reload::Reloader::new(path);
         loop {
-            let asked = tokio::select! {
+            let read = tokio::select! {
                 () = shutdown.cancelled() => return,
-                _ = hangup.recv() => true,
-                () = tokio::time::sleep(LOOK_EVERY) => false,
+                _ = hangup.recv() => reloader.reload(),
+                () = tokio::time::sleep(LOOK_EVERY) => reloader.poll(),
             };
-            let _ = (&mut reloader, &publish, asked);
+            match read {
+                Ok(Reload::Unchanged) => {}
+                Ok(Reload::Replaced { config, warnings }) => {
+                    for warning in warnings.iter() {
+                        tracing::warn!("{warning}");
+                    }
+                    tracing::info!("the configuration was read again");
+                    publish.send_replace(config);
+                }
+                Err(problems) => tracing::error!("the configuration is bad; the last good one stays:\n{problems}"),
+            }
         }
     });
-    Ok(())
+    Ok(config)
 }

@@ -1,10 +1,9 @@
 //! `gatepost run`: starts in a fixed order and fails before doing anything.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
-use gatepost_config::Config;
+use gatepost_config::{Config, Options};
 use gatepost_event::Store;
-use tokio::sync::watch;
 
 use crate::{
     args::{Role, RunArgs},
@@ -18,7 +17,11 @@ use crate::{
 pub(crate) async fn run(path: &Path, args: RunArgs) -> Result<(), Exit> {
     logging::start(&args.log)?;
     let shutdown = signals::shutdown()?;
-    let config = load::load(path)?;
+    let loaded = load::read(path, Options::default())?;
+    for warning in loaded.warnings.iter() {
+        tracing::warn!("{warning}");
+    }
+    let config = &loaded.config;
     let has = |role| args.roles.is_empty() || args.roles.contains(&role);
 
     let ops = process::bind(config.ops.listen, "ops.listen").await?;
@@ -26,14 +29,13 @@ pub(crate) async fn run(path: &Path, args: RunArgs) -> Result<(), Exit> {
         true => Some(process::bind(config.gateway.listen, "gateway.listen").await?),
         false => None,
     };
-    let store = open(&config).await?;
+    let store = open(config).await?;
     tracing::info!(ops = process::bound(&ops), "metrics and health");
     if let Some(listener) = &gateway {
         tracing::info!(gateway = process::bound(listener), "receiving webhooks");
     }
 
-    let (publish, config) = watch::channel(Arc::new(config));
-    reload::follow(path.to_owned(), publish, shutdown.clone())?;
+    let config = reload::follow(path, loaded, shutdown.clone())?;
     Process { config, store, gateway, router: has(Role::Router), ops: Some(ops), shutdown }.run().await?;
     tracing::info!("stopped");
     Ok(())

@@ -5,6 +5,7 @@ use std::path::Path;
 use bytes::Bytes;
 use gatepost_config::{Config, Integration, Timestamp, provider::Sample};
 use gatepost_event::RequestId;
+use gatepost_gateway::sign::sign;
 use url::Url;
 
 use crate::{
@@ -60,8 +61,7 @@ pub(crate) async fn sample(
     let fill = |text: &str| fill(text, now);
     let body = Bytes::from(fill(&sample.body));
     let mut headers: Vec<_> = sample.headers.iter().map(|(name, value)| (name.clone(), fill(value))).collect();
-    let signed = gatepost_gateway::sign::sign(integration, &url, &headers, &body, now)?;
-    headers.extend(signed);
+    headers.extend(sign(integration, &url, &headers, &body, now).map_err(|error| error.to_string())?);
     let answer = client::post(&url, &headers, body).await?;
     Ok(Sent { url, event: sample.event.clone(), answer })
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use gatepost_config::load::{self, Options};
+use gatepost_config::{Options, load, std_env};
 use gatepost_event::{Event, Store};
 use gatepost_tests::{
     backend::Backend,
@@ -97,7 +97,7 @@ impl Journey {
     /// Opens the store as a role does. The embedded one belongs to one process: stop it first.
     pub async fn store(&self) -> Store {
         let path = self.home.path("gatepost.toml");
-        let loaded = load::load(&path, &load::std_env, Options::default()).expect("a good configuration");
+        let loaded = load(&path, &std_env, Options::default()).expect("a good configuration");
         let mut settings = loaded.config.store;
         if let gatepost_config::Engine::Embedded { path } = &mut settings.engine {
             *path = self.home.path("data");

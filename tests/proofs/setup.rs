@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, RwLock},
 };
 
-use gatepost_config::load::{self, Options};
+use gatepost_config::{Options, load, std_env};
 use gatepost_event::Store;
 use gatepost_tests::{
     backend::Backend,
@@ -117,7 +117,7 @@ impl Site {
     /// Opens the store as a role does; the embedded one belongs to one process: stop it first.
     pub async fn store(&self) -> Store {
         let path = self.home.path("gatepost.toml");
-        let loaded = load::load(&path, &load::std_env, Options::default()).expect("a good configuration");
+        let loaded = load(&path, &std_env, Options::default()).expect("a good configuration");
         let mut settings = loaded.config.store;
         if let gatepost_config::Engine::Embedded { path } = &mut settings.engine {
             *path = self.home.path("data");

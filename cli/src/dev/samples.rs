@@ -32,6 +32,9 @@ pub(crate) struct Samples {
 #[derive(Default)]
 struct Seen {
     event: Option<String>,
+    /// Steps of events, seen before it is known which event is this sample's: the router may be quicker to tell.
+    early: Vec<Step>,
+    routed: bool,
     delivered: bool,
     checked: bool,
 }
@@ -93,13 +96,14 @@ impl Samples {
         let mut seen = Seen::default();
         while !seen.through(self.judged) {
             let step = self.steps.recv().await.ok_or("the process stopped")?;
-            if seen.take(&request, &step) {
+            for step in seen.take(&request, step) {
                 self.narrator.step(title, posted, &step);
-            }
-            match step.word.as_str() {
-                "refused" => return Err(format!("refused: {}", step.field("reason"))),
-                "dead" => return Err(format!("dead letter: {}", step.field("reason"))),
-                _ => {}
+                match (step.word.as_str(), step.field("result")) {
+                    ("stored", "unmatched") => return Err("no connection claims the sample's account".to_owned()),
+                    ("refused", _) => return Err(format!("refused: {}", step.field("reason"))),
+                    ("dead", _) => return Err(format!("dead letter: {}", step.field("reason"))),
+                    _ => {}
+                }
             }
         }
         Ok(())
@@ -107,22 +111,30 @@ impl Samples {
 }
 
 impl Seen {
-    /// Notes a step; whether it is of this sample.
-    fn take(&mut self, request: &str, step: &Step) -> bool {
-        let of_request = step.field("request") == request;
-        let event = step.field("event");
-        let of_event = !event.is_empty() && self.event.as_deref() == Some(event);
-        if of_request && step.word == "stored" {
-            self.event = Some(event.to_owned());
+    /// Notes a step; gives the steps now known to be of this sample, in order.
+    fn take(&mut self, request: &str, step: Step) -> Vec<Step> {
+        let mut ours = Vec::new();
+        if step.field("request") == request {
+            if step.word == "stored" {
+                self.event = Some(step.field("event").to_owned());
+            }
+            ours.push(step);
+        } else if !step.field("event").is_empty() {
+            self.early.push(step);
         }
-        if of_event {
+        if let Some(event) = &self.event {
+            let early = std::mem::take(&mut self.early);
+            ours.extend(early.into_iter().filter(|step| step.field("event") == event));
+        }
+        for step in &ours {
+            self.routed |= step.word == "routed";
             self.delivered |= step.word == "delivered";
             self.checked |= step.word == "checked" && step.field("result") == "genuine";
         }
-        of_request || of_event
+        ours
     }
 
     const fn through(&self, judged: bool) -> bool {
-        self.delivered && (self.checked || !judged)
+        self.routed && self.delivered && (self.checked || !judged)
     }
 }
