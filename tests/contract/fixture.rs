@@ -3,7 +3,7 @@
 //! To add an engine: a file beside `fixture/embedded.rs` with the same functions, a variant of [`Engine`] and
 //! [`Fixture`], a line in each `match` below, and a line at the end of the `contract!` macro.
 
-mod embedded;
+pub(crate) mod embedded;
 mod nats;
 
 use std::time::Duration;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use futures::future::select_all;
 use gatepost_event::{
     Event, Lane, Queued, Store, Task,
-    store::{Appended, Lease, LeaseKey, Log, Routed, StoredEvent},
+    store::{Appended, Lease, LeaseKey, Log, Routed, StoredEvent, Tail, Tailed},
 };
 
 use crate::{make, wait};
@@ -115,6 +115,24 @@ pub(crate) fn shard(store: &Store, lane: &Lane) -> u16 {
 /// The first tasks of a lane.
 pub(crate) async fn heads(store: &Store, lane: &Lane, after: u64, limit: usize) -> Vec<Queued> {
     store.heads(shard(store, lane), lane, after, limit).await.expect("the lane is read")
+}
+
+/// The next task that a tail hears of.
+pub(crate) async fn arrival(tail: &mut Tail) -> (Lane, Queued) {
+    match wait::within(wait::SOON, tail.next()).await.expect("the tail is heard") {
+        Tailed::Arrived(lane, queued) => (lane, queued),
+        Tailed::Missed => panic!("an arrival was missed"),
+    }
+}
+
+/// The one task that waits in a lane, which must come soon.
+pub(crate) async fn only_head(store: &Store, lane: &Lane) -> Queued {
+    let mut found = wait::eventually("one task in the lane", async || {
+        Some(heads(store, lane, 0, 10).await).filter(|found| !found.is_empty())
+    })
+    .await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
 }
 
 /// Distinct provider event ids.

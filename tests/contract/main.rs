@@ -11,7 +11,15 @@
 )]
 
 mod append;
+mod census;
+mod deliver;
+mod embedded_only;
 mod fixture;
 mod journey;
+mod lanes;
+mod leases;
 mod make;
+mod park;
+mod quarantine;
+mod retention;
 mod wait;

@@ -152,6 +152,7 @@ pub struct LaneCount {
 
 /// What a tail heard.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "it is almost always the large one")]
 pub enum Tailed {
     /// A task arrived at the end of its lane.
     Arrived(Lane, crate::Queued),

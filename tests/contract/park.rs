@@ -1,0 +1,91 @@
+//! Events that no connection claims yet.
+
+use gatepost_event::store::Appended;
+
+use crate::{
+    fixture::{Fixture, contract},
+    journey::{self, Logs},
+    make, wait,
+};
+
+contract! {
+    parked_events_are_listed_by_account_and_are_not_in_the_log,
+    unparked_events_move_in_order_under_their_ids,
+    a_parked_id_is_stored_once,
+}
+
+async fn park(store: &gatepost_event::Store, account: &str, ids: &[String]) {
+    for id in ids {
+        let item = make::to_park(make::parked(account, id));
+        let answer = store.append(vec![item], wait::soon()).await.expect("it is stored");
+        assert_eq!(answer, [Appended::Stored]);
+    }
+}
+
+async fn parked_events_are_listed_by_account_and_are_not_in_the_log(fixture: &Fixture) {
+    let store = fixture.open().await;
+    park(&store, "one", &journey::ids("one", 3)).await;
+    park(&store, "two", &journey::ids("two", 2)).await;
+    let store = fixture.reopen(store).await;
+
+    let github = make::integration();
+    let one = store.unmatched(Some(&github), Some("one"), 0, 10).await.expect("they are listed");
+    assert_eq!(
+        one.iter().map(|parked| parked.event.meta.id).collect::<Vec<_>>(),
+        journey::ids("one", 3).iter().map(|id| make::parked("one", id).meta.id).collect::<Vec<_>>()
+    );
+    let after = store.unmatched(Some(&github), Some("one"), one[1].position, 10).await.expect("they are listed");
+    assert_eq!(after.len(), 1);
+    assert_eq!(after[0].event, one[2].event);
+    assert_eq!(store.unmatched(None, None, 0, 10).await.expect("they are listed").len(), 5);
+    assert_eq!(store.unmatched(Some(&github), None, 0, 4).await.expect("they are listed").len(), 4);
+    assert_eq!(store.unmatched(Some(&make::id("other")), None, 0, 10).await.expect("they are listed").len(), 0);
+    assert_eq!(store.unmatched(Some(&github), Some("three"), 0, 10).await.expect("they are listed").len(), 0);
+    assert!(Logs::open(&store).await.is_quiet().await, "a parked event is in the log");
+    assert_eq!(store.census().await.expect("it counts").unmatched, 5);
+    store.close().await;
+}
+
+async fn unparked_events_move_in_order_under_their_ids(fixture: &Fixture) {
+    let store = fixture.open().await;
+    let ids = journey::ids("one", 300);
+    let items = ids.iter().map(|id| make::to_park(make::parked("one", id))).collect();
+    store.append(items, wait::soon()).await.expect("they are stored");
+    let large = make::with_body(make::parked("one", "large"), make::noise(600 * 1024));
+    store.append(vec![make::to_park(large.clone())], wait::soon()).await.expect("it is stored");
+    park(&store, "two", &journey::ids("two", 1)).await;
+
+    let (github, acme, tenant) = (make::integration(), make::id("acme"), make::id("acme-inc"));
+    assert_eq!(store.unpark(&github, "one", &acme, &tenant).await, Ok(301));
+    assert_eq!(store.unpark(&github, "one", &acme, &tenant).await, Ok(0));
+    let store = fixture.reopen(store).await;
+    assert_eq!(store.unpark(&github, "one", &acme, &tenant).await, Ok(0));
+
+    let mut logs = Logs::open(&store).await;
+    let moved = logs.take(301).await;
+    assert!(logs.is_quiet().await);
+    for (moved, id) in moved.iter().zip(&ids) {
+        let event = moved.event.as_ref().expect("readable");
+        let parked = make::parked("one", id);
+        assert_eq!((moved.at.id, event.meta.id, &event.body), (parked.meta.id, parked.meta.id, &parked.body));
+        assert_eq!((event.meta.connection.as_ref(), event.meta.tenant.as_ref()), (Some(&acme), Some(&tenant)));
+    }
+    assert!(moved[300].event.as_ref().expect("readable").body == large.body, "the large body came back different");
+    let left = store.unmatched(None, None, 0, 10).await.expect("they are listed");
+    assert_eq!(left.iter().map(|parked| parked.event.meta.account.as_deref()).collect::<Vec<_>>(), [Some("two")]);
+    let census = store.census().await.expect("it counts");
+    assert_eq!((census.unmatched, census.unrouted_yet), (1, 301));
+    store.close().await;
+}
+
+async fn a_parked_id_is_stored_once(fixture: &Fixture) {
+    let store = fixture.open().await;
+    park(&store, "one", &journey::ids("one", 1)).await;
+    let again = || vec![make::to_park(make::parked("one", "one-0"))];
+    assert_eq!(store.append(again(), wait::soon()).await, Ok(vec![Appended::Duplicate]));
+    let store = fixture.reopen(store).await;
+    assert_eq!(store.append(again(), wait::soon()).await, Ok(vec![Appended::Duplicate]));
+    assert_eq!(store.census().await.expect("it counts").unmatched, 1);
+    park(&store, "one", &["another".to_owned()]).await;
+    store.close().await;
+}
