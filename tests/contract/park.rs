@@ -55,7 +55,10 @@ async fn unparked_events_move_in_order_under_their_ids(fixture: &Fixture) {
     store.append(vec![make::to_park(large.clone())], wait::soon()).await.expect("it is stored");
     park(&store, "two", &journey::ids("two", 1)).await;
 
+    // The items of one append have no order among themselves; what is stored has.
     let (github, acme, tenant) = (make::integration(), make::id("acme"), make::id("acme-inc"));
+    let parked = store.unmatched(Some(&github), Some("one"), 0, 500).await.expect("they are listed");
+    assert_eq!(parked.len(), 301);
     assert_eq!(store.unpark(&github, "one", &acme, &tenant).await, Ok(301));
     assert_eq!(store.unpark(&github, "one", &acme, &tenant).await, Ok(0));
     let store = fixture.reopen(store).await;
@@ -64,10 +67,10 @@ async fn unparked_events_move_in_order_under_their_ids(fixture: &Fixture) {
     let mut logs = Logs::open(&store).await;
     let moved = logs.take(301).await;
     assert!(logs.is_quiet().await);
-    for (moved, id) in moved.iter().zip(&ids) {
+    for (moved, parked) in moved.iter().zip(&parked) {
         let event = moved.event.as_ref().expect("readable");
-        let parked = make::parked("one", id);
-        assert_eq!((moved.at.id, event.meta.id, &event.body), (parked.meta.id, parked.meta.id, &parked.body));
+        let id = parked.event.meta.id;
+        assert_eq!((moved.at.id, event.meta.id, &event.body), (id, id, &parked.event.body));
         assert_eq!((event.meta.connection.as_ref(), event.meta.tenant.as_ref()), (Some(&acme), Some(&tenant)));
     }
     assert!(moved[300].event.as_ref().expect("readable").body == large.body, "the large body came back different");

@@ -12,8 +12,8 @@ contract! {
     a_refused_request_reads_back_as_it_was,
 }
 
-/// Refused requests that an integration keeps.
-const KEPT_MAX: usize = 200;
+/// The most refused requests that an engine keeps of an integration.
+const KEPT_MAX: usize = 500;
 
 async fn keep(store: &gatepost_event::Store, refusal: Refusal) {
     wait::eventually("a place in the queue", async || store.quarantine(refusal.clone()).then_some(())).await;
