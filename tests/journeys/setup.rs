@@ -11,14 +11,14 @@ use gatepost_tests::{
 };
 
 /// GitHub's webhook secret.
-pub const SECRET: &str = "it's a secret to everybody";
+pub(crate) const SECRET: &str = "it's a secret to everybody";
 /// The destination's signing secret.
-pub const SIGNING: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwmuf8Yd4zsY4=";
+pub(crate) const SIGNING: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwmuf8Yd4zsY4=";
 /// Longest wait for deliveries.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where events are stored.
-pub enum Engine {
+pub(crate) enum Engine {
     /// SQLite in the test's folder.
     Embedded,
     /// A nats-server of the test's own.
@@ -50,18 +50,18 @@ impl Engine {
 }
 
 /// What a test sets up.
-pub struct Journey {
+pub(crate) struct Journey {
     /// The engine, and its servers.
-    pub engine: Engine,
+    pub(crate) engine: Engine,
     /// The folder of the configuration.
-    pub home: Home,
+    pub(crate) home: Home,
     /// The customer's backend.
-    pub backend: Backend,
+    pub(crate) backend: Backend,
 }
 
 impl Journey {
     /// GitHub with `unmatched` as given, a connection per installation, one operator's destination, one route.
-    pub async fn new(engine: Engine, unmatched: &str, installations: &BTreeSet<u64>) -> Self {
+    pub(crate) async fn new(engine: Engine, unmatched: &str, installations: &BTreeSet<u64>) -> Self {
         let backend = Backend::start().await;
         let connections: String = installations
             .iter()
@@ -90,12 +90,12 @@ impl Journey {
     }
 
     /// Starts every role in one process.
-    pub async fn run(&self) -> Gatepost {
+    pub(crate) async fn run(&self) -> Gatepost {
         self.home.run(&[]).await
     }
 
     /// Opens the store as a role does. The embedded one belongs to one process: stop it first.
-    pub async fn store(&self) -> Store {
+    pub(crate) async fn store(&self) -> Store {
         let path = self.home.path("gatepost.toml");
         let loaded = load(&path, &std_env, Options::default()).expect("a good configuration");
         let mut settings = loaded.config.store;
@@ -107,7 +107,7 @@ impl Journey {
 }
 
 /// Everything parked.
-pub async fn unmatched(store: &Store) -> Vec<Event> {
+pub(crate) async fn unmatched(store: &Store) -> Vec<Event> {
     let mut all: Vec<Event> = Vec::new();
     let mut after = 0;
     loop {

@@ -22,7 +22,7 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
 const WORKERS: usize = 8;
 
 /// A running load.
-pub struct Load {
+pub(crate) struct Load {
     workers: JoinSet<()>,
     shared: Arc<Shared>,
 }
@@ -38,20 +38,20 @@ struct Shared {
 
 /// What the provider was told.
 #[derive(Debug, Default, Clone)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     /// Events that were answered 2xx, with their bodies.
-    pub acknowledged: HashMap<String, String>,
+    pub(crate) acknowledged: HashMap<String, String>,
     /// Answers by status; `0` for none (refused, reset, late).
-    pub answers: BTreeMap<u16, usize>,
+    pub(crate) answers: BTreeMap<u16, usize>,
     /// Slowest answer of any status.
-    pub slowest: Duration,
+    pub(crate) slowest: Duration,
     /// Answers other than 2xx that carried no Retry-After though they were 503.
-    pub without_retry_after: usize,
+    pub(crate) without_retry_after: usize,
 }
 
 impl Load {
     /// Starts posting to the gateways in turn, a few at once, until stopped.
-    pub fn start(addresses: Vec<Address>, pace: Duration) -> Self {
+    pub(crate) fn start(addresses: Vec<Address>, pace: Duration) -> Self {
         let shared = Arc::new(Shared {
             addresses,
             next: AtomicUsize::new(0),
@@ -67,24 +67,24 @@ impl Load {
     }
 
     /// Events acknowledged so far.
-    pub fn acknowledged(&self) -> usize {
+    pub(crate) fn acknowledged(&self) -> usize {
         self.shared.ledger.lock().unwrap().acknowledged.len()
     }
 
     /// What the provider was told so far.
-    pub fn ledger(&self) -> Ledger {
+    pub(crate) fn ledger(&self) -> Ledger {
         self.shared.ledger.lock().unwrap().clone()
     }
 
     /// Waits until this many more events are acknowledged.
-    pub async fn more(&self, n: usize) {
+    pub(crate) async fn more(&self, n: usize) {
         let target = self.acknowledged() + n;
         let what = format!("{target} acknowledged events");
         eventually(&what, GIVE_UP_AFTER, async || (self.acknowledged() >= target).then_some(())).await;
     }
 
     /// Begins no new event, waits until every begun one is acknowledged, and gives the ledger.
-    pub async fn stop(mut self) -> Ledger {
+    pub(crate) async fn stop(mut self) -> Ledger {
         self.shared.last.store(0, Ordering::Release);
         while let Some(worker) = self.workers.join_next().await {
             worker.expect("every event is accepted in the end");
@@ -136,7 +136,7 @@ impl Shared {
 
 /// Waits until everything acknowledged has arrived and nothing is owed, then holds the ledger against the backend and
 /// the store, and prints it.
-pub async fn settle(site: &mut Site, ledger: &Ledger, drill: &str, faults: &str) {
+pub(crate) async fn settle(site: &mut Site, ledger: &Ledger, drill: &str, faults: &str) {
     let acknowledged = ledger.acknowledged.len();
     site.backend.wait_for(acknowledged, Duration::from_secs(120)).await;
     site.stop_all().await;

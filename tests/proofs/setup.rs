@@ -14,19 +14,19 @@ use gatepost_tests::{
 };
 
 /// GitHub's webhook secret.
-pub const SECRET: &str = "it's a secret to everybody";
+pub(crate) const SECRET: &str = "it's a secret to everybody";
 /// Connections of the drill.
-pub const CONNECTIONS: usize = 10;
+pub(crate) const CONNECTIONS: usize = 10;
 
 /// A gateway's address, which changes when it is started again.
-pub type Address = Arc<RwLock<String>>;
+pub(crate) type Address = Arc<RwLock<String>>;
 
 /// A store, a backend, and the processes between them.
-pub struct Site {
+pub(crate) struct Site {
     /// The backend that every event is owed to.
-    pub backend: Backend,
+    pub(crate) backend: Backend,
     /// The NATS server, unless the store is embedded.
-    pub nats: Option<NatsServer>,
+    pub(crate) nats: Option<NatsServer>,
     home: Home,
     running: BTreeMap<&'static str, Gatepost>,
     addresses: BTreeMap<&'static str, Address>,
@@ -34,14 +34,14 @@ pub struct Site {
 
 impl Site {
     /// On SQLite, or on a NATS server of its own.
-    pub async fn new(nats: Option<NatsServer>) -> Self {
+    pub(crate) async fn new(nats: Option<NatsServer>) -> Self {
         let backend = Backend::start().await;
         let url = backend.url();
         Self { backend, ..Self::with_destinations(nats, &[("backend", &url)]).await }
     }
 
     /// As [`Self::new`], with these destinations; the route goes to the one called `backend`.
-    pub async fn with_destinations(nats: Option<NatsServer>, destinations: &[(&str, &str)]) -> Self {
+    pub(crate) async fn with_destinations(nats: Option<NatsServer>, destinations: &[(&str, &str)]) -> Self {
         let store = match &nats {
             None => "engine = \"embedded\"\npath = \"data\"".to_owned(),
             Some(server) => format!(
@@ -78,7 +78,7 @@ impl Site {
     }
 
     /// Starts a process under a name, with roles (all when none), and waits until it is ready.
-    pub async fn start(&mut self, name: &'static str, roles: &[&str]) {
+    pub(crate) async fn start(&mut self, name: &'static str, roles: &[&str]) {
         let gatepost = self.home.run(roles).await;
         if roles.is_empty() || roles.contains(&"gateway") {
             let address = gatepost.gateway().await;
@@ -88,34 +88,34 @@ impl Site {
     }
 
     /// Where a gateway is found; kept up to date over restarts.
-    pub fn address(&mut self, name: &'static str) -> Address {
+    pub(crate) fn address(&mut self, name: &'static str) -> Address {
         self.addresses.entry(name).or_default().clone()
     }
 
     /// Kills a process at once.
-    pub async fn kill(&mut self, name: &str) {
+    pub(crate) async fn kill(&mut self, name: &str) {
         self.running.remove(name).expect("running").kill().await;
     }
 
     /// Asks a process to stop, and waits until it has.
-    pub async fn stop(&mut self, name: &str) -> Vec<String> {
+    pub(crate) async fn stop(&mut self, name: &str) -> Vec<String> {
         self.running.remove(name).expect("running").stop().await
     }
 
     /// A running process.
-    pub fn process(&self, name: &str) -> &Gatepost {
+    pub(crate) fn process(&self, name: &str) -> &Gatepost {
         &self.running[name]
     }
 
     /// Stops every process.
-    pub async fn stop_all(&mut self) {
+    pub(crate) async fn stop_all(&mut self) {
         for (_, gatepost) in std::mem::take(&mut self.running) {
             gatepost.stop().await;
         }
     }
 
     /// Opens the store as a role does; the embedded one belongs to one process: stop it first.
-    pub async fn store(&self) -> Store {
+    pub(crate) async fn store(&self) -> Store {
         let path = self.home.path("gatepost.toml");
         let loaded = load(&path, &std_env, Options::default()).expect("a good configuration");
         let mut settings = loaded.config.store;
