@@ -5,16 +5,20 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use gatepost_config::{Engine, Store as Settings};
-use gatepost_event::{Store, store::embedded::inspect};
+use gatepost_event::{
+    Store,
+    store::{Appended, embedded::inspect},
+};
 use rusqlite::Connection;
 
 use crate::{
     fixture::{Setup, embedded::Folder},
     journey::{self, Logs},
-    make,
+    make, wait,
 };
 
 /// Acknowledged appends before the kill.
@@ -147,6 +151,24 @@ async fn files_that_nothing_refers_to_are_swept_at_the_start() {
     assert_eq!(count(), 1);
     let events = Logs::open(&store).await.take(1).await;
     assert!(events[0].event.as_ref().expect("readable").body == make::noise(600 * 1024));
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_that_was_parked_twice_is_unparked_twice() {
+    let folder = Folder::fresh().await;
+    let window = Some(Duration::from_millis(500));
+    let store = folder.open(&Setup { dedupe_window: window, ..Setup::default() }).await;
+    let item = || vec![make::to_park(make::parked("one", "1"))];
+    assert_eq!(store.append(item(), wait::soon()).await, Ok(vec![Appended::Stored]));
+    wait::eventually("the end of the window", async || {
+        (store.append(item(), wait::soon()).await == Ok(vec![Appended::Stored])).then_some(())
+    })
+    .await;
+    let moved = store.unpark(&make::integration(), "one", &make::id("acme"), &make::id("acme")).await;
+    assert_eq!(moved, Ok(2), "both were acknowledged");
+    let events = Logs::open(&store).await.take(2).await;
+    assert_eq!(events[0].at.id, events[1].at.id);
     store.close().await;
 }
 

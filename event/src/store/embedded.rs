@@ -25,6 +25,8 @@ mod schema;
 mod shared;
 mod sql;
 mod start;
+#[cfg(test)]
+mod tests;
 mod work;
 mod writer;
 

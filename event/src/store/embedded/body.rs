@@ -53,6 +53,7 @@ impl Bodies {
     pub(super) fn open(store: &Path) -> io::Result<Self> {
         let bodies = Self::at(store);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&bodies.folder)?;
+        fs::File::open(store)?.sync_all()?;
         Ok(bodies)
     }
 

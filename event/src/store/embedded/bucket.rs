@@ -74,9 +74,9 @@ impl Buckets {
         self.span
     }
 
-    /// The oldest bucket, and the first sequence behind it.
-    pub(super) fn oldest(&self) -> Option<(Bucket, Option<u64>)> {
-        Some((*self.list.first()?, self.list.get(1).map(|next| next.first_sequence)))
+    /// The oldest bucket, and the one after it.
+    pub(super) fn oldest(&self) -> Option<(Bucket, Option<Bucket>)> {
+        Some((*self.list.first()?, self.list.get(1).copied()))
     }
 
     /// The highest sequence of any event that is kept.
@@ -142,7 +142,7 @@ impl Buckets {
         Ok(())
     }
 
-    /// Until when an id in a bucket is still looked for.
+    /// Until when an id that was stored then is still looked for.
     pub(super) fn window_end(&self, stored_at: Timestamp) -> Timestamp {
         stored_at.after(self.window)
     }

@@ -52,6 +52,10 @@ impl Folder {
         // SQLite gives its other files the permissions of this one.
         private().create(true).truncate(false).open(path.join(DATABASE)).map_err(unusable)?;
         fs::File::open(path).and_then(|folder| folder.sync_all()).map_err(unusable)?;
+        // The folder's own name must last too; where its parent can't be opened, an operator made it long ago.
+        if let Ok(parent) = fs::File::open(path.join("..")) {
+            parent.sync_all().map_err(unusable)?;
+        }
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 

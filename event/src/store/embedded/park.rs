@@ -12,7 +12,10 @@ use super::{
 use crate::Event;
 
 /// Events moved in one transaction.
-pub(super) const MOVED_MAX: usize = 128;
+const MOVED_MAX: i64 = 128;
+
+/// Bytes after which no further event is moved in one transaction.
+const MOVED_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 struct ParkedRow {
     position: i64,
@@ -38,7 +41,7 @@ pub(super) fn park(work: &Work<'_>, item: &Incoming) -> rusqlite::Result<()> {
     execute(work.db, sql, values).map(drop)
 }
 
-/// Moves an account's first parked events to the log as a connection's, at most [`MOVED_MAX`]; how many.
+/// Moves an account's first parked events to the log as a connection's, as many as one transaction should; how many.
 pub(super) fn unpark(
     work: &mut Work<'_>,
     integration: &IntegrationId,
@@ -64,20 +67,23 @@ pub(super) fn unpark(
     Ok(rows.len() as u64)
 }
 
+/// The first parked events of an account, as many as one transaction moves.
 fn first(work: &Work<'_>, integration: &IntegrationId, account: &str) -> rusqlite::Result<Vec<ParkedRow>> {
     let sql = "SELECT position, id, received_at, file, frame FROM parked
         WHERE integration = ?1 AND account = ?2 ORDER BY position LIMIT ?3";
-    let mut rows = work.db.prepare_cached(sql)?;
-    let found = rows.query_map(params![integration.as_str(), account, MOVED_MAX as i64], |row| {
-        Ok(ParkedRow {
-            position: row.get(0)?,
-            id: row.get(1)?,
-            received_at: row.get(2)?,
-            file: row.get(3)?,
-            frame: row.get(4)?,
-        })
-    })?;
-    found.collect()
+    let mut query = work.db.prepare_cached(sql)?;
+    let mut rows = query.query(params![integration.as_str(), account, MOVED_MAX])?;
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let frame: Vec<u8> = row.get(4)?;
+        bytes += frame.len();
+        let (position, id, received_at, file) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        found.push(ParkedRow { position, id, received_at, file, frame });
+        if bytes >= MOVED_BYTES_MAX {
+            break;
+        }
+    }
+    Ok(found)
 }
 
 /// The frame with the connection in its meta; none when it can't be read, which is for the log's reader to say.

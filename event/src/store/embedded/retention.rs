@@ -1,5 +1,7 @@
 //! Ending what has been kept long enough, a bounded part at a time. Nothing that is owed ends in silence.
 
+use std::io;
+
 use gatepost_config::{Retention, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
@@ -36,18 +38,12 @@ pub(super) fn sweep(work: &mut Work<'_>, retention: &Retention) -> rusqlite::Res
 /// Ends a part of what the oldest bucket's events are owed, or drops it when they are owed nothing.
 fn sweep_events(work: &mut Work<'_>, retention: &Retention) -> rusqlite::Result<bool> {
     let Some((bucket, next)) = work.state.buckets.oldest() else { return Ok(false) };
-    let newest = format!("SELECT max(received_at), max(stored_at) FROM event_{}", bucket.number);
-    let (received_at, stored_at): (Option<i64>, Option<i64>) = if next.is_none() && work.now < bucket.ends_at {
-        return Ok(false);
-    } else {
-        work.db.query_row(&newest, [], |row| Ok((row.get(0)?, row.get(1)?)))?
-    };
-    let kept = received_at.map(|at| Timestamp::from_millis(at).after(retention.events));
-    let deduped = stored_at.map(|at| work.state.buckets.window_end(Timestamp::from_millis(at)));
-    if kept.max(deduped).is_some_and(|until| work.now < until) {
+    // Nothing was stored in it after that, and an event is received before it is stored.
+    let ended_at = next.map_or(bucket.ends_at, |next| bucket.ends_at.min(next.started_at));
+    if work.now < ended_at.after(retention.events).max(work.state.buckets.window_end(ended_at)) {
         return Ok(false);
     }
-    let behind = next.unwrap_or(work.state.last_sequence + 1);
+    let behind = next.map_or(work.state.last_sequence + 1, |next| next.first_sequence);
     let mut ended = expire_tasks(work, "task", &bucket, behind)?;
     ended += expire_tasks(work, "retry", &bucket, behind)?;
     ended += expire_unrouted(work, &bucket, behind)?;
@@ -110,35 +106,35 @@ fn expire_unrouted(work: &mut Work<'_>, bucket: &Bucket, behind: u64) -> rusqlit
 
 /// Keeps an expired delivery as a dead letter with the event's bytes.
 fn bury(work: &mut Work<'_>, bucket: &Bucket, sequence: i64, task: Option<Task>) -> rusqlite::Result<()> {
+    let find = format!("SELECT file FROM event_{} WHERE sequence = ?1", bucket.number);
+    let file: Option<Option<String>> =
+        work.db.prepare_cached(&find)?.query_row([sequence], |row| row.get(0)).optional()?;
+    // The letter lives on without the event: it takes a name of its own.
+    let (copy, detail) = match file.flatten().map(|name| work.bodies.copy(&name)) {
+        Some(Ok(copy)) => (Some(copy), None),
+        // Without its bytes it is still a letter; waiting for them would keep everything else for ever.
+        Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => (None, Some("its body's file is gone")),
+        Some(Err(error)) => return Err(rusqlite::Error::ToSqlConversionFailure(error.into())),
+        None => (None, None),
+    };
     let note = DeadNote {
         delivery: task.as_ref().map_or_else(|| DeliveryId::fresh(work.now), |task| task.delivery),
         attempts: task.as_ref().map_or(0, |task| task.attempt.saturating_sub(1)),
         destination: task.as_ref().map(|task| task.destination.clone()),
         route: task.map(|task| task.route),
         reason: DeadReason::Expired,
-        detail: None,
+        detail: detail.map(str::to_owned),
         last: None,
         died_at: work.now,
     };
     let note = serde_json::to_string(&note).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    let find = format!("SELECT file FROM event_{} WHERE sequence = ?1", bucket.number);
-    let file: Option<Option<String>> =
-        work.db.prepare_cached(&find)?.query_row([sequence], |row| row.get(0)).optional()?;
-    let copy = match file.flatten() {
-        // The letter lives on without the event: it takes a name of its own.
-        Some(name) => Some(work.bodies.copy(&name).map_err(|error| {
-            tracing::error!(file = name, %error, "a body's file could not be kept for a dead letter");
-            rusqlite::Error::ToSqlConversionFailure(error.into())
-        })?),
-        None => None,
-    };
     let insert = format!(
         "INSERT INTO dead (died_at, note, file, frame)
-         VALUES (?1, ?2, ?3, (SELECT frame FROM event_{} WHERE sequence = ?4))",
+         VALUES (?1, ?2, ?3, (SELECT frame FROM event_{} WHERE sequence = ?4 AND ?5))",
         bucket.number
     );
     let name = copy.as_ref().map(|file| file.name.as_str());
-    execute(work.db, &insert, params![work.now.millis(), note, name, sequence])?;
+    execute(work.db, &insert, params![work.now.millis(), note, name, sequence, detail.is_none()])?;
     work.effects.kept.extend(copy);
     work.count(Ending::Expired, 1)
 }

@@ -1,0 +1,116 @@
+//! What can't be brought about from outside: a disk without room, and one caller's change that fails.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use gatepost_config::{Engine, Retention, Timestamp, provider::Trust};
+
+use super::{Change, Embedded, Kind};
+use crate::{
+    Event, EventId, Meta, RequestId, StoreError,
+    store::types::{Appended, Item, Place},
+};
+
+async fn open(folder: &std::path::Path) -> Embedded {
+    let day = Duration::from_hours(24);
+    let retention = Retention { events: 14 * day, dead_letters: day, unmatched: day, quarantine: day };
+    let engine = Engine::Embedded { path: folder.to_owned() };
+    let settings = gatepost_config::Store { dedupe_window: None, engine };
+    Embedded::open(folder, &settings, &retention).await.expect("the store opens")
+}
+
+fn event(id: &str, bytes: usize) -> Event {
+    let now = Timestamp::now();
+    let meta = Meta {
+        id: EventId::of("github", "acme", id, None),
+        request: RequestId::fresh(now),
+        integration: "github".parse().expect("an id"),
+        provider: "github".parse().expect("an id"),
+        connection: None,
+        tenant: None,
+        account: None,
+        kind: "github.push".to_owned(),
+        provider_type: None,
+        provider_event_id: Some(id.to_owned()),
+        trust: Trust::Verified,
+        occurred_at: None,
+        received_at: now,
+        headers: Vec::new(),
+        content_type: None,
+        key_id: None,
+    };
+    Event { meta, body: Bytes::from(vec![b'x'; bytes]) }
+}
+
+async fn append(store: &Embedded, id: &str, bytes: usize) -> Result<Appended, StoreError> {
+    let item = Item { event: event(id, bytes), place: Place::Log };
+    let answers = store.append(vec![item], Instant::now() + Duration::from_secs(10)).await?;
+    Ok(answers[0])
+}
+
+async fn run(store: &Embedded, sql: &'static str) -> Result<(), StoreError> {
+    store.write(Kind::Completion, Change::Batch(sql), 0).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_store_without_room_says_so_and_goes_on_when_there_is_room_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path()).await;
+    append(&store, "before", 2_000).await.expect("there is room");
+    run(&store, "PRAGMA max_page_count = 1").await.expect("no page more than now");
+    let mut acknowledged = vec!["before".to_owned()];
+    let full = loop {
+        let id = format!("event-{}", acknowledged.len());
+        match append(&store, &id, 100_000).await {
+            Ok(_) => acknowledged.push(id),
+            Err(error) => break error,
+        }
+        assert!(acknowledged.len() < 100, "it is never full");
+    };
+    assert!(matches!(full, StoreError::Full(_)), "{full:?}");
+    let counted = store.census().await.expect("reading goes on").unrouted_yet;
+    assert_eq!(counted, acknowledged.len() as u64);
+    assert!(matches!(append(&store, "again", 100_000).await, Err(StoreError::Full(_))));
+
+    run(&store, "PRAGMA max_page_count = 4294967294").await.expect("there is room again");
+    assert_eq!(append(&store, "again", 100_000).await, Ok(Appended::Stored));
+    store.close().await;
+    let store = open(folder.path()).await;
+    for id in &acknowledged {
+        assert_eq!(append(&store, id, 10).await, Ok(Appended::Duplicate), "{id}");
+    }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_change_that_fails_does_not_fail_those_that_are_committed_with_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path()).await;
+    // While this one runs the others gather, and are taken into one commit.
+    let slow = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1000000)
+        SELECT count(*) FROM n";
+    let (slow, failed, stored) = tokio::join!(
+        run(&store, slow),
+        run(&store, "INSERT INTO no_such_table VALUES (1)"),
+        futures::future::join_all((0..20).map(|n| {
+            let store = store.clone();
+            async move { append(&store, &format!("event-{n}"), 10).await }
+        })),
+    );
+    assert_eq!(slow, Ok(()));
+    assert!(matches!(failed, Err(StoreError::Unavailable(_))), "{failed:?}");
+    assert_eq!(stored, vec![Ok(Appended::Stored); 20]);
+    assert_eq!(store.census().await.expect("it counts").unrouted_yet, 20);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn an_append_past_its_deadline_is_refused_and_not_stored() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path()).await;
+    let item = Item { event: event("late", 10), place: Place::Log };
+    let late = store.append(vec![item], Instant::now() - Duration::from_millis(1)).await;
+    assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
+    assert_eq!(append(&store, "late", 10).await, Ok(Appended::Stored));
+    store.close().await;
+}
