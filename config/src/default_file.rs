@@ -11,7 +11,7 @@ use crate::section::{
 const HEAD: &str = "\
 # Gatepost's configuration.
 #
-# Settings stand here commented out, without a space (#listen = ...): with their default, or an example where that is said.
+# Settings stand here commented out without a space (#listen = ...): with their default, or where it says so an example.
 # Any text may be written { env = \"NAME\" } or { file = \"path\" }, and every secret must be; paths start at this file.
 # Spans are written \"500ms\", \"2s\", \"5m\", \"10h\" or \"14d\", sizes \"512KiB\" or \"25MiB\". Unknown settings are errors.
 # `gatepost check` says all that is wrong; a running Gatepost takes up changes by itself.

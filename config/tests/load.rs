@@ -83,3 +83,96 @@ fn the_catalogue_knows_how_its_providers_sign() {
     }
     assert_eq!(catalogue.0.get("github").expect("github").body_max.to_string(), "25MiB");
 }
+
+#[test]
+fn all_that_is_wrong_is_told_at_once_in_the_order_of_the_file() {
+    let bad = GOOD
+        .replace("127.0.0.1:8080", "nowhere")
+        .replace("\"GITHUB_SECRET\"", "\"UNSET\"")
+        .replace("id = \"acme\"", "id = \"a b\"")
+        .replace("http://localhost", "gopher://localhost")
+        .replace("private = true", "privat = true")
+        .replace("[\"backend\"]", "[\"missing\"]");
+    let problems = parse(&bad).expect_err("bad");
+    let lines: Vec<usize> = problems.iter().map(|problem| problem.place.line).collect();
+    assert_eq!(lines, [5, 11, 17, 22, 23, 28], "{problems}");
+    assert!(problems.has_errors());
+    assert_eq!(problems.len(), 6);
+    insta::assert_snapshot!(problems, @r#"
+    gatepost.toml:5:10: error: gateway.listen is "nowhere", which is no address with a port; write an address and port such as "127.0.0.1:8080" or "[::]:8080"
+    gatepost.toml:11:12: error: integration[0].secrets[0] comes from environment UNSET, which is not set; set UNSET, or write { file = "path" }
+    gatepost.toml:17:6: error: connection[0].id contains ' '; allowed are A-Z a-z 0-9 . _ ~ @ : -
+    gatepost.toml:22:7: error: destination[0].url starts with gopher:; write https://...
+    gatepost.toml:23:1: error: destination[0].privat is no known setting; did you mean "private"?
+    gatepost.toml:28:12: error: route[0].forward[0] is "missing", which is no destination; use backend
+    "#);
+}
+
+#[test]
+fn a_file_that_is_not_there_says_how_to_make_one() {
+    let problems = gatepost_config::load(Path::new("absent/gatepost.toml"), &env, Options::default()).expect_err("bad");
+    insta::assert_snapshot!(problems, @"absent/gatepost.toml:1:1: error: the file can't be read (No such file or directory (os error 2)); name it with --config, or make one with `gatepost init PROVIDER`");
+}
+
+#[test]
+fn without_secrets_a_file_loads_that_could_verify_nothing() {
+    let text = GOOD.replace("GITHUB_SECRET", "UNSET").replace("SIGNING", "UNSET");
+    assert!(parse(&text).is_err(), "the control: with secrets it doesn't load");
+    let options = Options { without_secrets: true };
+    let parse = || gatepost_config::parse(&text, Path::new("gatepost.toml"), &env, options);
+    let (one, two) = (parse().expect("it loads").config, parse().expect("it loads").config);
+    let keys = |config: &gatepost_config::Config| config.integrations[0].secrets[0].expose().to_vec();
+    assert!(keys(&one).len() >= 32);
+    assert_ne!(keys(&one), keys(&two), "nobody can know what stands for a secret");
+    assert_eq!(one.integrations[0].secrets[0].source(), "environment UNSET");
+
+    let literal = text.replace("{ env = \"UNSET\" }", "\"in the clear\"");
+    assert!(gatepost_config::parse(&literal, Path::new("gatepost.toml"), &env, options).is_err());
+}
+
+#[test]
+fn what_is_weak_but_usable_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "15 bytes of it.\n").expect("writable");
+    let text = "[[integration]]\nid = \"gh\"\nprovider = \"github\"\nsecrets = [{ file = \"secret\" }]\n\n\
+                [[integration]]\nid = \"std\"\nprovider = \"standard-webhooks\"\n";
+    let warnings = |mode| {
+        std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(mode)).expect("own file");
+        let path = folder.path().join("gatepost.toml");
+        let loaded = gatepost_config::parse(text, &path, &env, Options::default()).expect("it loads");
+        loaded.warnings.to_string().replace(&format!("{}/", folder.path().display()), "")
+    };
+    insta::assert_snapshot!(warnings(0o644), @r#"
+    gatepost.toml:4:12: warning: integration[0].secrets[0] comes from file secret, which everybody can read; chmod 600 secret
+    gatepost.toml:4:12: warning: integration[0].secrets[0] has only 15 bytes in file secret; 16 or more are hard to guess; take a longer one if the provider lets you
+    gatepost.toml:6:1: warning: integration[1].secrets is missing or empty, so every request is refused until a connection has secrets of its own; add for example secrets = [{ env = "WEBHOOK_SECRET" }]
+    "#);
+    assert_eq!(warnings(0o640).lines().count(), 2, "a file for a group is the operator's choice");
+}
+
+#[test]
+fn a_secret_of_a_file_loses_one_line_end_and_nothing_else() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = "[[integration]]\nid = \"gh\"\nprovider = \"github\"\nsecrets = [{ file = \"secret\" }]\n";
+    for (content, secret) in [
+        ("  a secret of bytes \n", "  a secret of bytes "),
+        ("a secret of bytes\r\n", "a secret of bytes"),
+        ("a secret of bytes\n\n", "a secret of bytes\n"),
+        ("a secret of bytes", "a secret of bytes"),
+    ] {
+        std::fs::write(folder.path().join("secret"), content).expect("writable");
+        let path = folder.path().join("gatepost.toml");
+        let loaded = gatepost_config::parse(text, &path, &env, Options::default()).expect("it loads");
+        assert_eq!(loaded.config.integrations[0].secrets[0].expose(), secret.as_bytes());
+    }
+}
+
+#[test]
+fn a_key_is_named_by_an_id_that_does_not_tell_it() {
+    let config = parse(GOOD).expect("it loads").config;
+    // The first four bytes of the SHA-256 of what the secret decodes to.
+    assert_eq!(config.destinations[0].secrets[0].key_id(), "a60ddc50");
+    assert_ne!(config.integrations[0].secrets[0].key_id(), config.integrations[0].secrets[1].key_id());
+}

@@ -6,7 +6,7 @@ use super::check;
 use crate::{
     Admin, Catalogue, Config, Connection, Destination, Gateway, Integration, Ops, Provider, Retention, Route, Router,
     Secrets, Store,
-    read::{Node, Read, Sheet, Table, all},
+    read::{Node, Sheet, Table, all},
 };
 
 /// A table of the file with what was read from it, `None` when something in it is wrong.
@@ -45,7 +45,7 @@ fn read_document<'a>(sheet: &'a Sheet<'a>, document: &'a DeTable<'a>) -> Option<
     let secrets = section(&root, "secrets", Secrets::read);
     let admin = section(&root, "admin", Admin::read);
     let ops = section(&root, "ops", Ops::read);
-    let nango_environments = root.optional("nango_environments", Vec::<String>::read);
+    let nango_environments = root.optional("nango_environments", environments);
     let entries = Entries {
         integrations: entries(&root, "integration", Integration::read),
         connections: entries(&root, "connection", Connection::read),
@@ -92,9 +92,25 @@ fn section<'a, T>(root: &Table<'a>, name: &'static str, read: impl Fn(&Table<'_>
     }
 }
 
+/// Names that are one segment of a path.
+fn environments(node: &Node<'_>) -> Option<Vec<String>> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '~' | '-');
+    all(node.items()?.iter().map(|node| {
+        node.parsed("one segment of a path, such as \"prod\"", |text| match text {
+            _ if !text.is_empty() && text.chars().all(allowed) => Ok(text.to_owned()),
+            _ => Err(format!("is {text:?}, which is no segment of a path; use A-Z a-z 0-9 . _ ~ -")),
+        })
+    }))
+}
+
 /// The tables of a `[[name]]`.
 fn entries<'a, T>(root: &Table<'a>, name: &'static str, read: impl Fn(&Table<'a>) -> Option<T>) -> Vec<Entry<'a, T>> {
-    let nodes = root.get(name).and_then(|node| node.items()).unwrap_or_default();
+    let Some(list) = root.get(name) else { return Vec::new() };
+    if list.is_table() {
+        list.error("is one table but should be a list of them", format!("write [[{name}]] instead of [{name}]"));
+        return Vec::new();
+    }
+    let nodes = list.items().unwrap_or_default();
     let entry = |node: &Node<'a>| {
         let table = node.table()?;
         let value = read(&table);
@@ -108,10 +124,14 @@ fn entries<'a, T>(root: &Table<'a>, name: &'static str, read: impl Fn(&Table<'a>
 fn catalogue(root: &Table<'_>) -> Catalogue {
     let mut catalogue = Catalogue::builtin();
     for entry in entries(root, "provider", |table| Provider::read(table, None)) {
-        let Some(provider) = entry.value else { continue };
+        let Some(provider) = entry.value else {
+            root.spot.sheet.catalogue_is_complete.set(false);
+            continue;
+        };
         if catalogue.0.contains_key(&provider.name) {
             let name = entry.table.at("name");
             name.error(format!("is {:?}, which the catalogue already has", provider.name), "choose another name");
+            root.spot.sheet.catalogue_is_complete.set(false);
             continue;
         }
         catalogue.0.insert(provider.name.clone(), provider.into());

@@ -2,12 +2,13 @@
 
 /// Says which of some words may have been meant, as a remedy: the nearest one, or all of them.
 pub(crate) fn near(written: &str, words: &[&str]) -> String {
-    let allowed = 1 + written.chars().count() / 3;
-    let nearest = words.iter().map(|word| (distance(written, word), word)).min();
-    match nearest {
-        Some((steps, word)) if steps <= allowed => format!("did you mean {word:?}?"),
-        Some(_) => format!("use one of {}", words.join(", ")),
-        None => "remove it".to_owned(),
+    let allowed = |word: &str| 1 + written.chars().count().min(word.chars().count()) / 3;
+    let nearest = words.iter().map(|word| (distance(written, word), *word)).min();
+    match (nearest, words) {
+        (Some((steps, word)), _) if steps <= allowed(word) => format!("did you mean {word:?}?"),
+        (_, []) => "remove it".to_owned(),
+        (_, [only]) => format!("use {only}"),
+        (_, words) => format!("use one of {}", words.join(", ")),
     }
 }
 

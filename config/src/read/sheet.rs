@@ -1,7 +1,7 @@
 //! A file being read, and what its references resolve against.
 
 use std::{
-    cell::{OnceCell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::BTreeMap,
     ops::Range,
     path::{Path, PathBuf},
@@ -32,6 +32,8 @@ pub(crate) struct Sheet<'a> {
     pub(super) around: Surroundings<'a>,
     /// What an integration may name; set once the file's own providers are read.
     pub(crate) catalogue: OnceCell<Catalogue>,
+    /// Whether every provider of the file could be read. If not, an unknown one may still be right.
+    pub(crate) catalogue_is_complete: Cell<bool>,
     problems: RefCell<Vec<Problem>>,
     files: RefCell<BTreeMap<PathBuf, Option<[u8; 32]>>>,
 }
@@ -43,6 +45,7 @@ impl<'a> Sheet<'a> {
             text,
             around,
             catalogue: OnceCell::new(),
+            catalogue_is_complete: Cell::new(true),
             problems: RefCell::default(),
             files: RefCell::default(),
         }
@@ -56,7 +59,10 @@ impl<'a> Sheet<'a> {
 
     /// Notes what keeps the text from being TOML.
     pub(crate) fn note_syntax(&self, errors: Vec<toml::de::Error>) {
-        for error in errors {
+        let is_repeat = |error: &toml::de::Error| error.message() == "duplicate key";
+        // What the parser makes of a broken line often repeats a key that the file has once.
+        let only_repeats = errors.iter().all(is_repeat);
+        for error in errors.into_iter().filter(|error| only_repeats || !is_repeat(error)) {
             let span = error.span().unwrap_or(0..0);
             let message = format!("is no TOML here ({})", error.message());
             self.note(Severity::Error, &span, "", message, "see https://toml.io for how it is written".to_owned());

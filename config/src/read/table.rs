@@ -32,6 +32,11 @@ impl<'a> Table<'a> {
         Some(Node::new(self.spot.sheet, self.path(name), value.span(), value.get_ref()))
     }
 
+    /// Makes keys known that nobody asks for.
+    pub(crate) fn know(&self, names: &[&'static str]) {
+        self.asked.borrow_mut().extend(names);
+    }
+
     /// Every entry, whatever its key: the key with its place, and the value.
     pub(crate) fn entries(&self) -> Vec<(String, Node<'a>)> {
         let entry = |(key, value): (&'a toml::Spanned<_>, &'a toml::Spanned<DeValue<'a>>)| {

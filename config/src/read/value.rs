@@ -21,6 +21,9 @@ impl Node<'_> {
     /// Reads a text by a parser. An error of the form `what; remedy` brings its own remedy; when the text came from the
     /// environment or a file, no part of it is shown.
     pub(crate) fn parsed<T, E: Display>(&self, form: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<T> {
+        if !matches!(self.value, DeValue::String(_) | DeValue::Table(_)) {
+            return self.wrong_type("a text", &format!("write {form}"));
+        }
         let text = self.text()?;
         let error = match parse(&text.value) {
             Ok(value) => return Some(value),

@@ -47,7 +47,12 @@ impl Read for Unmatched {
 }
 
 fn provider(node: &Node<'_>) -> Option<Arc<Provider>> {
-    let catalogue = node.spot.sheet.catalogue.get()?;
+    let sheet = node.spot.sheet;
+    let catalogue = sheet.catalogue.get()?;
+    if !sheet.catalogue_is_complete.get() {
+        // What is wrong with the file's own providers is noted already.
+        return catalogue.0.get(String::read(node)?.as_str()).map(Arc::clone);
+    }
     let known: Vec<&str> = catalogue.0.keys().map(crate::ProviderName::as_str).collect();
     node.parsed("the name of a provider of the catalogue", |text| {
         let found = catalogue.0.get(text).map(Arc::clone);

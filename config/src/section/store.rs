@@ -45,8 +45,13 @@ pub(crate) const EMBEDDED_FIELDS: &[Field] = &[Field {
 
 fn engine(table: &Table<'_>) -> Option<Engine> {
     let nats = match table.get("engine") {
-        Some(node) => node.one_of(&[("embedded", false), ("nats", true)])?,
-        None => false,
+        Some(node) => node.one_of(&[("embedded", false), ("nats", true)]),
+        None => Some(false),
+    };
+    let Some(nats) = nats else {
+        // Which settings belong here depends on the engine.
+        EMBEDDED_FIELDS.iter().chain(NatsStore::FIELDS).for_each(|field| table.know(&[field.name]));
+        return None;
     };
     let (foreign, other) = if nats { (EMBEDDED_FIELDS, "embedded") } else { (NatsStore::FIELDS, "nats") };
     for field in foreign {

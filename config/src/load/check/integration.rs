@@ -60,17 +60,26 @@ fn secrets(table: &Table<'_>, integration: &Integration, connections: &[Entry<'_
     let spot = table.at("secrets");
     let remedy = "add for example secrets = [{ env = \"WEBHOOK_SECRET\" }]";
     if provider.secret_scope == SecretScope::App {
-        spot.error(format!("is missing, and {} signs with one secret for every account", provider.title), remedy);
+        spot.error(
+            format!("is missing or empty, and {} signs with one secret for every account", provider.title),
+            remedy,
+        );
         return;
     }
     let values = connections.iter().filter_map(|entry| entry.value.as_ref());
     let own: Vec<&Connection> = values.filter(|connection| connection.integration == integration.id).collect();
     match own.iter().find(|connection| connection.secrets.is_empty()) {
         Some(without) => {
-            spot.error(format!("is missing, and the connection {:?} has no secrets of its own", without.id), remedy);
+            spot.error(
+                format!("is missing or empty, and the connection {:?} has no secrets of its own", without.id),
+                remedy,
+            );
         }
         None if own.is_empty() => {
-            spot.warning("is missing, so every request is refused until a connection has secrets of its own", remedy);
+            spot.warning(
+                "is missing or empty, so every request is refused until a connection has secrets of its own",
+                remedy,
+            );
         }
         None => {}
     }

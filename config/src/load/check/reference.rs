@@ -8,8 +8,12 @@ use crate::{
     read::{Read, Spot, near},
 };
 
-/// The settings that named something first, by its name.
-type Taken<K> = BTreeMap<K, String>;
+/// What is named, each with the setting that named it first.
+struct Taken<K> {
+    first: BTreeMap<K, String>,
+    /// Whether every name could be read. If not, a reference to what is not here may still be right.
+    complete: bool,
+}
 
 /// Notes duplicate ids and claims, references to nothing, and routes that would cross tenants.
 pub(super) fn check(entries: &Entries<'_>) {
@@ -20,20 +24,21 @@ pub(super) fn check(entries: &Entries<'_>) {
     for entry in &entries.integrations {
         let Some(integration) = &entry.value else { continue };
         let Some(id) = &integration.default_connection else { continue };
-        if !connections.contains_key(&(integration.id.clone(), id.clone())) {
-            let known = connections.keys().filter(|(under, _)| *under == integration.id).map(|(_, id)| id.as_str());
+        if connections.lacks(&(integration.id.clone(), id.clone())) {
+            let known =
+                connections.first.keys().filter(|(under, _)| *under == integration.id).map(|(_, id)| id.as_str());
             dangling(&entry.table.at("default_connection"), "connection of this integration", id, known);
         }
     }
     for entry in &entries.routes {
         if let Some(id) = read::<IntegrationId, _>(entry, "integration")
-            && !integrations.contains_key(&id)
+            && integrations.lacks(&id)
         {
             dangling(
                 &entry.table.at("integration"),
                 "integration",
                 &id,
-                integrations.keys().map(IntegrationId::as_str),
+                integrations.first.keys().map(IntegrationId::as_str),
             );
         }
         route(entry, entries, &destinations);
@@ -49,19 +54,31 @@ fn read<K: Read, T>(entry: &Entry<'_, T>, name: &'static str) -> Option<K> {
 fn unique<K: Read + Ord + Display, T>(entries: &[Entry<'_, T>], name: &'static str) -> Taken<K> {
     let mut taken = Taken::new();
     for entry in entries {
-        if let Some(id) = read::<K, T>(entry, name) {
-            claim(&mut taken, id, &entry.table.at(name), |id| id.to_string());
+        match read::<K, T>(entry, name) {
+            Some(id) => taken.claim(id, &entry.table.at(name), |id| id.to_string()),
+            None => taken.complete = false,
         }
     }
     taken
 }
 
-fn claim<K: Ord>(taken: &mut Taken<K>, key: K, spot: &Spot<'_>, shown: impl Fn(&K) -> String) {
-    match taken.get(&key) {
-        Some(first) => spot.error(format!("is {:?}, which {first} has already", shown(&key)), "choose another"),
-        None => {
-            taken.insert(key, spot.key.clone());
+impl<K: Ord> Taken<K> {
+    fn new() -> Self {
+        Self { first: BTreeMap::new(), complete: true }
+    }
+
+    fn claim(&mut self, key: K, spot: &Spot<'_>, shown: impl Fn(&K) -> String) {
+        match self.first.get(&key) {
+            Some(first) => spot.error(format!("is {:?}, which {first} has already", shown(&key)), "choose another"),
+            None => {
+                self.first.insert(key, spot.key.clone());
+            }
         }
+    }
+
+    /// Whether a reference to this leads nowhere.
+    fn lacks(&self, key: &K) -> bool {
+        self.complete && !self.first.contains_key(key)
     }
 }
 
@@ -69,16 +86,20 @@ fn connections(entries: &Entries<'_>, integrations: &Taken<IntegrationId>) -> Ta
     let mut ids = Taken::new();
     let mut accounts = Taken::new();
     for entry in &entries.connections {
-        let Some(under) = read::<IntegrationId, _>(entry, "integration") else { continue };
-        if !integrations.contains_key(&under) {
-            let known = integrations.keys().map(IntegrationId::as_str);
+        let Some(under) = read::<IntegrationId, _>(entry, "integration") else {
+            ids.complete = false;
+            continue;
+        };
+        if integrations.lacks(&under) {
+            let known = integrations.first.keys().map(IntegrationId::as_str);
             dangling(&entry.table.at("integration"), "integration", &under, known);
         }
-        if let Some(id) = read::<ConnectionId, _>(entry, "id") {
-            claim(&mut ids, (under.clone(), id), &entry.table.at("id"), |(_, id)| id.to_string());
+        match read::<ConnectionId, _>(entry, "id") {
+            Some(id) => ids.claim((under.clone(), id), &entry.table.at("id"), |(_, id)| id.to_string()),
+            None => ids.complete = false,
         }
         if let Some(account) = read::<String, _>(entry, "account") {
-            claim(&mut accounts, (under, account), &entry.table.at("account"), |(_, account)| account.clone());
+            accounts.claim((under, account), &entry.table.at("account"), |(_, account)| account.clone());
         }
     }
     ids
@@ -91,8 +112,8 @@ fn route(entry: &Entry<'_, crate::Route>, entries: &Entries<'_>, destinations: &
         if to.iter().take(n).any(|earlier| earlier == id) {
             spot.error(format!("is {id:?} again"), "name each destination once");
         }
-        if !destinations.contains_key(id) {
-            dangling(&spot, "destination", id, destinations.keys().map(DestinationId::as_str));
+        if destinations.lacks(id) {
+            dangling(&spot, "destination", id, destinations.first.keys().map(DestinationId::as_str));
         }
         let named = entries.destinations.iter().filter_map(|entry| entry.value.as_ref()).find(|d| d.id == *id);
         if let Some(tenant) = named.and_then(|destination| destination.tenant.as_ref()) {

@@ -23,6 +23,10 @@ pub(super) fn read(table: &Table<'_>) -> Option<Scheme> {
     let when = table.optional("when", Option::<Location>::read);
     let words = [("hmac", Kind::Hmac), ("token", Kind::Token), ("none", Kind::None)];
     let kind = table.required_like("kind", "\"hmac\"", |node| node.one_of(&words));
+    if kind.is_none() {
+        // Which settings belong here depends on the kind.
+        table.know(&["hash", "key", "signature", "signed", "timestamp"]);
+    }
     let kind = match kind? {
         Kind::Hmac => hmac(table),
         Kind::Token => table.required_like("signature", TOKEN_EXAMPLE, |node| in_table(node, token)),
@@ -60,10 +64,13 @@ fn signature(table: &Table<'_>, usual: Option<Encoding>) -> Option<Signature> {
 /// How candidates stand in a signature: `parse` says, and each form has settings of its own.
 fn parse(table: &Table<'_>) -> Option<Parse> {
     let form = match table.get("parse") {
-        Some(node) => node.one_of(&[("plain", 0), ("pairs", 1), ("versioned", 2)])?,
-        None => 0,
+        Some(node) => node.one_of(&[("plain", 0), ("pairs", 1), ("versioned", 2)]),
+        None => Some(0),
     };
-    match form {
+    if form.is_none() {
+        table.know(&["prefix", "separator", "key", "version"]);
+    }
+    match form? {
         0 => table.or("prefix", String::new()).map(|prefix| Parse::Plain { prefix }),
         1 => {
             let separator = table.or("separator", Separator(','));
