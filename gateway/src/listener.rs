@@ -32,7 +32,9 @@ pub(crate) struct Limits {
 }
 
 /// Most bytes of a request's head.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
+const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// Bytes that a connection reads ahead, about: not a limit of the head, which may grow past it in one read.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// Most headers of a request.
 const HEADERS_MAX: usize = 64;
 /// A connection on which nothing began or ended for so long is cut, whatever it waits for.
@@ -115,7 +117,8 @@ async fn serve(stream: TcpStream, router: Router, limits: Limits, shutdown: Canc
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
-        .max_buf_size(HEAD_BYTES_MAX)
+        .max_buf_size(BUFFER_BYTES_MAX)
+        .max_header_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service);

@@ -33,7 +33,7 @@ pub(crate) fn parse<'a>(signature: &Signature, text: &'a [u8]) -> Result<Parsed<
     match &signature.parse {
         Parse::Plain { .. } => Err(Reason::SignatureMalformed),
         Parse::Pairs { separator, key } => {
-            let pairs = text.split(*separator).map(|pair| pair.trim_matches(' ').split_once('='));
+            let pairs = text.split(*separator).map(|pair| pair.trim_start_matches(' ').split_once('='));
             let fields: Vec<_> = pairs.collect::<Option<_>>().ok_or(Reason::SignatureMalformed)?;
             let candidates: Vec<_> =
                 fields.iter().filter(|(k, _)| k == key).map(|(_, value)| value.as_bytes()).collect();

@@ -1,0 +1,13 @@
+//! The gateway over real TCP on the real embedded store. Every check of an answer is a check of the store too.
+#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test that can't go on fails")]
+
+mod answers;
+mod attribution;
+mod batches;
+mod client;
+mod edge;
+mod handshakes;
+mod reading;
+mod rig;
+mod signatures;
+mod storing;
