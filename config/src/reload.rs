@@ -109,7 +109,7 @@ impl Reloader {
 
     fn read(&self, seen: &mut Fingerprint) -> Result<Reload, Problems> {
         let text = std::fs::read_to_string(&self.path).map_err(|error| {
-            *seen = Fingerprint::unreadable();
+            *seen = Fingerprint::unreadable(&self.path);
             unreadable(&self.path, &error)
         })?;
         let (loaded, fingerprint) = parse_noting_files(&text, &self.path, &*self.env, self.options);

@@ -87,6 +87,9 @@ fn a_bad_file_is_told_once_and_the_last_good_one_stays_in_use() {
     std::fs::remove_file(folder.path().join("gatepost.toml")).expect("there");
     assert!(reloader.poll().is_err());
     assert!(matches!(reloader.poll(), Ok(Reload::Unchanged)));
+    std::fs::write(folder.path().join("gatepost.toml"), b"# \xff\n").expect("writable");
+    assert!(reloader.poll().is_err(), "not UTF-8");
+    assert!(matches!(reloader.poll(), Ok(Reload::Unchanged)));
 
     write(&folder, "gatepost.toml", GOOD);
     write(&folder, "secret", "short");

@@ -68,7 +68,9 @@ mod tests {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("providers");
         let mut present: Vec<String> = std::fs::read_dir(folder)
             .expect("the folder")
-            .filter_map(|entry| entry.expect("an entry").path().file_stem().map(|stem| stem.to_string_lossy().into()))
+            .map(|entry| entry.expect("an entry").path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+            .filter_map(|path| path.file_stem().map(|stem| stem.to_string_lossy().into()))
             .collect();
         present.sort();
         let listed: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();

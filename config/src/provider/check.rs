@@ -68,23 +68,29 @@ fn places(spot: &Spot<'_>, provider: &Provider, scheme: &Scheme) {
         }
     }
     if let (Some(rule), true) = (timestamp, provider.trust == Trust::Verified)
-        && !signed.places().contains(&&rule.from)
+        && !is_signed(provider, signed, &rule.from)
     {
         let message = format!("checks a timestamp at {} that is not part of `signed`", rule.from);
         spot.error(message, "sign it, or leave out the timestamp: anybody could write a fresh one");
     }
 }
 
-fn covers_body(spot: &Spot<'_>, provider: &Provider, signed: &Template) {
-    if provider.trust != Trust::Verified || signed.always_covers(&Source::Body) {
-        return;
-    }
+/// Whether a place is part of what is signed, by itself or as a part of the body.
+fn is_signed(provider: &Provider, signed: &Template, place: &Location) -> bool {
+    let in_body = matches!(place.source, Source::Json(_) | Source::Item(_) | Source::Form(_) | Source::Body);
+    signed.places().contains(&place) || in_body && signs_body(provider, signed)
+}
+
+fn signs_body(provider: &Provider, signed: &Template) -> bool {
     let payload = provider.form_payload.clone().map(Source::Form);
-    if payload.is_some_and(|payload| signed.always_covers(&payload)) {
-        return;
+    signed.always_covers(&Source::Body) || payload.is_some_and(|payload| signed.always_covers(&payload))
+}
+
+fn covers_body(spot: &Spot<'_>, provider: &Provider, signed: &Template) {
+    if provider.trust == Trust::Verified && !signs_body(provider, signed) {
+        let remedy = "put {body} in it, or set trust = \"authenticated\"";
+        spot.error("signs a text without the body, while trust is \"verified\"", remedy);
     }
-    let remedy = "put {body} in it, or set trust = \"authenticated\"";
-    spot.error("signs a text without the body, while trust is \"verified\"", remedy);
 }
 
 fn trust(table: &Table<'_>, provider: &Provider) {

@@ -25,16 +25,19 @@ impl Fingerprint {
         Self { text: Some(hash(text.as_bytes())), files }
     }
 
-    /// Of a file that couldn't be read.
-    pub(super) fn unreadable() -> Self {
-        Self { text: None, files: BTreeMap::new() }
+    /// Of a file that couldn't be read, or is no text.
+    pub(super) fn unreadable(path: &Path) -> Self {
+        Self { text: hash_of_file(path), files: BTreeMap::new() }
     }
 
     /// Whether every file still has the content it had.
     pub(super) fn is_current(&self, path: &Path) -> bool {
-        let text = std::fs::read(path).ok().map(|bytes| hash(&bytes));
-        text == self.text && self.files.iter().all(|(path, before)| hash_of_referred(path) == *before)
+        hash_of_file(path) == self.text && self.files.iter().all(|(path, before)| hash_of_referred(path) == *before)
     }
+}
+
+fn hash_of_file(path: &Path) -> Option<Hash> {
+    std::fs::read(path).ok().map(|bytes| hash(&bytes))
 }
 
 fn hash_of_referred(path: &Path) -> Option<Hash> {
