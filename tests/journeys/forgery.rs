@@ -47,7 +47,7 @@ async fn no_forged_request_is_stored(engine: Engine) {
     assert_eq!(census.waiting() + census.ended.values().sum::<u64>(), 0, "and nothing else: {census:?}");
     assert!(journey.backend.got().is_empty(), "and nothing is delivered");
     println!("SIG: {tried} bad tried, 0 accepted; {controls} good tried, {controls} accepted");
-    assert!(tried > 100 * controls, "{tried}");
+    assert!(tried > 90 * controls, "{tried}");
 }
 
 /// Every way this journey knows to get a GitHub request wrong.

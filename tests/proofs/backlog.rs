@@ -62,6 +62,7 @@ async fn fill(store: &Store) {
             owned = Some(own(store).await);
         }
         let (lease, partition, log) = owned.as_mut().expect("found");
+        assert!(store.renew(lease).await.expect("asked"), "still the owner");
         let mut left = CHUNK;
         while left > 0 {
             let events = log.next(CHUNK).await.expect("readable");

@@ -102,11 +102,6 @@ impl Site {
         self.running.remove(name).expect("running").stop().await
     }
 
-    /// A running process.
-    pub(crate) fn process(&self, name: &str) -> &Gatepost {
-        &self.running[name]
-    }
-
     /// Stops every process.
     pub(crate) async fn stop_all(&mut self) {
         for (_, gatepost) in std::mem::take(&mut self.running) {

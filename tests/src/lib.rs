@@ -1,15 +1,6 @@
 //! What the journeys, the contract suite and the proofs share: the true binary, recording backends, real servers and
 //! third-party judges. Nothing here stands in for a part of Gatepost.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stderr,
-    reason = "a harness fails by panicking, which is how a test reports"
-)]
-
 pub mod backend;
 pub mod corpus;
 pub mod gatepost;

@@ -44,7 +44,11 @@ impl Home {
     /// # Errors
     /// When the folder can't be written.
     pub(crate) fn write(&self, backend: &Url) -> Result<(), Exit> {
-        let text = TEMPLATE.replace("@listen@", &self.address).replace("@backend@", backend.as_str());
+        let data = self.folder.path().join("data").display().to_string();
+        let text = TEMPLATE
+            .replace("@listen@", &self.address)
+            .replace("@backend@", backend.as_str())
+            .replace("@data@", &data);
         private(&self.config(), &text)
     }
 
