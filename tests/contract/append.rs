@@ -93,6 +93,10 @@ async fn after_the_dedupe_window_a_repeat_is_stored_under_the_same_id(fixture: &
     let setup = Setup { dedupe_window: Some(window), ..Setup::default() };
     let store = fixture.open_as(&setup).await;
     assert_eq!(store.promises().dedupe_window, window);
+    // However an engine divides its time, the window counts from the event: not from what was stored before it.
+    let before = std::time::Instant::now();
+    append(&store, make::event("acme", "earlier")).await;
+    wait::eventually("a part of a window", async || (before.elapsed() > window * 6 / 10).then_some(())).await;
     let event = make::event("acme", "1");
     let first = std::time::Instant::now();
     assert_eq!(append(&store, event.clone()).await, Appended::Stored);
@@ -105,8 +109,9 @@ async fn after_the_dedupe_window_a_repeat_is_stored_under_the_same_id(fixture: &
     })
     .await;
     assert!(first.elapsed() >= window - Duration::from_millis(50), "stored again after {:?}", first.elapsed());
-    let stored = Logs::open(&store).await.take(2).await;
-    assert!(stored.iter().all(|stored| stored.at.id == event.meta.id));
+    let mut stored = Logs::open(&store).await.take(3).await;
+    stored.retain(|stored| stored.at.id == event.meta.id);
+    assert_eq!(stored.len(), 2);
     assert_ne!(stored[0].at.sequence, stored[1].at.sequence);
     store.close().await;
 }

@@ -21,5 +21,6 @@ mod leases;
 mod make;
 mod park;
 mod quarantine;
+mod rate;
 mod retention;
 mod wait;
