@@ -4,7 +4,7 @@
 //! [`Fixture`], a line in each `match` below, and a line at the end of the `contract!` macro.
 
 pub(crate) mod embedded;
-mod nats;
+pub(crate) mod nats;
 
 use std::time::Duration;
 

@@ -39,6 +39,12 @@ impl Logs {
         taken
     }
 
+    /// As [`Self::take`], but `None` when a log can't be read now.
+    pub(crate) async fn try_take(&mut self, count: usize) -> Option<Vec<StoredEvent>> {
+        let nexts = self.held.iter_mut().map(|(_, log)| Box::pin(log.next(count)));
+        select_all(nexts).await.0.ok()
+    }
+
     /// Whether no event comes within a moment.
     pub(crate) async fn is_quiet(&mut self) -> bool {
         let nexts = self.held.iter_mut().map(|(_, log)| Box::pin(log.next(1)));

@@ -19,6 +19,7 @@ mod journey;
 mod lanes;
 mod leases;
 mod make;
+mod nats_only;
 mod park;
 mod quarantine;
 mod rate;

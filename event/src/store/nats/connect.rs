@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use async_nats::{Client, ConnectOptions, Event, ServerAddr};
+use async_nats::{Client, ClientError, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 use gatepost_config::NatsStore;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 use super::super::OpenError;
 
@@ -16,35 +15,31 @@ const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// The longest wait between two tries to connect.
 const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(4);
 
-/// A client, and what it tells of itself.
-pub(super) struct Connection {
-    /// The client.
-    pub(super) client: Client,
-    /// Cancelled when the client has given up for good: it does so when a server refuses its credentials.
-    pub(super) ended: CancellationToken,
+/// What the client told of its connection.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Heard {
+    /// How much it told.
+    count: u64,
+    /// A server refused the credentials since the last connection. The client goes on trying all the same.
+    pub(super) refused: bool,
 }
 
-/// Starts to connect; goes on trying in the background until a server answers.
-pub(super) async fn connect(settings: &NatsStore, changes: watch::Sender<u64>) -> Result<Connection, OpenError> {
+/// Starts to connect; goes on trying in the background, for ever, until a server answers.
+pub(super) async fn connect(settings: &NatsStore) -> Result<(Client, watch::Receiver<Heard>), OpenError> {
     let servers = servers(settings)?;
-    let options = options(settings, &servers)?;
-    let ended = CancellationToken::new();
-    // Dropped with the callback, that is when the client's own tasks end.
-    let guard = ended.clone().drop_guard();
-    let options = options.event_callback(move |event| {
-        let _ = &guard;
-        heard(&event);
-        changes.send_modify(|count| *count = count.wrapping_add(1));
+    let (sender, heard) = watch::channel(Heard::default());
+    let options = options(settings, &servers)?.event_callback(move |event| {
+        sender.send_modify(|heard| hear(heard, &event));
         async {}
     });
     let client = options
         .connect(servers)
         .await
         .map_err(|error| OpenError(format!("store.url: can't start the NATS client: {error}")))?;
-    Ok(Connection { client, ended })
+    Ok((client, heard))
 }
 
-/// What to say when [`Connection::ended`] comes unasked.
+/// What to say of [`Heard::refused`].
 pub(super) fn refused_credentials() -> OpenError {
     OpenError(
         "the NATS server refused the credentials: see store.credentials, or the user and password in store.url".into(),
@@ -123,15 +118,32 @@ fn reconnect_delay(attempts: usize) -> Duration {
     whole.div_f64(2.0) + whole.mul_f64(rand::random_range(0.0..0.5))
 }
 
-fn heard(event: &Event) {
+fn hear(heard: &mut Heard, event: &Event) {
+    heard.count = heard.count.wrapping_add(1);
     match event {
-        Event::Connected => tracing::info!("connected to NATS"),
+        Event::Connected => {
+            heard.refused = false;
+            tracing::info!("connected to NATS");
+        }
         Event::Disconnected => tracing::warn!("lost the connection to NATS; trying to reconnect"),
         Event::LameDuckMode => tracing::warn!("the NATS server is about to stop; the client moves to another"),
         Event::Draining | Event::Closed => tracing::debug!("NATS client: {event}"),
         Event::SlowConsumer(_) => tracing::warn!("a NATS subscription was too slow: messages were dropped"),
         // The only sign of a publish that the permissions deny: the publisher itself sees a timeout.
         Event::ServerError(error) => tracing::error!("the NATS server refused something: {error}"),
-        Event::ClientError(error) => tracing::error!("NATS client: {error}"),
+        Event::ClientError(error) if is_refusal(error) => {
+            if !heard.refused {
+                tracing::error!("{}", refused_credentials());
+            }
+            heard.refused = true;
+        }
+        // One for every try to connect.
+        Event::ClientError(error) => tracing::debug!("NATS client: {error}"),
     }
+}
+
+/// The client passes this on as text only.
+fn is_refusal(error: &ClientError) -> bool {
+    let kinds = [ConnectErrorKind::AuthorizationViolation, ConnectErrorKind::Authentication];
+    matches!(error, ClientError::Other(text) if kinds.iter().any(|kind| kind.to_string() == *text))
 }

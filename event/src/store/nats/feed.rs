@@ -125,7 +125,7 @@ impl Feed {
         self.link.ready()?;
         let unavailable = |what: String| StoreError::Unavailable(format!("stream {}: {what}", self.source.stream));
         let late = |_| unavailable("no consumer could be made in time".into());
-        let context = jetstream::new(self.link.client());
+        let context = jetstream::new(self.link.client().clone());
         let made = context.create_consumer_on_stream(self.config(), &self.source.stream);
         let consumer = timeout(OPERATION_TIMEOUT, made).await.map_err(late)?.map_err(|e| unavailable(e.to_string()))?;
         let messages = consumer

@@ -1,20 +1,20 @@
 //! Requests to JetStream: gated by the connection's state, bounded in number, each with a deadline.
 
-use std::{
-    sync::{PoisonError, RwLock},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use async_nats::{Client, HeaderMap, Message, Request, client::RequestErrorKind, connection::State};
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
     sync::{Semaphore, SemaphorePermit, watch},
-    time::timeout_at,
+    time::{timeout, timeout_at},
 };
 
-use super::reply::{self, Failed, PubAck};
-use crate::StoreError;
+use super::{
+    connect::{self, Heard},
+    reply::{self, Failed, PubAck},
+};
+use crate::{StoreError, store::OpenError};
 
 /// How long an operation may take whose caller gave no deadline.
 pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
@@ -22,6 +22,8 @@ pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
 const INFLIGHT_MAX: u32 = 4096;
 /// How long one try may wait for its answer; message ids make another one harmless.
 const TRY_TIMEOUT: Duration = Duration::from_millis(1200);
+/// How often a connection is looked for besides its events.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// The waits between tries: the first, and the longest.
 const RETRY_DELAYS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
 
@@ -40,10 +42,9 @@ pub(super) enum Verdict {
 
 /// The way to JetStream.
 pub(super) struct Link {
-    client: RwLock<Client>,
+    client: Client,
     verdict: watch::Sender<Verdict>,
-    /// Counts what the client told of its connection.
-    changes: watch::Receiver<u64>,
+    heard: watch::Receiver<Heard>,
     slots: Semaphore,
 }
 
@@ -81,18 +82,13 @@ impl Post {
 }
 
 impl Link {
-    pub(super) fn new(client: Client, changes: watch::Receiver<u64>) -> Self {
+    pub(super) fn new(client: Client, heard: watch::Receiver<Heard>) -> Self {
         let verdict = watch::Sender::new(Verdict::Pending);
-        Self { client: RwLock::new(client), verdict, changes, slots: Semaphore::new(INFLIGHT_MAX as usize) }
+        Self { client, verdict, heard, slots: Semaphore::new(INFLIGHT_MAX as usize) }
     }
 
-    pub(super) fn client(&self) -> Client {
-        self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Puts a new client in the place of one that gave up.
-    pub(super) fn replace(&self, client: Client) {
-        *self.client.write().unwrap_or_else(PoisonError::into_inner) = client;
+    pub(super) const fn client(&self) -> &Client {
+        &self.client
     }
 
     pub(super) fn decide(&self, verdict: Verdict) {
@@ -106,7 +102,7 @@ impl Link {
     }
 
     pub(super) fn is_connected(&self) -> bool {
-        self.client.read().unwrap_or_else(PoisonError::into_inner).connection_state() == State::Connected
+        self.client.connection_state() == State::Connected
     }
 
     pub(super) fn is_checked(&self) -> bool {
@@ -115,10 +111,24 @@ impl Link {
 
     /// Waits until a server is connected.
     pub(super) async fn connected(&self) {
-        let mut changes = self.changes.clone();
+        let mut heard = self.heard.clone();
         while !self.is_connected() {
             // An event may have been lost, so the wait has an end of its own.
-            let _ = tokio::time::timeout(Duration::from_millis(100), changes.changed()).await;
+            let _ = timeout(LOOK_AGAIN, heard.changed()).await;
+        }
+    }
+
+    /// As [`Self::connected`], but an error when a server refuses the credentials.
+    pub(super) async fn welcomed(&self) -> Result<(), OpenError> {
+        let mut heard = self.heard.clone();
+        let refused = async move {
+            if heard.wait_for(|heard| heard.refused).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = self.connected() => Ok(()),
+            () = refused => Err(connect::refused_credentials()),
         }
     }
 
@@ -233,10 +243,9 @@ impl Link {
 
     /// One try. It ends as soon as the connection is lost: a request in flight then has no answer to wait for.
     async fn attempt(&self, subject: &str, request: Request) -> Result<Message, Unanswered> {
-        let client = self.client();
         let unavailable = |why: &str| Unanswered::Fatal(StoreError::Unavailable(why.into()));
         let answer = tokio::select! {
-            answer = client.send_request(subject.to_owned(), request) => answer,
+            answer = self.client.send_request(subject.to_owned(), request) => answer,
             () = self.lost() => return Err(unavailable("the connection to NATS was lost")),
         };
         answer.map_err(|error| match error.kind() {
@@ -249,10 +258,10 @@ impl Link {
     }
 
     async fn lost(&self) {
-        let mut changes = self.changes.clone();
-        changes.mark_unchanged();
+        let mut heard = self.heard.clone();
+        heard.mark_unchanged();
         while self.is_connected() {
-            if changes.changed().await.is_err() {
+            if heard.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
         }

@@ -6,15 +6,11 @@ use std::{
 };
 
 use gatepost_config::{Durability, NatsStore, Retention};
-use tokio::{
-    sync::{mpsc, watch},
-    time::timeout,
-};
+use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Inner, Nats,
-    connect::{self, Connection},
+    Inner, Nats, connect,
     cursor::{Cursors, WRITE_EVERY},
     doubt::Doubts,
     link::{Link, Verdict},
@@ -28,7 +24,7 @@ use crate::store::OpenError;
 
 /// How long opening waits for a server; after that the store is open, but away.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
-/// How long after a failed check, or a client that gave up, the next try is made.
+/// How long after a failed check the next is made.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
 /// What the checks need.
@@ -52,13 +48,12 @@ impl Nats {
             store: store.clone(),
             retention: retention.clone(),
         };
-        let (changed, changes) = watch::channel(0);
-        let connection = connect::connect(settings, changed.clone()).await?;
-        let link = Arc::new(Link::new(connection.client.clone(), changes));
+        let (client, heard) = connect::connect(settings).await?;
+        let link = Arc::new(Link::new(client, heard));
         let (nats, refusals) = assemble(&terms, &link);
-        match timeout(CONNECT_WAIT, connected(&link, &connection)).await {
-            Ok(connected) => {
-                connected?;
+        match timeout(CONNECT_WAIT, link.welcomed()).await {
+            Ok(welcomed) => {
+                welcomed?;
                 match checks(&link, &terms).await {
                     Ok(warnings) => {
                         nats.inner.warn(warnings);
@@ -73,12 +68,6 @@ impl Nats {
         let inner = Arc::downgrade(&nats.inner);
         let stop = nats.inner.stop.clone();
         tokio::spawn(stop.clone().run_until_cancelled_owned(check_later(inner.clone(), link.clone(), terms.clone())));
-        tokio::spawn(stop.clone().run_until_cancelled_owned(reconnect(
-            link.clone(),
-            terms.clone(),
-            connection,
-            changed,
-        )));
         tokio::spawn(stop.run_until_cancelled_owned(flush(inner)));
         tokio::spawn(async move { quarantine::keep(&link, &terms.names, refusals).await });
         Ok(nats)
@@ -101,13 +90,6 @@ fn assemble(terms: &Terms, link: &Arc<Link>) -> (Nats, mpsc::Receiver<crate::sto
         stop: CancellationToken::new(),
     };
     (Nats { inner: Arc::new(inner) }, queue)
-}
-
-async fn connected(link: &Link, connection: &Connection) -> Result<(), OpenError> {
-    tokio::select! {
-        () = link.connected() => Ok(()),
-        () = connection.ended.cancelled() => Err(connect::refused_credentials()),
-    }
 }
 
 /// Everything that an open engine must be; what can't be shown, as warnings.
@@ -148,21 +130,6 @@ async fn check_later(inner: Weak<Inner>, link: Arc<Link>, terms: Terms) {
                 link.decide(Verdict::Refused(why));
                 tokio::time::sleep(TRY_AGAIN).await;
             }
-        }
-    }
-}
-
-/// Makes a new client when one has given up: a server that refuses credentials, perhaps while they are being changed,
-/// ends the client for good.
-async fn reconnect(link: Arc<Link>, terms: Terms, connection: Connection, changed: watch::Sender<u64>) {
-    let mut ended = connection.ended;
-    loop {
-        ended.cancelled().await;
-        tracing::error!("{}; trying again", connect::refused_credentials());
-        tokio::time::sleep(TRY_AGAIN).await;
-        if let Ok(connection) = connect::connect(&terms.settings, changed.clone()).await {
-            link.replace(connection.client);
-            ended = connection.ended;
         }
     }
 }

@@ -6,7 +6,7 @@ use async_nats::jetstream::stream::Config;
 use gatepost_config::{NatsStore, Retention};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::{sync::watch, time::timeout};
+use tokio::time::timeout;
 
 use super::{
     connect,
@@ -79,8 +79,7 @@ pub async fn init(
             }
         }
     }
-    let client = link.client();
-    let _ = timeout(OPERATION_TIMEOUT, client.drain()).await;
+    let _ = timeout(OPERATION_TIMEOUT, link.client().drain()).await;
     Ok(done)
 }
 
@@ -161,17 +160,10 @@ pub(super) async fn compare(
 
 /// Connects with a credential for setup, and refuses servers that don't fit.
 async fn start(settings: &NatsStore) -> Result<(Link, Names), OpenError> {
-    let (changed, changes) = watch::channel(0);
-    let connection = connect::connect(settings, changed).await?;
-    let link = Link::new(connection.client, changes);
-    let connected = async {
-        tokio::select! {
-            () = link.connected() => Ok(()),
-            () = connection.ended.cancelled() => Err(connect::refused_credentials()),
-        }
-    };
+    let (client, heard) = connect::connect(settings).await?;
+    let link = Link::new(client, heard);
     let away = |_| OpenError(format!("no NATS server of store.url answers within {} s", OPERATION_TIMEOUT.as_secs()));
-    timeout(OPERATION_TIMEOUT, connected).await.map_err(away)??;
+    timeout(OPERATION_TIMEOUT, link.welcomed()).await.map_err(away)??;
     server_fits(&link)?;
     Ok((link, Names::new(settings)))
 }

@@ -90,7 +90,8 @@ pub(super) fn put_right(actual: &Config, wanted: &Config) -> Config {
         num_replicas: wanted.num_replicas,
         duplicate_window: wanted.duplicate_window,
         allow_direct: true,
-        allow_rollup: wanted.allow_rollup,
+        // The server turns it on for schedules.
+        allow_rollup: wanted.allow_rollup || actual.allow_rollup,
         max_messages: if limits_are_ours { wanted.max_messages } else { actual.max_messages },
         max_bytes: if limits_are_ours { wanted.max_bytes } else { actual.max_bytes },
         max_messages_per_subject: wanted.max_messages_per_subject,

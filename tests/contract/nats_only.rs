@@ -1,0 +1,6 @@
+//! What only the NATS engine promises.
+
+mod checks;
+mod cluster;
+mod faults;
+mod steps;

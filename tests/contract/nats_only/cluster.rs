@@ -1,0 +1,73 @@
+//! Three servers that replicate.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use futures::future::join_all;
+use gatepost_event::{Store, store::Appended};
+use gatepost_tests::nats_server::NatsCluster;
+
+use crate::{
+    fixture::{Setup, nats},
+    journey::{Logs, ids},
+    make, wait,
+};
+
+async fn store(cluster: &NatsCluster) -> Store {
+    let settings = nats::settings(cluster.urls(), 3);
+    nats::open(settings, &Setup::default()).await
+}
+
+/// Appends until it is confirmed, as a provider's retries do.
+async fn confirmed(store: &Store, id: &str) -> Appended {
+    wait::eventually("a confirmed append", async || {
+        let items = vec![make::to_log(make::event("acme", id))];
+        let answers = store.append(items, Instant::now() + Duration::from_millis(2500)).await.ok()?;
+        Some(answers[0])
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_appended_at_once_are_one_event_on_three_servers() {
+    let cluster = NatsCluster::start(3).await;
+    let store = store(&cluster).await;
+    let ids = ids("race", 20);
+    for id in &ids {
+        let copies = (0..6).map(|_| store.append(vec![make::to_log(make::event("acme", id))], wait::soon()));
+        let answers: Vec<_> = join_all(copies).await.into_iter().flatten().flatten().collect();
+        assert!(!answers.is_empty(), "none of the copies of {id} was confirmed");
+        assert!(answers.iter().filter(|answer| **answer == Appended::Stored).count() <= 1, "{answers:?}");
+    }
+    let mut logs = Logs::open(&store).await;
+    let stored: BTreeSet<_> = logs.take(ids.len()).await.iter().map(|stored| stored.at.id).collect();
+    assert!(logs.is_quiet().await, "an id is stored twice");
+    assert_eq!(stored.len(), ids.len(), "every Ok is true");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_confirmed_is_lost_when_one_of_three_servers_dies() {
+    let mut cluster = NatsCluster::start(3).await;
+    let store = store(&cluster).await;
+    let ids = ids("event", 60);
+    for (n, id) in ids.iter().enumerate() {
+        match n {
+            20 => cluster.servers[0].kill9().await,
+            40 => {
+                cluster.servers[0].restart().await;
+                cluster.servers[1].kill9().await;
+            }
+            _ => {}
+        }
+        confirmed(&store, id).await;
+    }
+    cluster.servers[1].restart().await;
+    let mut logs = Logs::open(&store).await;
+    let stored: BTreeSet<_> = logs.take(ids.len()).await.iter().map(|stored| stored.at.id).collect();
+    assert!(logs.is_quiet().await, "an id is stored twice");
+    assert_eq!(stored, ids.iter().map(|id| make::event("acme", id).meta.id).collect());
+    store.close().await;
+}
