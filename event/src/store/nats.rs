@@ -61,6 +61,8 @@ pub struct Inner {
     replicas: usize,
     durability: String,
     dedupe_window: Duration,
+    /// Of events.
+    retention: Duration,
     warnings: RwLock<Vec<String>>,
     cursors: cursor::Cursors,
     doubts: doubt::Doubts,

@@ -122,6 +122,11 @@ impl Names {
         format!("{}.rty.{shard}.{destination}.{}", self.prefix, task.delivery.token())
     }
 
+    /// Matches lanes and schedules.
+    pub(super) fn shard_filter(&self, shard: u16) -> String {
+        format!("{}.*.{shard}.>", self.prefix)
+    }
+
     pub(super) fn schedule_filter(&self, shard: u16) -> String {
         format!("{}.rty.{shard}.>", self.prefix)
     }

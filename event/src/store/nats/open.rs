@@ -83,6 +83,7 @@ fn assemble(terms: &Terms, link: &Arc<Link>) -> (Nats, mpsc::Receiver<crate::sto
         replicas: terms.settings.replicas.max(1),
         durability: durability(&terms.settings),
         dedupe_window: window.min(terms.retention.events),
+        retention: terms.retention.events,
         warnings: std::sync::RwLock::default(),
         cursors: Cursors::new(terms.names.partitions),
         doubts: Doubts::default(),

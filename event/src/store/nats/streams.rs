@@ -46,9 +46,10 @@ pub(super) fn wanted(
             .into(),
         ..Config::default()
     };
-    let body_age = keep.events.max(keep.unmatched) + BODY_MARGIN;
+    let event_age = keep.events + expiry_margin(keep.events);
+    let body_age = event_age.max(keep.unmatched) + BODY_MARGIN;
     let mut streams = Vec::new();
-    streams.extend((0..names.partitions).map(|p| base(names.events(p), vec![names.event_filter(p)], keep.events)));
+    streams.extend((0..names.partitions).map(|p| base(names.events(p), vec![names.event_filter(p)], event_age)));
     streams.extend((0..names.shards).map(|shard| Config {
         // A schedule that meets "new" would be stuck; without limits "old" never discards.
         discard: DiscardPolicy::Old,
@@ -75,6 +76,11 @@ pub(super) fn wanted(
         ..base(names.state(), vec![names.state_filter()], Duration::ZERO)
     });
     streams
+}
+
+/// How much longer an event's bytes are kept than its retention: time to bury what is still owed with them.
+pub(super) fn expiry_margin(retention: Duration) -> Duration {
+    (retention / 10).clamp(Duration::from_secs(3), Duration::from_secs(24 * 3600))
 }
 
 /// A stream's settings with ours put right; what isn't ours (limits on bytes, placement, description) stays.

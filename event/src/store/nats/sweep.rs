@@ -1,11 +1,12 @@
-//! Schedules that did not fire.
+//! What the owner of a shard looks for now and then: deliveries whose event is at the end of its retention, and
+//! schedules that did not fire.
 //!
 //! A schedule that comes due while the account has no storage left stays marked as being in flight and never fires,
-//! even when there is room again (nats-server 2.15.1); publishing it anew on its subject frees it. So the owner of a
-//! shard looks for overdue ones now and then.
+//! even when there is room again (nats-server 2.15.1); publishing it anew on its subject frees it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
+use futures::{TryStreamExt as _, stream};
 use gatepost_config::Timestamp;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -13,29 +14,32 @@ use super::{
     Nats,
     link::{self, Post, Repeat},
     read::Stored,
+    reply::Failed,
     settle,
+    streams::expiry_margin,
 };
-use crate::{Lane, StoreError, Task};
+use crate::{DeadLetter, DeadReason, Lane, Queued, StoreError, Task, dead::DeadNote};
 
-/// How often a shard is looked through; each time costs a read of all its schedules.
-const EVERY: Duration = Duration::from_secs(300);
+/// How often a shard is looked through at least; each time costs a read of all that waits in it.
+const EVERY_MAX: Duration = Duration::from_secs(300);
 /// How late a schedule is that will not fire by itself.
 const OVERDUE: Duration = Duration::from_secs(60);
-/// Schedules read at a time.
+/// Tasks read at a time.
 const PAGE: usize = 256;
+/// Tasks put right at once.
+const AT_ONCE: usize = 16;
 
 impl Nats {
     /// Looks a shard through now and then, until the guard goes.
     pub(super) fn keep_sweeping(&self, shard: u16) -> DropGuard {
-        let (stop, inner) = (CancellationToken::new(), Arc::downgrade(&self.inner));
+        let (stop, inner) = (CancellationToken::new(), std::sync::Arc::downgrade(&self.inner));
+        let every = (expiry_margin(self.retention) / 3).min(EVERY_MAX);
         let sweeping = async move {
             loop {
-                tokio::time::sleep(EVERY).await;
+                tokio::time::sleep(every).await;
                 let Some(inner) = inner.upgrade() else { return };
-                match (Self { inner }).sweep(shard, Timestamp::now()).await {
-                    Ok(0) => {}
-                    Ok(freed) => tracing::warn!(shard, freed, "overdue retries were scheduled anew"),
-                    Err(error) => tracing::debug!(shard, %error, "overdue retries were not looked for"),
+                if let Err(error) = (Self { inner }).sweep(shard, Timestamp::now()).await {
+                    tracing::warn!(shard, %error, "expired and overdue deliveries were not looked for");
                 }
             }
         };
@@ -43,37 +47,65 @@ impl Nats {
         stop.drop_guard()
     }
 
-    /// Schedules anew what is overdue; how many.
-    pub(super) async fn sweep(&self, shard: u16, now: Timestamp) -> Result<u64, StoreError> {
-        let (stream, filter) = (self.names.deliveries(shard), self.names.schedule_filter(shard));
-        let (mut after, mut freed) = (0, 0);
+    /// Buries what is expired, and schedules anew what is overdue.
+    async fn sweep(&self, shard: u16, now: Timestamp) -> Result<(), StoreError> {
+        let (stream, filter) = (self.names.deliveries(shard), self.names.shard_filter(shard));
+        let mut after = 0;
         loop {
             let page = self.link.page(&stream, &filter, after, PAGE, self.replicas).await?;
-            let Some(last) = page.last() else { return Ok(freed) };
+            let Some(last) = page.last() else { return Ok(()) };
             after = last.sequence;
-            for message in page.iter().filter(|message| is_overdue(message, now)) {
-                freed += u64::from(self.schedule_anew(shard, message, now).await?);
-            }
+            stream::iter(page.iter().map(Ok))
+                .try_for_each_concurrent(AT_ONCE, |message| self.put_right(shard, message, now))
+                .await?;
         }
     }
 
-    async fn schedule_anew(&self, shard: u16, message: &Stored, now: Timestamp) -> Result<bool, StoreError> {
-        let Ok(task) = serde_json::from_slice::<Task>(&message.payload) else {
-            tracing::error!(subject = message.subject, "a scheduled task can't be read; it is never delivered");
-            return Ok(false);
+    async fn put_right(&self, shard: u16, message: &Stored, now: Timestamp) -> Result<(), StoreError> {
+        // One that can't be read was told of where it was met.
+        let Ok(task) = serde_json::from_slice::<Task>(&message.payload) else { return Ok(()) };
+        if now.since(task.event.received_at) > self.retention {
+            self.expire(shard, Queued { position: message.sequence, task }, now).await
+        } else if is_overdue(message, now) {
+            self.schedule_anew(shard, message, &task, now).await
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Buries a delivery with its event's bytes while they are still there.
+    async fn expire(&self, shard: u16, queued: Queued, now: Timestamp) -> Result<(), StoreError> {
+        let event = match self.event(&queued.task.event).await {
+            Ok(event) => event,
+            Err(StoreError::Corrupt(_)) => None,
+            Err(error) => return Err(error),
         };
+        let note = DeadNote {
+            delivery: queued.task.delivery,
+            destination: Some(queued.task.destination.clone()),
+            route: Some(queued.task.route.clone()),
+            attempts: queued.task.attempt.saturating_sub(1),
+            reason: DeadReason::Expired,
+            detail: None,
+            last: None,
+            died_at: now,
+        };
+        self.bury(shard, &queued, &DeadLetter { note, event }).await
+    }
+
+    async fn schedule_anew(&self, shard: u16, message: &Stored, task: &Task, now: Timestamp) -> Result<(), StoreError> {
         // At the revision that was read: one that fires meanwhile is left alone.
         let mut headers = async_nats::HeaderMap::new();
         let revision = message.sequence.to_string();
         headers.insert(async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, revision.as_str());
-        let target = self.names.lane_subject(shard, &Lane::of(&task));
-        settle::schedule(&mut headers, now, &target);
+        settle::schedule(&mut headers, now, &self.names.lane_subject(shard, &Lane::of(task)));
         let post = Post { subject: message.subject.clone(), headers, payload: message.payload.clone() };
         match self.link.publish(&post, Repeat::Never, link::soon()).await {
-            Ok(_) => Ok(true),
-            Err(super::reply::Failed::Refused(refused)) if refused.is_wrong_revision() => Ok(false),
-            Err(failed) => Err(failed.into()),
+            Ok(_) => tracing::warn!(shard, delivery = %task.delivery, "an overdue retry was scheduled anew"),
+            Err(Failed::Refused(refused)) if refused.is_wrong_revision() => {}
+            Err(failed) => return Err(failed.into()),
         }
+        Ok(())
     }
 }
 
