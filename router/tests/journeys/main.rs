@@ -1,0 +1,8 @@
+//! Journeys of stored events through a running router: the real embedded store, real HTTP receivers on loopback.
+
+mod delivery;
+mod isolation;
+mod lifecycle;
+mod retry;
+mod routing;
+mod support;
