@@ -108,3 +108,6 @@ impl Delivery {
         self.event
     }
 }
+
+#[cfg(test)]
+pub(crate) mod fixture;

@@ -33,8 +33,8 @@ const REFILLS_MAX: usize = 16;
 /// Longest time that such a question may take.
 const REFILL_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// Time between looks for deliveries that waited for too long.
-const EXPIRY_EVERY: Duration = Duration::from_secs(60);
+/// Longest time without looking at the lanes.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// Most deliveries ended by one such look.
 const EXPIRED_MAX: usize = 256;
@@ -110,10 +110,10 @@ impl Dispatcher {
     /// Works until all senders of notes are gone.
     pub(crate) async fn run(mut self, mut notes: mpsc::Receiver<Note>) {
         let mut count_tick = tokio::time::interval(Duration::from_secs(1));
-        let mut expiry_tick = tokio::time::interval(EXPIRY_EVERY);
+        let mut look_for_expired = Instant::now();
         loop {
             self.begin();
-            let wake = self.lanes.wakes_at().unwrap_or_else(|| Instant::now() + EXPIRY_EVERY);
+            let wake = self.lanes.wakes_at().unwrap_or_else(|| Instant::now() + LOOK_EVERY);
             tokio::select! {
                 note = notes.recv() => match note {
                     Some(note) => self.hear(note),
@@ -125,7 +125,10 @@ impl Dispatcher {
                 () = tokio::time::sleep_until(wake.into()) => {}
                 Ok(()) = self.plan.changed() => self.replan(),
                 _ = count_tick.tick() => self.count(),
-                _ = expiry_tick.tick() => self.look_for_expired(),
+                () = tokio::time::sleep_until(look_for_expired.into()) => {
+                    look_for_expired = Instant::now() + expiry::look_every(self.retention());
+                    self.look_for_expired();
+                }
             }
         }
     }
@@ -133,7 +136,7 @@ impl Dispatcher {
     /// Begins whatever can begin now.
     fn begin(&mut self) {
         let now = Instant::now();
-        let concurrency = self.plan.borrow().config.router.concurrency;
+        let concurrency = self.plan.borrow().config.router.concurrency.max(1);
         while self.slots_used < concurrency {
             let shards = &self.shards;
             let may_begin = |shard: u16| shards.get(&shard).is_some_and(|shard| shard.held.may_begin(now));
@@ -160,8 +163,7 @@ impl Dispatcher {
 
     fn due(&self, shard: u16, queued: Queued, backend: Arc<Backend>) -> Option<Due> {
         let held = self.shards.get(&shard)?.held.clone();
-        let retention = self.plan.borrow().config.retention.events;
-        let expires_at = expiry::expires_at(queued.task.event.received_at, retention);
+        let expires_at = expiry::expires_at(queued.task.event.received_at, self.retention());
         Some(Due { queued, shard, held, backend, expires_at })
     }
 
@@ -279,7 +281,12 @@ impl Dispatcher {
     }
 
     fn expired_before(&self) -> Timestamp {
-        expiry::expired_before(Timestamp::now(), self.plan.borrow().config.retention.events)
+        expiry::expired_before(Timestamp::now(), self.retention())
+    }
+
+    /// How long events are kept.
+    fn retention(&self) -> Duration {
+        self.plan.borrow().config.retention.events
     }
 
     fn expire(&mut self, lane: Lane, shard: u16, queued: Queued) {

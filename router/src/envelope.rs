@@ -45,6 +45,12 @@ impl Envelope {
         self.pieces.iter().map(Bytes::len).sum()
     }
 
+    /// One of any bytes.
+    #[cfg(test)]
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        Self { content_type: "application/json", pieces: [Bytes::copy_from_slice(bytes), Bytes::new(), Bytes::new()] }
+    }
+
     /// The pieces that are not empty, to be sent.
     pub(crate) fn into_queue(self) -> VecDeque<Bytes> {
         self.pieces.into_iter().filter(|piece| !piece.is_empty()).collect()

@@ -15,6 +15,10 @@ use crate::{
 /// Longest time before its event's retention ends that a delivery is given up, so that its dead letter gets the body.
 const MARGIN_MAX: Duration = Duration::from_secs(600);
 
+/// Bounds of the time between looks for such deliveries.
+const LOOK_EVERY_MIN: Duration = Duration::from_millis(100);
+const LOOK_EVERY_MAX: Duration = Duration::from_secs(60);
+
 /// When a delivery of an event is given up.
 pub(crate) fn expires_at(received_at: Timestamp, retention: Duration) -> Timestamp {
     received_at.after(retention.saturating_sub(margin(retention)))
@@ -48,6 +52,11 @@ async fn bury(desk: &Desk, shard: u16, queued: Queued) -> Settled {
     settle::settle(desk, shard, &queued, End::Dead(Box::new(letter))).await
 }
 
+/// Time between looks for deliveries to give up: short enough that their events are still there.
+pub(crate) fn look_every(retention: Duration) -> Duration {
+    (margin(retention) / 2).clamp(LOOK_EVERY_MIN, LOOK_EVERY_MAX)
+}
+
 fn margin(retention: Duration) -> Duration {
     (retention / 10).min(MARGIN_MAX)
 }
@@ -64,5 +73,7 @@ mod tests {
         assert_eq!(expires_at(received, two_weeks), received.after(two_weeks).before(Duration::from_secs(600)));
         let now = expires_at(received, two_weeks);
         assert_eq!(expired_before(now, two_weeks), received);
+        assert_eq!(look_every(two_weeks), Duration::from_secs(60));
+        assert_eq!(look_every(Duration::from_secs(100)), Duration::from_secs(5));
     }
 }

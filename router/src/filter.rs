@@ -78,7 +78,7 @@ impl Filter {
         let mut context = Context::with_env(self.env.clone());
         let fuel = budget::Budget::from(now);
         fuel.install(&mut context)?;
-        variables::bind(&mut context, event, self.reads_body)?;
+        variables::bind(&mut context, event, self.reads_body);
         let value = Value::resolve(&self.expression, &context);
         if let Some(reason) = fuel.spent() {
             return Err(reason.to_owned());

@@ -167,7 +167,7 @@ impl Lanes {
                 continue;
             }
             let gate = self.gates.entry(lane.destination).or_default();
-            if gate.flying >= backend.destination.concurrency {
+            if gate.flying >= backend.destination.concurrency.max(1) {
                 state.place = Place::Gate;
                 gate.blocked.push_back(lane);
                 continue;
@@ -308,7 +308,8 @@ impl Lanes {
             state.place = Place::Unknown;
             return;
         }
-        if state.more && !state.refilling && state.heads.len() <= HEADS_LOW {
+        let low = if self.cached < CACHED_MAX { HEADS_LOW } else { 0 };
+        if state.more && !state.refilling && state.heads.len() <= low {
             state.refilling = true;
             self.hungry.push_back(lane);
         }

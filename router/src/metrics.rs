@@ -6,7 +6,7 @@ use gatepost_config::{DestinationId, Timestamp};
 use gatepost_event::{DeadReason, store::LeaseKey};
 use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-use crate::{route::Decision, send::Sent, settle::End};
+use crate::{send::Sent, settle::End};
 
 /// Bounds of an attempt's duration, in seconds.
 const ATTEMPT_BUCKETS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
@@ -80,8 +80,8 @@ impl Metrics {
     }
 
     /// An event was routed.
-    pub(crate) fn routed(&self, decision: &Decision) {
-        self.events.with_label_values(&[decision.word()]).inc();
+    pub(crate) fn routed(&self, result: &'static str) {
+        self.events.with_label_values(&[result]).inc();
     }
 
     /// What was decided is stored.

@@ -54,25 +54,6 @@ pub(crate) fn route(plan: &Plan, stored: StoredEvent, now: Timestamp) -> Decisio
 }
 
 impl Decision {
-    /// How many deliveries the event makes.
-    pub(crate) const fn deliveries(&self) -> usize {
-        self.tasks.len()
-    }
-
-    /// The event.
-    pub(crate) const fn at(&self) -> &EventRef {
-        &self.at
-    }
-
-    /// What became of it, as a metric's label.
-    pub(crate) fn word(&self) -> &'static str {
-        match self.ended {
-            Some(ending) => ending.word(),
-            None if self.tasks.is_empty() => "dead",
-            None => "owed",
-        }
-    }
-
     /// Adds it to what is stored for its partition.
     pub(crate) fn add_to(self, routed: &mut Routed) {
         routed.through = routed.through.max(self.at.sequence);
@@ -155,5 +136,7 @@ fn note(reason: DeadReason, detail: String, rule: Option<&Rule>, now: Timestamp)
     }
 }
 
+#[cfg(test)]
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;

@@ -1,15 +1,15 @@
 //! Following one partition: its events in their order, and what each is owed.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use gatepost_config::Timestamp;
 use gatepost_event::{
-    StoreError,
+    EventRef, StoreError,
     store::{Log, Routed, StoredEvent},
 };
 use tokio::{sync::watch, time::Instant};
 
-use crate::{backoff::Backoff, filter, lease::Held, plan::Plan, work, work::Desk};
+use crate::{backoff::Backoff, filter, lease::Held, plan::Plan, step, work, work::Desk};
 
 /// Most events routed and stored together.
 const BATCH: usize = 256;
@@ -18,7 +18,7 @@ const BATCH: usize = 256;
 const WORKS_AFTER: Duration = Duration::from_secs(60);
 
 /// Routes the partition's events until the lease ends or is to be given up.
-pub(crate) async fn follow(desk: &Arc<Desk>, mut plan: watch::Receiver<Arc<Plan>>, held: Held, partition: u16) {
+pub(crate) async fn follow(desk: &Desk, mut plan: watch::Receiver<Arc<Plan>>, held: Held, partition: u16) {
     let mut backoff = Backoff::store();
     loop {
         let opened = Instant::now();
@@ -45,7 +45,7 @@ pub(crate) async fn follow(desk: &Arc<Desk>, mut plan: watch::Receiver<Arc<Plan>
 
 /// Reads from the committed cursor on. `Ok` when the work is to stop.
 async fn read(
-    desk: &Arc<Desk>,
+    desk: &Desk,
     plan: &mut watch::Receiver<Arc<Plan>>,
     held: &Held,
     partition: u16,
@@ -61,33 +61,26 @@ async fn read(
         };
         let Some(newest) = events.last().map(|event| event.at.received_at) else { continue };
         let current = plan.borrow_and_update().clone();
-        let routed = route(desk, current, partition, events).await?;
-        if !store(desk, held, routed).await? {
+        let routed = route(current, partition, events).await?;
+        if !store(desk, held, &routed).await? {
             return Ok(());
         }
+        tell(desk, &routed);
         desk.metrics.routed_through(partition, newest, Timestamp::now());
     }
 }
 
-async fn route(
-    desk: &Arc<Desk>,
-    plan: Arc<Plan>,
-    partition: u16,
-    events: Vec<StoredEvent>,
-) -> Result<Routed, StoreError> {
+async fn route(plan: Arc<Plan>, partition: u16, events: Vec<StoredEvent>) -> Result<Routed, StoreError> {
     let now = Timestamp::now();
     if !plan.has_filters() {
-        return Ok(work::route_all(desk, &plan, partition, events, now));
+        return Ok(work::route_all(&plan, partition, events, now));
     }
-    let desk = desk.clone();
-    filter::on_big_stack(move || work::route_all(&desk, &plan, partition, events, now))
-        .await
-        .map_err(StoreError::Unavailable)
+    filter::on_big_stack(move || work::route_all(&plan, partition, events, now)).await.map_err(StoreError::Unavailable)
 }
 
 /// Stores what was decided, trying until it is stored; `false` when the lease ended first. What was decided and not
 /// stored is decided again by whoever owns the partition next.
-async fn store(desk: &Desk, held: &Held, routed: Routed) -> Result<bool, StoreError> {
+async fn store(desk: &Desk, held: &Held, routed: &Routed) -> Result<bool, StoreError> {
     let mut backoff = Backoff::store();
     loop {
         if held.has_ended() {
@@ -108,3 +101,27 @@ async fn store(desk: &Desk, held: &Held, routed: Routed) -> Result<bool, StoreEr
         }
     }
 }
+
+/// Says what became of each event, once it is stored.
+fn tell(desk: &Desk, routed: &Routed) {
+    let mut events: BTreeMap<u64, (EventRef, usize, &'static str)> = BTreeMap::new();
+    for (at, ending) in &routed.ended {
+        events.insert(at.sequence, (*at, 0, ending.word()));
+    }
+    for (at, letter) in &routed.dead {
+        step::dead(at, &letter.note);
+        events.insert(at.sequence, (*at, 0, "dead"));
+    }
+    for task in &routed.tasks {
+        let (_, deliveries, result) = events.entry(task.event.sequence).or_insert((task.event, 0, OWED));
+        *deliveries += 1;
+        *result = OWED;
+    }
+    for (event, deliveries, result) in events.values() {
+        desk.metrics.routed(result);
+        step::routed(event, *deliveries);
+    }
+}
+
+/// The word for events that make deliveries.
+const OWED: &str = "owed";

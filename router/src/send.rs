@@ -159,6 +159,7 @@ fn error_of(error: &ClientError) -> AttemptError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(current) = cause {
         if let Some(dial) = current.downcast_ref::<DialError>() {
+            tracing::debug!(error = %dial, "no connection to a destination");
             return dial.word();
         }
         cause = current.source();

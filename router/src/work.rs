@@ -18,7 +18,7 @@ use crate::{
     plan::Plan,
     route, send,
     settle::{self, Settled, Unconfirmed},
-    sign, step,
+    sign,
 };
 
 /// What all work of one router shares.
@@ -34,13 +34,10 @@ pub(crate) struct Desk {
 }
 
 /// Stored events of one partition -> deliveries that are owed, to be stored together.
-pub(crate) fn route_all(desk: &Desk, plan: &Plan, partition: u16, events: Vec<StoredEvent>, now: Timestamp) -> Routed {
+pub(crate) fn route_all(plan: &Plan, partition: u16, events: Vec<StoredEvent>, now: Timestamp) -> Routed {
     let mut routed = Routed { partition, ..Routed::default() };
     for event in events {
-        let decision = route::route(plan, event, now);
-        desk.metrics.routed(&decision);
-        step::routed(decision.at(), decision.deliveries());
-        decision.add_to(&mut routed);
+        route::route(plan, event, now).add_to(&mut routed);
     }
     routed
 }

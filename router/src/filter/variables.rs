@@ -1,6 +1,6 @@
 //! What a filter sees: the variable `event`, with the fields of the delivered envelope.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use cel::{Context, Value};
 use gatepost_event::{Event, event::trust_name};
@@ -10,7 +10,7 @@ use crate::envelope::header_map;
 /// Binds `event`: `id`, `type`, `provider`, `provider_type`, `provider_event_id`, `integration`, `connection`, `tenant`,
 /// `account`, `trust`, `occurred_at`, `received_at`, `request_id`, `headers` (a map), and `data`, the body's JSON; null
 /// when the body is not JSON, absent when the filter does not read it.
-pub(super) fn bind(context: &mut Context<'_, '_>, event: &Event, with_body: bool) -> Result<(), String> {
+pub(super) fn bind(context: &mut Context<'_, '_>, event: &Event, with_body: bool) {
     let meta = &event.meta;
     let text = |value: Option<&str>| value.map_or(Value::Null, |value| Value::from(value.to_owned()));
     let headers: HashMap<String, Value> =
@@ -32,12 +32,26 @@ pub(super) fn bind(context: &mut Context<'_, '_>, event: &Event, with_body: bool
         ("headers".to_owned(), Value::from(headers)),
     ]);
     if with_body {
-        let data = match serde_json::from_slice::<serde_json::Value>(&event.body) {
-            Ok(json) => cel::to_value(json).map_err(|error| format!("the body can't be read by a filter: {error}"))?,
-            Err(_) => Value::Null,
-        };
-        fields.insert("data".to_owned(), data);
+        fields.insert("data".to_owned(), serde_json::from_slice(&event.body).map_or(Value::Null, value));
     }
     context.add_variable_from_value("event", fields);
-    Ok(())
+}
+
+/// JSON as CEL has it: whole numbers are `int` where they fit, so that `event.data.n * 2` means what it says.
+fn value(json: serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::Bool(truth) => Value::Bool(truth),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(int), _) => Value::Int(int),
+            (None, Some(uint)) => Value::UInt(uint),
+            (None, None) => number.as_f64().map_or(Value::Null, Value::Float),
+        },
+        serde_json::Value::String(text) => Value::from(text),
+        serde_json::Value::Array(items) => Value::List(Arc::new(items.into_iter().map(value).collect())),
+        serde_json::Value::Object(members) => {
+            let members: HashMap<String, Value> = members.into_iter().map(|(key, json)| (key, value(json))).collect();
+            Value::from(members)
+        }
+    }
 }

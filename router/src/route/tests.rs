@@ -1,1 +1,96 @@
+use std::sync::Arc;
 
+use super::{
+    fixture::{config, destination, event, route as rule, to},
+    *,
+};
+
+fn decide(config: gatepost_config::Config, event: Event) -> Decision {
+    let plan = Plan::compile(Arc::new(config)).expect("good filters");
+    let at = EventRef { id: event.meta.id, partition: 3, sequence: 7, received_at: event.meta.received_at };
+    route(&plan, StoredEvent { at, event: Ok(event) }, Timestamp::from_millis(1))
+}
+
+fn destinations(decision: &Decision) -> Vec<&str> {
+    decision.tasks.iter().map(|task| task.destination.as_str()).collect()
+}
+
+#[test]
+fn every_matching_route_fires_and_a_destination_is_owed_an_event_once() {
+    let mut other_type = rule("pings", to(&["c"]));
+    other_type.events = vec!["github.ping".to_owned()];
+    let mut other_integration = rule("stripe", to(&["c"]));
+    other_integration.integration = Some("stripe".parse().expect("an id"));
+    let routes = vec![other_type, other_integration, rule("one", to(&["a", "b"])), rule("two", to(&["b", "a", "d"]))];
+    let all = ["a", "b", "c", "d"].map(|id| destination(id, None)).to_vec();
+    let decision = decide(config(all, routes), event("github.push", "{}"));
+    assert_eq!(destinations(&decision), ["a", "b", "d"]);
+    assert_eq!(decision.tasks.iter().map(|task| task.route.as_str()).collect::<Vec<_>>(), ["one", "one", "two"]);
+    assert_eq!((decision.ended, decision.dead.len()), (None, 0));
+    let task = &decision.tasks[0];
+    assert_eq!((task.attempt, task.event.sequence, task.created_at.millis(), task.ordered), (1, 7, 1, false));
+}
+
+#[test]
+fn no_tenant_gets_what_is_not_its_own_whatever_the_routes_say() {
+    let all =
+        vec![destination("own", None), destination("acme", Some("acme-inc")), destination("rival", Some("rival"))];
+    let mut picky = destination("picky", Some("acme-inc"));
+    picky.events = vec!["github.ping".to_owned()];
+    let all: Vec<_> = all.into_iter().chain([picky]).collect();
+    let everywhere = vec![rule("named", to(&["own", "acme", "rival"])), rule("tenant", Forward::Tenant)];
+
+    let ours = event("github.push", "{}");
+    assert_eq!(destinations(&decide(config(all.clone(), everywhere.clone()), ours.clone())), ["own", "acme"]);
+    let ping = event("github.ping", "{}");
+    assert_eq!(destinations(&decide(config(all.clone(), everywhere.clone()), ping)), ["own", "acme", "picky"]);
+
+    let mut nobodys = ours.clone();
+    nobodys.meta.connection = None;
+    nobodys.meta.tenant = None;
+    assert_eq!(destinations(&decide(config(all.clone(), everywhere.clone()), nobodys.clone())), ["own"]);
+    // Even were a tenant noted on an event without a connection.
+    nobodys.meta.tenant = Some("acme-inc".parse().expect("an id"));
+    assert_eq!(destinations(&decide(config(all.clone(), everywhere), nobodys.clone())), ["own"]);
+
+    let decision = decide(config(all, vec![rule("tenant", Forward::Tenant)]), nobodys);
+    assert_eq!((decision.tasks.len(), decision.ended), (0, Some(Ending::Unrouted)));
+}
+
+#[test]
+fn filtered_unrouted_and_failed_are_told_apart() {
+    let with = |filter: &str| {
+        let mut filtered = rule("filtered", to(&["own"]));
+        filtered.filter = Some(filter.to_owned());
+        filtered
+    };
+    let own = || vec![destination("own", None), destination("second", None)];
+    let push = || event("github.push", r#"{"n":1}"#);
+
+    assert_eq!(decide(config(own(), vec![]), push()).ended, Some(Ending::Unrouted));
+    assert_eq!(decide(config(own(), vec![with("event.data.n == 2")]), push()).ended, Some(Ending::Filtered));
+    assert_eq!(destinations(&decide(config(own(), vec![with("event.data.n == 1")]), push())), ["own"]);
+
+    let failed = decide(config(own(), vec![with("event.data.m == 1"), rule("second", to(&["second"]))]), push());
+    assert_eq!(destinations(&failed), ["second"], "the other route fires all the same");
+    assert_eq!((failed.dead.len(), failed.ended), (1, None));
+    let note = &failed.dead[0].note;
+    assert_eq!((note.reason, note.attempts, note.destination.as_ref()), (DeadReason::FilterError, 0, None));
+    assert_eq!(note.route.as_ref().map(|route| route.as_str()), Some("filtered"));
+    assert!(note.detail.as_deref().is_some_and(|detail| detail.contains('m')));
+    assert_eq!(failed.dead[0].event, Some(push()));
+}
+
+#[test]
+fn an_unreadable_event_is_a_dead_letter() {
+    let plan = Plan::compile(Arc::new(config(vec![], vec![]))).expect("a plan");
+    let stored = event("github.push", "{}");
+    let at = EventRef { id: stored.meta.id, partition: 0, sequence: 9, received_at: stored.meta.received_at };
+    let decision = route(&plan, StoredEvent { at, event: Err("cut short".to_owned()) }, Timestamp::from_millis(1));
+    let mut routed = Routed::default();
+    decision.add_to(&mut routed);
+    assert_eq!((routed.through, routed.tasks.len(), routed.ended.len()), (9, 0, 0));
+    let (_, letter) = &routed.dead[0];
+    assert_eq!((letter.note.reason, letter.event.as_ref()), (DeadReason::Unreadable, None));
+    assert_eq!(letter.note.detail.as_deref(), Some("cut short"));
+}

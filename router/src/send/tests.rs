@@ -1,1 +1,35 @@
+mod bombs;
+mod dial;
+mod server;
+mod tls;
 
+use std::time::Duration;
+
+use gatepost_config::{DeliveryFormat, Destination, Timestamp};
+
+use super::*;
+use crate::{
+    delivery::fixture::delivery,
+    envelope,
+    route::fixture::{destination, event},
+    sign,
+};
+
+/// The deadline of the attempts here, and what a deadline may be overrun by.
+const TIMEOUT: Duration = Duration::from_millis(600);
+const SLACK: Duration = Duration::from_millis(500);
+
+fn to(url: &str) -> Destination {
+    Destination { url: url.parse().expect("a URL"), timeout: TIMEOUT, ..destination("backend", None) }
+}
+
+async fn attempt(outside: &Outside, destination: &Destination) -> Sent {
+    let delivery = delivery(destination.clone(), event("github.push", "{\"a\":1}"), 1);
+    let envelope = envelope::write(delivery.event(), DeliveryFormat::Json);
+    let signed = sign::sign(&delivery, envelope, Timestamp::now());
+    send(outside, destination, signed).await
+}
+
+fn outside() -> Outside {
+    Outside::new().expect("TLS")
+}

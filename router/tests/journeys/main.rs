@@ -1,5 +1,7 @@
 //! Journeys of stored events through a running router: the real embedded store, real HTTP receivers on loopback.
 
+#![cfg(test)]
+
 mod delivery;
 mod isolation;
 mod lifecycle;

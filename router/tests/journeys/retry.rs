@@ -136,3 +136,28 @@ async fn a_first_wait_that_is_not_zero_is_waited() {
     rig.ended(Ending::Delivered, 1).await;
     assert!(began.elapsed() >= Duration::from_millis(390), "{:?}", began.elapsed());
 }
+
+#[tokio::test]
+async fn a_delivery_that_waited_until_its_event_ends_is_expired_with_the_body() {
+    let backend = Receiver::start().await;
+    let to = destination("backend", &backend.url("/"), r#"schedule = ["1h"]"#);
+    let retention = "\n[retention]\nevents = \"4s\"\n";
+    let with = config(&format!("{to}{}{retention}", route("all", &["backend"])));
+    for removed in [false, true] {
+        let rig = Rig::start(with.clone()).await;
+        let stored = event("one", "github.push", r#"{"kept":true}"#);
+        rig.append(vec![stored.clone()]).await;
+        rig.census(|census| census.in_lanes == 1).await;
+        if removed {
+            let mut without = with.clone();
+            without.destinations.clear();
+            without.routes.clear();
+            rig.config.send_replace(std::sync::Arc::new(without));
+        }
+        rig.ended(Ending::Expired, 1).await;
+        let letters = rig.dead_letters().await;
+        assert_eq!((letters[0].note.reason, letters[0].note.attempts), (DeadReason::Expired, 0), "removed: {removed}");
+        assert_eq!(letters[0].event.as_ref(), Some(&stored), "removed: {removed}");
+        assert!(backend.got().is_empty());
+    }
+}
