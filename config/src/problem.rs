@@ -43,15 +43,16 @@ pub struct Problems(Vec<Problem>);
 
 impl Problems {
     /// Problems sorted by their places; those of one place stay in order, and the same one counts once.
-    pub(crate) fn new(problems: Vec<Problem>) -> Self {
-        let mut sorted: Vec<Problem> = Vec::with_capacity(problems.len());
+    pub(crate) fn new(mut problems: Vec<Problem>) -> Self {
+        problems.sort_by(|a, b| a.place.cmp(&b.place));
+        let mut kept: Vec<Problem> = Vec::with_capacity(problems.len());
         for problem in problems {
-            if !sorted.contains(&problem) {
-                sorted.push(problem);
+            let mut here = kept.iter().rev().take_while(|earlier| earlier.place == problem.place);
+            if !here.any(|earlier| *earlier == problem) {
+                kept.push(problem);
             }
         }
-        sorted.sort_by(|a, b| a.place.cmp(&b.place));
-        Self(sorted)
+        Self(kept)
     }
 
     /// Each problem, in the order of the file.

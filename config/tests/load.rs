@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gatepost_config::{Catalogue, Forward, Loaded, Options, Problems, provider::SchemeKind};
+use gatepost_config::{Catalogue, Engine, Forward, Loaded, Options, Problems, provider::SchemeKind};
 
 const GOOD: &str = r#"
 nango_environments = ["prod"]
@@ -60,6 +60,16 @@ fn a_good_file_loads_without_warnings() {
     let debug = format!("{config:?}");
     assert!(!debug.contains("canary"), "no secret is printed: {debug}");
     assert!(debug.contains("GITHUB_SECRET"), "but where it came from is");
+}
+
+#[test]
+fn a_password_in_a_server_s_url_is_not_printed() {
+    let text = "[store]\nengine = \"nats\"\nurl = \"nats://me:canary@nats-1:4222,tls://nats-2:4222/\"\ndurability = \"fsync\"\n";
+    let store = parse(text).unwrap_or_else(|problems| panic!("{problems}")).config.store;
+    let Engine::Nats(nats) = &store.engine else { panic!("{store:?}") };
+    assert_eq!(nats.urls, ["nats://me:canary@nats-1:4222", "tls://nats-2:4222/"]);
+    let debug = format!("{store:?}");
+    assert!(!debug.contains("canary") && debug.contains("nats-1:4222"), "{debug}");
 }
 
 #[test]
@@ -175,4 +185,15 @@ fn a_key_is_named_by_an_id_that_does_not_tell_it() {
     // The first four bytes of the SHA-256 of what the secret decodes to.
     assert_eq!(config.destinations[0].secrets[0].key_id(), "a60ddc50");
     assert_ne!(config.integrations[0].secrets[0].key_id(), config.integrations[0].secrets[1].key_id());
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_damage_to_a_file_makes_the_loader_panic(at in 0..GOOD.len(), cut in 0..40_usize, put in "[\\[\\]{}=\",.#\\n a-z0-9é-]{0,12}") {
+        let end = (at + cut).min(GOOD.len());
+        let text = format!("{}{put}{}", &GOOD[..at], &GOOD[end..]);
+        if let Err(problems) = parse(&text) {
+            proptest::prop_assert!(problems.has_errors() && !problems.to_string().contains("canary"));
+        }
+    }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Surroundings<'a> {
 pub(crate) struct Sheet<'a> {
     name: Arc<str>,
     text: &'a str,
+    /// Where each line starts.
+    lines: Vec<usize>,
     pub(super) around: Surroundings<'a>,
     /// What an integration may name; set once the file's own providers are read.
     pub(crate) catalogue: OnceCell<Catalogue>,
@@ -43,6 +45,7 @@ impl<'a> Sheet<'a> {
         Self {
             name: name.into(),
             text,
+            lines: std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect(),
             around,
             catalogue: OnceCell::new(),
             catalogue_is_complete: Cell::new(true),
@@ -90,10 +93,9 @@ impl<'a> Sheet<'a> {
     }
 
     fn place(&self, offset: usize) -> Place {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line = before.matches('\n').count() + 1;
-        let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+        let line = self.lines.partition_point(|start| *start <= offset).max(1);
+        let start = self.lines.get(line - 1).copied().unwrap_or_default();
+        let column = self.text.get(start..offset).unwrap_or_default().chars().count() + 1;
         Place { file: Arc::clone(&self.name), line, column }
     }
 }

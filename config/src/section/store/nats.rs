@@ -1,5 +1,7 @@
 //! `[store]` with `engine = "nats"`
 
+use std::fmt;
+
 use url::Url;
 
 use crate::{
@@ -15,7 +17,7 @@ const STREAMS_MAX: u64 = 256;
 
 section! {
     /// With engine = "nats": where events are kept on NATS JetStream.
-    #[derive(Debug, Clone, PartialEq)]
+    #[derive(Clone, PartialEq)]
     pub struct NatsStore {
         /// Servers, one or a list, or separated by commas (may carry `user:password@` for a test).
         pub urls: Vec<String> as url = required(["nats://127.0.0.1:4222"]) by urls,
@@ -49,6 +51,23 @@ pub enum Durability {
 impl Read for Durability {
     fn read(node: &Node<'_>) -> Option<Self> {
         node.one_of(&[("fsync", Self::Fsync), ("replicated", Self::Replicated)])
+    }
+}
+
+impl fmt::Debug for NatsStore {
+    /// Without what a URL has before its `@`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hosts: Vec<&str> = self.urls.iter().map(|url| url.rsplit(['@', '/']).next().unwrap_or_default()).collect();
+        f.debug_struct("NatsStore")
+            .field("hosts", &hosts)
+            .field("credentials", &self.credentials)
+            .field("prefix", &self.prefix)
+            .field("replicas", &self.replicas)
+            .field("durability", &self.durability)
+            .field("monitor_url", &self.monitor_url.as_ref().map(Url::as_str))
+            .field("partitions", &self.partitions)
+            .field("shards", &self.shards)
+            .finish()
     }
 }
 
