@@ -11,7 +11,7 @@ use std::{
 use gatepost_config::{Engine, Store as Settings};
 use gatepost_event::{
     Store,
-    store::{Appended, embedded::inspect},
+    store::{Appended, Tailed, embedded::inspect},
 };
 use rusqlite::Connection;
 
@@ -169,6 +169,19 @@ async fn an_id_that_was_parked_twice_is_unparked_twice() {
     assert_eq!(moved, Ok(2), "both were acknowledged");
     let events = Logs::open(&store).await.take(2).await;
     assert_eq!(events[0].at.id, events[1].at.id);
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tail_that_falls_behind_hears_that_it_missed_some() {
+    let folder = Folder::fresh().await;
+    let store = folder.open(&Setup::default()).await;
+    let mut tail = store.tail(0).await.expect("the tail opens");
+    for ids in journey::ids("event", 5_000).chunks(1_000) {
+        journey::owe(&store, "acme", ids, &["a"]).await;
+    }
+    assert!(matches!(tail.next().await, Ok(Tailed::Missed)));
+    assert!(matches!(tail.next().await, Ok(Tailed::Arrived(..))), "it goes on");
     store.close().await;
 }
 

@@ -27,12 +27,12 @@ async fn refused_requests_are_kept_newest_first_and_bounded_per_integration(fixt
         keep(&store, refusal.clone()).await;
     }
     let (github, quiet) = (make::id("github"), make::id("quiet"));
-    let kept = wait::eventually("the last refusal", async || {
+    let kept = wait::eventually("the last refusal, and no more than are kept", async || {
         let kept = store.quarantined(&github, flood.len()).await.expect("they are listed");
-        (kept.first() == flood.last()).then_some(kept)
+        // An engine may let the oldest go a moment later.
+        (kept.first() == flood.last() && kept.len() <= KEPT_MAX).then_some(kept)
     })
     .await;
-    assert!(kept.len() <= KEPT_MAX, "{} are kept", kept.len());
     assert!(kept.iter().eq(flood.iter().rev().take(kept.len())), "not the newest, or not in order");
     assert_eq!(store.quarantined(&github, 3).await.expect("they are listed"), kept[..3]);
     assert_eq!(store.quarantined(&quiet, 10).await.expect("they are listed").len(), 1);

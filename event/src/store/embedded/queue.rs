@@ -175,3 +175,55 @@ fn take(from: &mut VecDeque<Job>, count: usize, into: &mut Vec<Job>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::embedded::job::Change;
+
+    const APPEND: &str = "append";
+    const COMPLETION: &str = "completion";
+
+    async fn push(queue: &Queue, kind: Kind, what: &'static str, bytes: usize) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let permit = queue.place(kind, deadline).await.expect("a place");
+        let job = Job { change: Change::Batch(what), bytes, deadline, answer: None, _permit: permit };
+        queue.push(kind, job).expect("it is open");
+    }
+
+    /// How many of each kind the next commit takes.
+    fn next(queue: &Queue) -> (usize, usize) {
+        let batch = queue.next(Duration::ZERO).expect("it is open");
+        let appends = batch.iter().take_while(|job| matches!(job.change, Change::Batch(APPEND))).count();
+        (appends, batch.len() - appends)
+    }
+
+    #[tokio::test]
+    async fn appends_go_first_and_completions_are_never_starved() {
+        let queue = Queue::new();
+        for _ in 0..600 {
+            push(&queue, Kind::Completion, COMPLETION, 10).await;
+            push(&queue, Kind::Append, APPEND, 10).await;
+        }
+        assert_eq!(next(&queue), (BATCH_MAX, COMPLETIONS_SHARE));
+        assert_eq!(next(&queue), (BATCH_MAX, COMPLETIONS_SHARE));
+        assert_eq!(next(&queue), (600 - 2 * BATCH_MAX, BATCH_MAX));
+        assert_eq!(next(&queue), (0, 600 - BATCH_MAX - 2 * COMPLETIONS_SHARE));
+        assert_eq!(next(&queue), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_commit_is_bounded_in_bytes_and_a_queue_in_jobs() {
+        let queue = Queue::new();
+        for _ in 0..APPENDS_MAX {
+            push(&queue, Kind::Append, APPEND, BATCH_BYTES_MAX / 2).await;
+        }
+        let soon = Instant::now() + Duration::from_millis(20);
+        assert!(matches!(queue.place(Kind::Append, soon).await, Err(StoreError::Unavailable(_))));
+        assert_eq!(next(&queue), (2, 0));
+        assert!(queue.place(Kind::Append, soon + Duration::from_secs(10)).await.is_ok());
+        queue.close();
+        assert!(matches!(queue.place(Kind::Append, soon).await, Err(StoreError::Closed)));
+        assert_eq!(next(&queue), (2, 0), "what waits is still done");
+    }
+}
