@@ -262,9 +262,10 @@ pub(super) fn retried_message(delivery: &DeliveryId, attempt: u32) -> String {
     format!("{delivery}:{attempt}")
 }
 
-/// One for all ways to end, so that a delivery ends once.
-pub(super) fn end_message(delivery: &DeliveryId) -> String {
-    format!("{delivery}:end")
+/// One for all ways to end, so that a delivery ends once. It goes by what is owed and not by the delivery's id: after a
+/// crash, what had ended may be owed again under a new one, and must not be counted twice.
+pub(super) fn end_message(task: &Task) -> String {
+    format!("{}:end", task_message(task))
 }
 
 pub(super) fn routed_message(event: &EventRef, what: &str) -> String {

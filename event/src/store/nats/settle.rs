@@ -28,7 +28,7 @@ impl Nats {
         attempt: &Attempt,
     ) -> Result<(), StoreError> {
         let deadline = link::soon();
-        let ended = self.attempt_post(shard, Ending::Delivered.word(), attempt)?;
+        let ended = self.attempt_post(shard, Ending::Delivered.word(), &queued.task, attempt)?;
         self.link.publish(&ended, Repeat::Harmless, deadline).await?;
         self.unschedule(shard, queued, deadline).await?;
         self.take_out(shard, queued, deadline).await
@@ -44,7 +44,7 @@ impl Nats {
         let deadline = link::soon();
         let next = Task { attempt: attempt.number.saturating_add(1), ..queued.task.clone() };
         let schedule = self.schedule_post(shard, &next, due)?;
-        let record = self.attempt_post(shard, RETRIED, attempt)?;
+        let record = self.attempt_post(shard, RETRIED, &queued.task, attempt)?;
         self.doubts.unsure(queued.task.delivery);
         futures::future::try_join(
             self.link.publish(&schedule, Repeat::Harmless, deadline),
@@ -64,10 +64,10 @@ impl Nats {
         let ending = ending_of(letter);
         self.keep_letter(letter, *letter.note.delivery.token(), deadline).await?;
         let ended = match &letter.note.last {
-            Some(attempt) => self.attempt_post(shard, ending.word(), attempt)?,
+            Some(attempt) => self.attempt_post(shard, ending.word(), &queued.task, attempt)?,
             None => {
                 let subject = self.names.end_subject('s', shard, ending);
-                Post::once(subject, &names::end_message(&letter.note.delivery), written(&queued.task.event)?)
+                Post::once(subject, &names::end_message(&queued.task), written(&queued.task.event)?)
             }
         };
         self.link.publish(&ended, Repeat::Harmless, deadline).await?;
@@ -82,10 +82,10 @@ impl Nats {
         Ok(Post::once(self.names.lane_subject(shard, &lane), &names::task_message(task), written(task)?))
     }
 
-    fn attempt_post(&self, shard: u16, word: &str, attempt: &Attempt) -> Result<Post, StoreError> {
+    fn attempt_post(&self, shard: u16, word: &str, task: &Task, attempt: &Attempt) -> Result<Post, StoreError> {
         let id = match word {
             RETRIED => names::retried_message(&attempt.delivery, attempt.number),
-            _ => names::end_message(&attempt.delivery),
+            _ => names::end_message(task),
         };
         Ok(Post::once(self.names.attempt_subject(shard, word), &id, written(attempt)?))
     }
