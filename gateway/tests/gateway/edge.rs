@@ -216,6 +216,13 @@ secrets = [{ env = "SECRET" }]
         }
     }
     assert_eq!(rig.stored().await, n);
+    let ask = rig.signed(Ask::post("/webhooks/u?n=last", "{}"), Timestamp::now());
+    let mut without = rig.config.clone();
+    without.gateway.public_url = None;
+    rig.stop().await;
+    let rig = Rig::start_with(without).await;
+    assert_eq!(rig.ask(&ask).await.status, 401, "nobody said what providers call us");
+    assert_eq!(rig.quarantined("u", 1).await[0].reason, "public_url_absent");
     rig.stop().await;
 }
 

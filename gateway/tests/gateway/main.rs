@@ -8,6 +8,7 @@ mod client;
 mod edge;
 mod handshakes;
 mod reading;
+mod reasons;
 mod rig;
 mod signatures;
 mod storing;

@@ -1,0 +1,208 @@
+//! Every reason code, from a request over the wire to quarantine and metrics; beside each the same request, genuine.
+
+use std::collections::BTreeSet;
+
+use gatepost_config::{Config, Secret, Timestamp};
+use gatepost_gateway::Reason;
+
+use crate::{
+    client::Ask,
+    rig::{self, Rig, config},
+};
+
+const ALL_KINDS: &str = r#"
+[gateway]
+public_url = "https://hooks.example.com"
+
+[[integration]]
+id = "github"
+provider = "github"
+secrets = [{ env = "SECRET" }]
+[[connection]]
+integration = "github"
+id = "acme"
+account = "1"
+
+[[integration]]
+id = "stripe"
+provider = "stripe"
+secrets = [{ env = "SECRET" }]
+
+[[integration]]
+id = "slack"
+provider = "slack"
+secrets = [{ env = "SECRET" }]
+
+[[integration]]
+id = "standard"
+provider = "standard-webhooks"
+secrets = [{ env = "WHSEC" }]
+
+[[integration]]
+id = "keyless"
+provider = "standard-webhooks"
+secrets = [{ env = "WHSEC" }]
+
+[[integration]]
+id = "lapsed"
+provider = "github"
+secrets = [{ env = "SECRET" }]
+
+[[provider]]
+name = "odd"
+title = "Odd"
+methods = ["POST", "GET"]
+secret_scope = "app"
+trust = "authenticated"
+values = { word = "any" }
+[[provider.scheme]]
+id = "token"
+kind = "token"
+signature = { from = "header:x-token" }
+[[provider.handshake]]
+method = "GET"
+when = { "query:word" = { value = "word" } }
+verified = false
+respond = { body = "{query:echo}" }
+[provider.batch]
+items = ""
+[provider.event]
+type = "item:/type"
+
+[[integration]]
+id = "odd"
+provider = "odd"
+secrets = [{ env = "SECRET" }]
+values = { word = { env = "WORD" } }
+"#;
+
+/// What a file can't say, because checking refuses it.
+fn broken(mut settings: Config) -> Config {
+    for integration in &mut settings.integrations {
+        match integration.id.as_str() {
+            "keyless" => integration.secrets = vec![Secret::new(b"whsec_!".to_vec(), "the test")],
+            "lapsed" => integration.secrets[0] = integration.secrets[0].clone().expiring(Timestamp::from_millis(0)),
+            _ => {}
+        }
+    }
+    settings
+}
+
+/// A request and what makes it bad.
+struct Trial {
+    reason: Reason,
+    good: Ask,
+    bad: Ask,
+}
+
+/// One trial a reason, but for those that need another configuration.
+fn trials(rig: &Rig) -> Vec<Trial> {
+    let now = Timestamp::now();
+    let json = |target: &str, body: &str| Ask::post(target, body).header("content-type", "application/json");
+    let hub = |body: &str| rig.signed(json("/webhooks/github", body).header("x-github-event", "push"), now);
+    let stripe = || rig.signed(json("/webhooks/stripe", r#"{"type":"x"}"#), now);
+    let slack_at = |seconds: i64| {
+        let at = Timestamp::from_millis(now.millis() + seconds * 1_000);
+        rig.signed(json("/webhooks/slack", r#"{"type":"x"}"#), at)
+    };
+    let slack = || slack_at(0);
+    let standard = || rig.signed(json("/webhooks/standard", r#"{"type":"x"}"#), now);
+    let odd = |body: &str| rig.signed(json("/webhooks/odd", body), now);
+    let (sig, time) = ("x-hub-signature-256", "x-slack-request-timestamp");
+    let zeros = "0".repeat(64);
+    let candidates = format!("t=1{}", format!(",v1={zeros}").repeat(17));
+    let own_header = |ask: Ask, name: &str| {
+        let value = ask.headers.iter().find(|(given, _)| given == name).expect("it is there").1.clone();
+        ask.header(name, &value)
+    };
+    let challenge = |word: &str, echo: &str| Ask::get(&format!("/webhooks/odd?word={word}&echo={echo}"));
+    let claimed = r#"{"installation":{"id":1}}"#;
+    let trial = |reason, good: Ask, bad: Ask| Trial { reason, good, bad };
+    vec![
+        trial(Reason::SignatureMissing, hub("{}"), hub("{}").without(sig)),
+        trial(Reason::SignatureDuplicated, hub("{}"), own_header(hub("{}"), sig)),
+        trial(Reason::SignatureMalformed, hub("{}"), hub("{}").with(sig, "sha1=00")),
+        trial(Reason::SignatureTooLong, hub("{}"), hub("{}").with(sig, &"a".repeat(8_193))),
+        trial(Reason::SignatureTooMany, stripe(), stripe().with("stripe-signature", &candidates)),
+        trial(Reason::SignatureMismatch, hub("{}"), hub("{}").with(sig, &format!("sha256={zeros}"))),
+        trial(Reason::TokenMismatch, odd("[]"), odd("[]").with("x-token", "guess")),
+        trial(Reason::TimestampMissing, slack(), slack().without(time)),
+        trial(Reason::TimestampDuplicated, slack(), own_header(slack(), time)),
+        trial(Reason::TimestampMalformed, slack(), slack().with(time, "+1795367045")),
+        trial(Reason::TimestampStale, slack(), slack_at(-310)),
+        trial(Reason::TimestampFuture, slack(), slack_at(310)),
+        trial(Reason::SignedFieldMissing, standard(), standard().without("webhook-id")),
+        trial(Reason::SignedFieldDuplicated, standard(), own_header(standard(), "webhook-id")),
+        trial(Reason::SignedFieldMalformed, standard(), standard().with("webhook-id", "m.5")),
+        trial(Reason::HandshakeTokenMismatch, challenge("the+value+of+WORD", "1"), challenge("x", "1")),
+        trial(Reason::HandshakeMalformed, challenge("the+value+of+WORD", "1"), challenge("the+value+of+WORD", "%3C")),
+        trial(Reason::FieldDuplicated, hub(claimed), hub(r#"{"installation":{"id":1,"id":1}}"#)),
+        trial(
+            Reason::FieldTooLong,
+            hub("{}").header("x-github-delivery", &"d".repeat(1_024)),
+            hub("{}").header("x-github-delivery", &"d".repeat(1_025)),
+        ),
+        trial(
+            Reason::AccountMismatch,
+            Ask { target: "/webhooks/github/acme".into(), ..hub(claimed) },
+            Ask { target: "/webhooks/github/acme".into(), ..hub(r#"{"installation":{"id":2}}"#) },
+        ),
+        trial(
+            Reason::AccountUnproven,
+            Ask { target: "/webhooks/github/acme".into(), ..hub(claimed) },
+            Ask { target: "/webhooks/github/acme".into(), ..hub("{}") },
+        ),
+        trial(Reason::BatchTooLarge, odd("[1,2]"), odd(&format!("[{}1]", "1,".repeat(10_000)))),
+    ]
+}
+
+#[tokio::test]
+async fn every_reason_has_a_request_that_meets_it_and_one_that_just_does_not() {
+    let rig = Rig::start_with(broken(config(ALL_KINDS))).await;
+    let mut met = BTreeSet::new();
+    for Trial { reason, good, bad } in trials(&rig) {
+        let integration = bad.target.split(['/', '?']).nth(2).expect("an integration").to_owned();
+        let stored = rig.stored().await;
+        let refused = rig.ask(&bad).await;
+        assert_eq!((refused.status, refused.result()), (401, ""), "{reason}");
+        assert!(!refused.body.contains(reason.code()), "the answer doesn't say {reason}");
+        assert_eq!(rig.stored().await, stored, "{reason}");
+        let labels = [("integration", integration.as_str()), ("reason", reason.code())];
+        assert_eq!(rig.counted("gatepost_gateway_refusals_total", &labels), 1, "{reason}");
+        let kept = rig.quarantined(&integration, 1).await;
+        let request = refused.request_id();
+        let wait = async {
+            loop {
+                let kept = rig.quarantined(&integration, kept.len()).await;
+                if let Some(kept) = kept.into_iter().find(|kept| kept.request.to_string() == request) {
+                    return kept.reason;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let kept = tokio::time::timeout(crate::client::PATIENCE, wait).await.expect("in time");
+        assert_eq!(kept, reason.code());
+        let accepted = rig.ask(&good).await;
+        assert_eq!(accepted.status, 200, "the positive control of {reason}");
+        met.insert(reason);
+    }
+
+    // Those that only a configuration that checking refuses, or that time has worn out, can meet.
+    for (target, reason) in [("keyless", Reason::SecretMalformed), ("lapsed", Reason::SecretAbsent)] {
+        let integration = rig.config.integrations.iter().find(|i| i.id.as_str() == target).expect("an integration");
+        let good = Secret::new(if target == "keyless" { rig::WHSEC } else { rig::SECRET }.into(), "the test");
+        let ask = Ask::post(&format!("/webhooks/{target}"), "{}");
+        let ask = rig::sign(&integration.provider, &good, ask, Timestamp::now());
+        assert_eq!(rig.ask(&ask).await.status, 401, "{reason}");
+        assert_eq!(rig.quarantined(target, 1).await[0].reason, reason.code());
+        met.insert(reason);
+    }
+    rig.stop().await;
+
+    // Tested where their configuration is: edge (URL) and attribution (unverified).
+    met.extend([Reason::PublicUrlAbsent, Reason::Unverifiable]);
+    let all: BTreeSet<_> = Reason::ALL.iter().copied().collect();
+    assert_eq!(met, all);
+    let codes: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+    assert_eq!(codes.len(), Reason::ALL.len(), "no two share a code");
+}
