@@ -117,7 +117,7 @@ fn item(verified: &Verified, part: &Part, owner: &Owner, id: EventId) -> Item {
 }
 
 /// `<provider>.<part>.<part>`, lower case; `/`, `:` and space become `.`, anything else outside `a-z 0-9 . _ -`
-/// becomes `_`.
+/// becomes `_`. Empty words are left out (`/deploy` is `deploy`): patterns match word by word.
 fn kind(provider: &str, parts: &[String]) -> String {
     let plain = |c: char| match c.to_ascii_lowercase() {
         '/' | ':' | ' ' => '.',
@@ -125,8 +125,8 @@ fn kind(provider: &str, parts: &[String]) -> String {
         _ => '_',
     };
     let words = std::iter::once(provider).chain(parts.iter().map(String::as_str));
-    let joined = words.collect::<Vec<_>>().join(".");
-    joined.chars().take(KIND_CHARS_MAX).map(plain).collect()
+    let joined: String = words.collect::<Vec<_>>().join(".").chars().take(KIND_CHARS_MAX).map(plain).collect();
+    joined.split('.').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(".")
 }
 
 /// The headers that the provider's file lists, in its order. Several of one name are joined as HTTP does.
@@ -151,6 +151,7 @@ mod tests {
         assert_eq!(of(&["Pull_Request", "opened"]), "acme.pull_request.opened");
         assert_eq!(of(&["orders/create"]), "acme.orders.create");
         assert_eq!(of(&["a:b c"]), "acme.a.b.c");
+        assert_eq!(of(&["/a//b/", "", "c"]), "acme.a.b.c");
         assert_eq!(of(&["ünï*>\n"]), "acme._n____");
         assert_eq!(of(&[&"x".repeat(1_000)]).len(), 256);
     }

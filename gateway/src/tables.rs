@@ -7,7 +7,7 @@ use std::{
 
 use gatepost_config::{
     Config, Connection, ConnectionId, Gateway as Settings, Integration, IntegrationId, Provider,
-    provider::{Handshake, Location, Method, SchemeKind, Segment, Source, Template},
+    provider::{Handshake, Location, Method, Pointer, SchemeKind, Source},
 };
 use http::HeaderName;
 
@@ -54,13 +54,17 @@ const NEVER_KEPT: [&str; 5] =
 impl Tables {
     /// Works the tables out.
     pub(crate) fn new(config: &Config) -> Self {
-        let endpoint = |integration: &Integration| {
-            let own = config.connections.iter().filter(|c| c.integration == integration.id).cloned().map(Arc::new);
-            (integration.id.clone(), Arc::new(Endpoint::new(integration.clone(), own.collect())))
+        let mut connections: HashMap<&IntegrationId, Vec<Arc<Connection>>> = HashMap::new();
+        for connection in &config.connections {
+            connections.entry(&connection.integration).or_default().push(Arc::new(connection.clone()));
+        }
+        let mut endpoint = |integration: &Integration| {
+            let own = connections.remove(&integration.id).unwrap_or_default();
+            (integration.id.clone(), Arc::new(Endpoint::new(integration.clone(), own)))
         };
         Self {
             settings: config.gateway.clone(),
-            endpoints: config.integrations.iter().map(endpoint).collect(),
+            endpoints: config.integrations.iter().map(&mut endpoint).collect(),
             environments: config.nango_environments.iter().cloned().collect(),
         }
     }
@@ -134,7 +138,7 @@ impl Profile {
     }
 }
 
-fn json_pointer(source: &Source) -> Option<&gatepost_config::provider::Pointer> {
+fn json_pointer(source: &Source) -> Option<&Pointer> {
     match source {
         Source::Json(pointer) => Some(pointer),
         _ => None,
@@ -156,7 +160,7 @@ fn event_places<'a>(provider: &'a Provider, places: &mut Vec<&'a Location>) {
     places.extend(provider.batch.iter().flat_map(|batch| &batch.discriminator));
     for Handshake { when, respond, .. } in &provider.handshakes {
         places.extend(when.iter().map(|(place, _)| place));
-        template_places(&respond.body, places);
+        places.extend(respond.body.places());
     }
 }
 
@@ -168,21 +172,10 @@ fn scheme_places<'a>(provider: &'a Provider, places: &mut Vec<&'a Location>) {
             SchemeKind::Hmac { signature, signed, timestamp, .. } => {
                 places.push(&signature.from);
                 places.extend(timestamp.as_ref().map(|rule| &rule.from));
-                template_places(signed, places);
+                places.extend(signed.places());
             }
             SchemeKind::Token { signature } => places.push(&signature.from),
             SchemeKind::None => {}
-        }
-    }
-}
-
-/// Every place that a template fills in.
-fn template_places<'a>(template: &'a Template, places: &mut Vec<&'a Location>) {
-    for segment in &template.0 {
-        match segment {
-            Segment::Place { location, .. } => places.push(location),
-            Segment::Optional(part) => template_places(part, places),
-            Segment::Literal(_) | Segment::Method | Segment::Url => {}
         }
     }
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use gatepost_config::{
     Provider, Secret, Timestamp,
-    provider::{Scheme, SchemeKind, Segment, Signature, Source, Template, Trust},
+    provider::{Scheme, SchemeKind, Signature, Source, Template, Trust},
 };
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
@@ -62,32 +62,45 @@ pub struct Passed {
 /// Why the request can't be proven genuine.
 pub fn verify(judge: &Judge<'_>, request: &RawRequest, now: Timestamp) -> Result<Passed, Reason> {
     let lookup = Lookup::new(judge.provider, request, judge.values);
-    let scheme = applying(judge.provider, &lookup)?;
+    let Some(scheme) = applying(judge.provider, &lookup)? else {
+        return unchecked(judge, "none");
+    };
     let trust = match &scheme.kind {
         SchemeKind::Hmac { signed, .. } => {
             mac::check(judge, scheme, request, now)?;
-            if covers_body(signed) { judge.provider.trust } else { at_most_authenticated(judge.provider.trust) }
+            if covers_body(judge.provider, signed) {
+                judge.provider.trust
+            } else {
+                at_most_authenticated(judge.provider.trust)
+            }
         }
         SchemeKind::Token { signature } => {
             check_token(judge, signature, &lookup, now)?;
             at_most_authenticated(judge.provider.trust)
         }
-        SchemeKind::None if judge.unverified => Trust::Unverified,
-        SchemeKind::None => return Err(Reason::Unverifiable),
+        SchemeKind::None => return unchecked(judge, &scheme.id),
     };
     Ok(Passed { scheme: scheme.id.clone(), trust })
 }
 
-/// The scheme that counts. A `when` that is there twice or can't be read counts as there: no downgrade.
-fn applying<'a>(provider: &'a Provider, lookup: &Lookup<'_>) -> Result<&'a Scheme, Reason> {
+/// The scheme that counts, if the provider declares any. A `when` that is there twice or can't be read counts as there:
+/// no downgrade.
+fn applying<'a>(provider: &'a Provider, lookup: &Lookup<'_>) -> Result<Option<&'a Scheme>, Reason> {
     let applies = |scheme: &&Scheme| match &scheme.when {
         Some(place) => lookup.is_present(place).unwrap_or(true),
         None => true,
     };
     match provider.schemes.iter().find(applies) {
-        Some(scheme) => Ok(scheme),
-        None if provider.schemes.is_empty() => Err(Reason::Unverifiable),
-        None => Err(Reason::SignatureMissing),
+        None if !provider.schemes.is_empty() => Err(Reason::SignatureMissing),
+        scheme => Ok(scheme),
+    }
+}
+
+/// Lets a request pass that nothing checks, if the operator said so.
+fn unchecked(judge: &Judge<'_>, scheme: &str) -> Result<Passed, Reason> {
+    match judge.unverified {
+        true => Ok(Passed { scheme: scheme.to_owned(), trust: Trust::Unverified }),
+        false => Err(Reason::Unverifiable),
     }
 }
 
@@ -121,12 +134,10 @@ fn signature_text(signature: &Signature, lookup: &Lookup<'_>) -> Result<Vec<u8>,
     }
 }
 
-/// Whether the body, or all of it in another form, is part of the signed text.
-fn covers_body(signed: &Template) -> bool {
-    signed.0.iter().any(|segment| match segment {
-        Segment::Place { location, .. } => location.source == Source::Body,
-        Segment::Optional(_) | Segment::Literal(_) | Segment::Method | Segment::Url => false,
-    })
+/// Whether the body, or the form field that is the payload, is always part of the signed text.
+fn covers_body(provider: &Provider, signed: &Template) -> bool {
+    let payload = provider.form_payload.clone().map(Source::Form);
+    signed.always_covers(&Source::Body) || payload.is_some_and(|payload| signed.always_covers(&payload))
 }
 
 const fn at_most_authenticated(trust: Trust) -> Trust {

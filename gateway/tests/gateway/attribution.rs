@@ -251,13 +251,6 @@ provider = "open"
 unverified = true
 "#;
     let mut settings = config(text);
-    let none = gatepost_config::provider::SchemeKind::None;
-    let scheme = gatepost_config::provider::Scheme { id: "none".into(), when: None, kind: none };
-    let mut provider = settings.integrations[0].provider.as_ref().clone();
-    if provider.schemes.is_empty() {
-        provider.schemes.push(scheme);
-    }
-    settings.integrations[0].provider = provider.into();
     let rig = Rig::start_with(settings.clone()).await;
     assert_eq!(rig.ask(&Ask::post("/webhooks/open", r#"{"type":"x"}"#)).await.result(), "unmatched");
     assert_eq!(rig.parked().await[0].meta.trust, gatepost_config::provider::Trust::Unverified);

@@ -170,3 +170,53 @@ async fn one_ambiguous_item_refuses_the_whole_and_too_many_do_too() {
     assert_eq!(post(&rig, "crm", &format!("[{good}]")).await.result(), "stored", "the positive control");
     rig.stop().await;
 }
+
+#[tokio::test]
+async fn an_item_cannot_claim_a_connection_that_has_a_secret_of_its_own() {
+    let text = r#"
+[[provider]]
+name = "per-item"
+title = "Per Item"
+secret_scope = "connection"
+[[provider.scheme]]
+id = "v1"
+kind = "hmac"
+hash = "sha256"
+signature = { from = "header:x-sig", encoding = "hex" }
+signed = "{body}"
+[provider.batch]
+items = ""
+[provider.event]
+type = "item:/kind"
+account = "item:/account"
+[[integration]]
+id = "items"
+provider = "per-item"
+secrets = [{ env = "SECRET" }]
+[[connection]]
+integration = "items"
+id = "own"
+account = "O"
+secrets = [{ env = "SECRET_OF_OWN" }]
+[[connection]]
+integration = "items"
+id = "plain"
+account = "P"
+"#;
+    let rig = Rig::start(text).await;
+    for body in [r#"[{"account":"O"}]"#, r#"[{"account":"P"},{"account":"O"}]"#] {
+        assert_eq!(post(&rig, "items", body).await.status, 401, "{body}");
+    }
+    assert_eq!(rig.stored().await, 0);
+    assert!(rig.quarantined("items", 2).await.iter().all(|kept| kept.reason == "account_unproven"));
+    assert_eq!(post(&rig, "items", r#"[{"account":"P"}]"#).await.result(), "stored", "the positive control");
+
+    let own = gatepost_config::Secret::new(b"the value of SECRET_OF_OWN".to_vec(), "the test");
+    let ask = Ask::post("/webhooks/items/own", r#"[{"account":"O"},{"account":"P"}]"#);
+    let ask = crate::rig::sign(&rig.config.integrations[0].provider, &own, ask, Timestamp::now());
+    assert_eq!(rig.ask(&ask).await.result(), "stored");
+    let owners: Vec<_> = rig.logged().await.into_iter().filter_map(|event| event.meta.connection).collect();
+    let owners: Vec<_> = owners.iter().map(|id| id.as_str()).collect();
+    assert_eq!(owners, ["plain", "own", "own"], "its own secret proves its own connection and no other");
+    rig.stop().await;
+}

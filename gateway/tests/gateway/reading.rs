@@ -121,7 +121,7 @@ account = "T1"
             "payload=%7B%22type%22%3A%22block_actions%22%2C%22team%22%3A%7B%22id%22%3A%22T1%22%7D%7D",
             "slack.block_actions",
         ),
-        (form, "team_id=T1&command=%2Fdeploy&text=now", "slack..deploy"),
+        (form, "team_id=T1&command=%2Fdeploy&text=now", "slack.deploy"),
     ] {
         let ask = rig.signed(Ask::post("/webhooks/slack", body).header("content-type", kind), Timestamp::now());
         assert_eq!(rig.ask(&ask).await.result(), "stored", "{body}");
