@@ -13,6 +13,7 @@
 mod append;
 mod census;
 mod deliver;
+mod deploy;
 mod embedded_only;
 mod fixture;
 mod journey;

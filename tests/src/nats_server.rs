@@ -30,6 +30,8 @@ pub struct Options {
     pub env: Vec<(String, String)>,
     /// `user:password@` for its URL.
     pub login: String,
+    /// `user:password@` between the servers of a cluster.
+    pub cluster_login: String,
     /// A server of another version.
     pub binary: Option<PathBuf>,
 }
@@ -159,16 +161,22 @@ impl NatsServer {
             ("-c", text(&config)),
             ("-p", port.to_string()),
             ("-m", monitor_port.to_string()),
-            ("-sd", text(&folder.path().join("store"))),
             ("-l", text(&folder.path().join("server.log"))),
             ("--server_name", name.clone()),
         ] {
             command.extend([flag.to_owned(), value]);
         }
+        // A file may say it itself, by a variable.
+        let mut env = options.env;
+        let store = text(&folder.path().join("store"));
+        match std::fs::read_to_string(&config).expect("it is read").contains("store_dir:") {
+            true => env.push(("GATEPOST_NATS_DATA".to_owned(), store)),
+            false => command.extend(["-sd".to_owned(), store]),
+        }
         command.extend_from_slice(more);
         let login = if options.login.is_empty() { String::new() } else { format!("{}@", options.login) };
         let binary = options.binary.unwrap_or_else(|| tool("python/bin/nats-server"));
-        Self { name, port, monitor_port, login, command, env: options.env, binary, child: None, folder }
+        Self { name, port, monitor_port, login, command, env, binary, child: None, folder }
     }
 
     fn launch(&mut self) {
@@ -178,7 +186,7 @@ impl NatsServer {
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(std::fs::File::create(self.folder.path().join("stderr")).expect("it is made"))
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}; run tests/install first", self.binary.display()));
         self.child = Some(child);
@@ -218,7 +226,8 @@ impl NatsServer {
     }
 
     fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default()
+        let read = |file: &str| std::fs::read_to_string(self.folder.path().join(file)).unwrap_or_default();
+        read("stderr") + &read("server.log")
     }
 
     fn pid(&self) -> u32 {
@@ -259,11 +268,12 @@ impl NatsCluster {
     /// When they don't come up.
     pub async fn start_with(options: &[Options]) -> Self {
         let ports: Vec<u16> = options.iter().map(|_| free_ports()[0]).collect();
-        let routes: Vec<String> = ports.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
+        let login = options.first().map_or("", |options| options.cluster_login.as_str());
+        let routes: Vec<String> = ports.iter().map(|port| format!("nats://{login}127.0.0.1:{port}")).collect();
         let each = options.iter().zip(&ports).map(|(options, port)| {
             let cluster = [
                 ["--cluster_name", "gatepost-test"].map(str::to_owned),
-                ["--cluster".to_owned(), format!("nats://127.0.0.1:{port}")],
+                ["--cluster".to_owned(), format!("nats://{login}127.0.0.1:{port}")],
                 ["--routes".to_owned(), routes.join(",")],
             ];
             NatsServer::prepared(options.clone(), cluster.as_flattened())

@@ -44,12 +44,12 @@ pub(super) async fn durability(settings: &NatsStore) -> Result<Option<String>, O
         _ => Err("only http can be asked".to_owned()),
     };
     match page {
-        Ok(page) if page.pointer("/jetstream/config/sync_always") == Some(&Value::Bool(true)) => Ok(None),
-        Ok(page) if page.pointer("/jetstream/config").is_some() => Err(OpenError(format!(
+        Ok(page) if page.pointer("/config/sync_always") == Some(&Value::Bool(true)) => Ok(None),
+        Ok(page) if page.pointer("/config/store_dir").is_some() => Err(OpenError(format!(
             "store.durability is \"fsync\", but the server at {url} confirms before it syncs: set `sync_interval: always` \
              in its jetstream block, or durability = \"replicated\""
         ))),
-        Ok(_) => Ok(Some(format!("durability \"fsync\" can't be shown: {url}varz tells nothing of JetStream"))),
+        Ok(_) => Ok(Some(format!("durability \"fsync\" can't be shown: {url}jsz tells nothing of JetStream"))),
         Err(why) => Ok(Some(format!("durability \"fsync\" can't be shown: {url}: {why}"))),
     }
 }
@@ -58,7 +58,7 @@ pub(super) async fn durability(settings: &NatsStore) -> Result<Option<String>, O
 async fn page(host: &str, port: u16) -> Result<Value, String> {
     let words = |error: std::io::Error| error.to_string();
     let mut stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await.map_err(words)?;
-    let request = format!("GET /varz HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET /jsz HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.map_err(words)?;
     let mut answer = Vec::new();
     stream.take(PAGE_BYTES_MAX).read_to_end(&mut answer).await.map_err(words)?;

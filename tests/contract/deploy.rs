@@ -1,0 +1,262 @@
+//! The server configuration in `deploy/nats`, run as it stands: every role can do its work, and no more.
+
+use std::{path::PathBuf, time::Duration};
+
+use async_nats::{Client, ConnectOptions, Event};
+use gatepost_config::{Durability, Engine, NatsStore, Store as Settings, Timestamp};
+use gatepost_event::{
+    DeadReason, Ending, Lane, Store,
+    store::{LeaseKey, nats},
+};
+use gatepost_tests::nats_server::{NatsCluster, NatsServer, Options};
+use tokio::sync::mpsc;
+
+use crate::{
+    fixture::{self, Setup},
+    journey::{self, Logs, heads},
+    make, wait,
+};
+
+/// What a test's password is, for every user.
+const PASSWORD: &str = "correct-horse";
+
+fn options(file: &str) -> Options {
+    let config = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../deploy/nats").join(file);
+    let users = ["SYS", "GATEWAY", "ROUTER", "ADMIN", "SETUP"].map(|user| format!("GATEPOST_NATS_{user}_PASSWORD"));
+    let mut env: Vec<_> = users.into_iter().map(|name| (name, PASSWORD.to_owned())).collect();
+    // The harness says the name and the routes itself.
+    let routes = (1..=3).map(|n| (format!("GATEPOST_NATS_ROUTE_{n}"), format!("nats://127.0.0.1:{n}")));
+    env.extend(routes);
+    env.push(("GATEPOST_NATS_NAME".to_owned(), "named-by-the-harness".to_owned()));
+    env.push(("GATEPOST_NATS_CLUSTER_PASSWORD".to_owned(), PASSWORD.to_owned()));
+    let cluster_login = format!("cluster:{PASSWORD}@");
+    Options { config: Some(config), env, cluster_login, ..Options::default() }
+}
+
+fn settings(servers: &[NatsServer], user: &str) -> NatsStore {
+    let urls = servers.iter().map(|server| server.url_as(&format!("{user}:{PASSWORD}"))).collect();
+    NatsStore {
+        durability: Durability::Fsync,
+        monitor_url: servers[0].monitor_url().parse().ok(),
+        ..fixture::nats::settings(urls, servers.len())
+    }
+}
+
+fn of(settings: NatsStore) -> Settings {
+    Settings { dedupe_window: None, engine: Engine::Nats(settings) }
+}
+
+async fn open(servers: &[NatsServer], user: &str) -> Store {
+    let store = Store::open(&of(settings(servers, user)), &Setup::default().retention).await.expect(user);
+    assert_eq!(store.promises().warnings, [""; 0], "{user}");
+    store
+}
+
+async fn init(servers: &[NatsServer]) {
+    let setup = settings(servers, "setup");
+    let retention = Setup::default().retention;
+    let made = nats::init(&setup, &of(setup.clone()), &retention).await.expect("the streams are made");
+    assert_eq!(made.len(), 10, "{made:?}");
+    assert_eq!(nats::check(&setup, &of(setup.clone()), &retention).await, Ok(Vec::new()));
+}
+
+/// A connection as a role, and what the server refused it.
+struct Role {
+    client: Client,
+    refusals: mpsc::Receiver<String>,
+}
+
+impl Role {
+    async fn connect(server: &NatsServer, user: &str) -> Self {
+        let (sender, refusals) = mpsc::channel(64);
+        let client = ConnectOptions::with_user_and_password(user.to_owned(), PASSWORD.to_owned())
+            .custom_inbox_prefix(format!("_INBOX_{user}"))
+            .event_callback(move |event| {
+                if let Event::ServerError(error) = event {
+                    sender.try_send(error.to_string()).expect("there is room");
+                }
+                async {}
+            })
+            .connect(server.url())
+            .await
+            .expect("it is connected");
+        Self { client, refusals }
+    }
+
+    /// Each is refused, by name.
+    async fn may_not_publish(&mut self, subjects: &[&str]) {
+        for subject in subjects {
+            self.client.publish(subject.to_string(), "{}".into()).await.expect("it is sent");
+            self.refused("publish", subject).await;
+        }
+    }
+
+    async fn may_not_subscribe(&mut self, subjects: &[&str]) {
+        for subject in subjects {
+            let _subscription = self.client.subscribe(subject.to_string()).await.expect("it is sent");
+            self.refused("subscription", subject).await;
+        }
+    }
+
+    /// The control: each is answered.
+    async fn may_ask(&mut self, subjects: &[&str]) {
+        for subject in subjects {
+            let answer = self.client.request(subject.to_string(), "{}".into());
+            wait::within(wait::SOON, answer).await.unwrap_or_else(|error| panic!("{subject}: {error}"));
+        }
+        assert!(self.refusals.try_recv().is_err(), "something was refused");
+    }
+
+    async fn refused(&mut self, what: &str, subject: &str) {
+        let refusal = wait::within(wait::SOON, self.refusals.recv()).await.expect("a refusal").to_lowercase();
+        assert!(refusal.contains(what) && refusal.contains(&subject.to_lowercase()), "{subject}: {refusal}");
+    }
+}
+
+/// An append as gateway, and the whole way of a delivery as router.
+async fn the_whole_way(servers: &[NatsServer]) {
+    let gateway = open(servers, "gateway").await;
+    let large = make::with_body(make::event("acme", "2"), make::noise(1_500_000));
+    for event in [make::event("acme", "1"), large.clone(), make::event("acme", "3")] {
+        journey::append(&gateway, event).await;
+    }
+    let parked = make::to_park(make::parked("nobody", "1"));
+    gateway.append(vec![parked], wait::soon()).await.expect("it is parked");
+    assert!(gateway.quarantine(make::refusal("github", 1, "refused")));
+
+    let router = open(servers, "router").await;
+    assert_eq!(router.announce("router-a").await, Ok(1));
+    let mut logs = Logs::open(&router).await;
+    let events = logs.take(3).await;
+    let body = events.iter().find(|event| event.at.id == large.meta.id).and_then(|event| event.event.as_ref().ok());
+    assert!(body == Some(&large), "the large event came back different");
+    let tasks: Vec<_> = events.iter().map(|event| make::task(event.at, "acme", "backend")).collect();
+    let lane = Lane::of(&tasks[0]);
+    let shard = journey::shard(&router, &lane);
+    let mut lease = journey::lease(&router, LeaseKey::Shard(shard), "router-a").await;
+    let mut tail = router.tail(shard).await.expect("it is opened");
+    logs.record(&router, &events, tasks).await;
+    logs.release(&router).await;
+    assert_eq!(router.lanes(shard).await.expect("they are listed")[0].waiting, 3);
+
+    let waiting = heads(&router, &lane, 0, 10).await;
+    router.finish(shard, &waiting[0], &make::attempt(&waiting[0], 200)).await.expect("it is finished");
+    let event = router.event(&waiting[1].task.event).await.expect("it is read").expect("it is there");
+    let letter = make::letter(&waiting[1], event, DeadReason::Exhausted);
+    router.bury(shard, &waiting[1], &letter).await.expect("it is buried");
+    let due = Timestamp::now().after(Duration::from_millis(300));
+    router.retry(shard, &waiting[2], &make::attempt(&waiting[2], 500), due).await.expect("it waits");
+    assert_eq!(router.renew(&mut lease).await, Ok(true));
+    let again = loop {
+        let (_, heard) = journey::arrival(&mut tail).await;
+        if heard.task.attempt == 2 {
+            break heard;
+        }
+    };
+    router.finish(shard, &again, &make::attempt(&again, 200)).await.expect("it is finished");
+    router.release(lease).await.expect("it is released");
+    let census = router.census().await.expect("it is counted");
+    assert_eq!((census.waiting(), census.unmatched), (0, 1));
+    assert_eq!(census.ended, [(Ending::Delivered, 2), (Ending::Dead, 1)].into());
+
+    let admin = open(servers, "admin").await;
+    assert_eq!(admin.dead_letters(0, 10).await.expect("they are read").len(), 1);
+    assert_eq!(admin.attempts(0, 10).await.expect("they are read").len(), 4);
+    wait::eventually("the refused request", async || {
+        admin.quarantined(&make::integration(), 1).await.expect("they are read").pop()
+    })
+    .await;
+    let moved = admin.unpark(&make::integration(), "nobody", &make::id("acme"), &make::id("acme")).await;
+    assert_eq!(moved, Ok(1));
+    let mut logs = Logs::open(&router).await;
+    assert_eq!(logs.take(1).await[0].at.id, make::parked("nobody", "1").meta.id);
+    for store in [gateway, router, admin] {
+        store.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_role_can_do_its_work_on_one_server() {
+    let servers = [NatsServer::start_with(options("single.conf")).await];
+    init(&servers).await;
+    wait::within(wait::CASE, the_whole_way(&servers)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_role_can_do_its_work_on_three_servers() {
+    let cluster = NatsCluster::start_with(&vec![options("cluster.conf"); 3]).await;
+    init(&cluster.servers).await;
+    wait::within(wait::CASE, the_whole_way(&cluster.servers)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_role_can_do_another_s_work() {
+    let server = NatsServer::start_with(options("single.conf")).await;
+    let servers = [server];
+    init(&servers).await;
+    let [server] = &servers;
+
+    let mut gateway = Role::connect(server, "gateway").await;
+    gateway.may_ask(&["gatepost.ev.0.a", "gatepost.unm.a.b", "gatepost.qtn.a", "gatepost.blb.0.a"]).await;
+    gateway.may_ask(&["$JS.API.STREAM.INFO.GATEPOST_EV_0"]).await;
+    gateway
+        .may_not_publish(&[
+            "gatepost.dlv.0.a",
+            "gatepost.att.0.delivered",
+            "gatepost.dlq.a",
+            "$KV.GATEPOST_STATE.lease.shard.0",
+            "$JS.API.DIRECT.GET.GATEPOST_EV_0",
+            "$JS.API.STREAM.MSG.GET.GATEPOST_EV_0",
+            "$JS.API.CONSUMER.CREATE.GATEPOST_EV_0",
+            "$JS.API.STREAM.MSG.DELETE.GATEPOST_EV_0",
+            "$JS.API.STREAM.PURGE.GATEPOST_EV_0",
+            "$JS.API.STREAM.DELETE.GATEPOST_EV_0",
+            "$JS.API.STREAM.UPDATE.GATEPOST_EV_0",
+        ])
+        .await;
+    gateway.may_not_subscribe(&["gatepost.ev.>", "_INBOX_router.>", ">"]).await;
+
+    let mut router = Role::connect(server, "router").await;
+    router.may_ask(&["gatepost.dlv.0.a", "gatepost.att.0.retried", "gatepost.dlq.a"]).await;
+    router.may_ask(&["$JS.API.STREAM.MSG.DELETE.GATEPOST_DLV_0", "$JS.API.DIRECT.GET.GATEPOST_EV_0"]).await;
+    router
+        .may_not_publish(&[
+            "gatepost.ev.0.a",
+            "gatepost.unm.a.b",
+            "gatepost.qtn.a",
+            "gatepost.blb.0.a",
+            "$JS.API.STREAM.MSG.DELETE.GATEPOST_EV_0",
+            "$JS.API.STREAM.MSG.DELETE.GATEPOST_DLQ",
+            "$JS.API.STREAM.PURGE.GATEPOST_EV_0",
+            "$JS.API.STREAM.PURGE.GATEPOST_ATT",
+            "$JS.API.STREAM.DELETE.GATEPOST_DLV_0",
+            "$JS.API.STREAM.CREATE.MINE",
+            "$JS.API.STREAM.UPDATE.GATEPOST_DLV_0",
+            "$JS.API.DIRECT.GET.GATEPOST_QTN",
+            "$JS.API.STREAM.MSG.GET.GATEPOST_UNM",
+        ])
+        .await;
+    router.may_not_subscribe(&["gatepost.ev.>", "_INBOX_gateway.>"]).await;
+
+    let mut admin = Role::connect(server, "admin").await;
+    admin.may_ask(&["$JS.API.STREAM.MSG.GET.GATEPOST_QTN", "$JS.API.STREAM.MSG.DELETE.GATEPOST_UNM"]).await;
+    admin
+        .may_not_publish(&[
+            "gatepost.dlv.0.a",
+            "$JS.API.STREAM.MSG.DELETE.GATEPOST_EV_0",
+            "$JS.API.STREAM.UPDATE.GATEPOST_EV_0",
+            "$JS.API.STREAM.DELETE.GATEPOST_EV_0",
+        ])
+        .await;
+
+    let mut setup = Role::connect(server, "setup").await;
+    setup.may_ask(&["$JS.API.STREAM.INFO.GATEPOST_EV_0", "$JS.API.STREAM.UPDATE.GATEPOST_EV_0"]).await;
+    setup
+        .may_not_publish(&[
+            "gatepost.ev.0.a",
+            "$JS.API.STREAM.DELETE.GATEPOST_EV_0",
+            "$JS.API.STREAM.PURGE.GATEPOST_EV_0",
+            "$JS.API.DIRECT.GET.GATEPOST_EV_0",
+        ])
+        .await;
+}
