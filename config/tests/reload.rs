@@ -110,6 +110,6 @@ fn what_needs_a_restart_is_named_and_kept_while_the_rest_changes() {
     assert_eq!(named, ["gateway.listen", "store"]);
     let config = reloader.live().get();
     assert_eq!(config.gateway.listen.port(), 8080);
-    assert_eq!(config.store.engine, gatepost_config::Engine::Embedded { path: Path::new("data").into() });
+    assert_eq!(config.store.engine, gatepost_config::Engine::Embedded { path: folder.path().join("data") });
     assert_eq!(config.integrations[0].id.as_str(), "github");
 }

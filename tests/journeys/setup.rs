@@ -98,11 +98,7 @@ impl Journey {
     pub(crate) async fn store(&self) -> Store {
         let path = self.home.path("gatepost.toml");
         let loaded = load(&path, &std_env, Options::default()).expect("a good configuration");
-        let mut settings = loaded.config.store;
-        if let gatepost_config::Engine::Embedded { path } = &mut settings.engine {
-            *path = self.home.path("data");
-        }
-        Store::open(&settings, &loaded.config.retention).await.expect("the store opens")
+        Store::open(&loaded.config.store, &loaded.config.retention).await.expect("the store opens")
     }
 }
 

@@ -44,11 +44,7 @@ impl Home {
     /// # Errors
     /// When the folder can't be written.
     pub(crate) fn write(&self, backend: &Url) -> Result<(), Exit> {
-        let data = self.folder.path().join("data").display().to_string();
-        let text = TEMPLATE
-            .replace("@listen@", &self.address)
-            .replace("@backend@", backend.as_str())
-            .replace("@data@", &data);
+        let text = TEMPLATE.replace("@listen@", &self.address).replace("@backend@", backend.as_str());
         private(&self.config(), &text)
     }
 

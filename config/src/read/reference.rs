@@ -62,7 +62,7 @@ impl Node<'_> {
         let reference = match (env?, file?) {
             (Some(name), None) => Reference::Env(name),
             (None, Some(written)) => {
-                let path = self.spot.sheet.around.folder.join(&written);
+                let path = self.spot.sheet.path(&written);
                 Reference::File { written, path }
             }
             (Some(_), Some(_)) => {

@@ -72,6 +72,11 @@ impl<'a> Sheet<'a> {
         }
     }
 
+    /// A path that the file names: a relative one starts at the file's folder.
+    pub(crate) fn path(&self, written: impl AsRef<Path>) -> PathBuf {
+        self.around.folder.join(written)
+    }
+
     /// Notes the content of a file that a reference names, or that it couldn't be read.
     pub(super) fn note_file(&self, path: PathBuf, content: Option<&[u8]>) {
         self.files.borrow_mut().insert(path, content.map(hash));

@@ -38,7 +38,7 @@ pub enum Engine {
 /// Settings of the embedded engine, for the default file.
 pub(crate) const EMBEDDED_FIELDS: &[Field] = &[Field {
     name: "path",
-    docs: &[" The folder, relative to where Gatepost is started."],
+    docs: &[" The folder; a relative path starts at this file."],
     value: "\"data\"",
     absent: Absent::Default,
 }];
@@ -63,6 +63,7 @@ fn engine(table: &Table<'_>) -> Option<Engine> {
     if nats {
         NatsStore::read(table).map(Engine::Nats)
     } else {
-        table.default("path", "\"data\"", PathBuf::read).map(|path| Engine::Embedded { path })
+        let path = table.default("path", "\"data\"", PathBuf::read)?;
+        Some(Engine::Embedded { path: table.spot.sheet.path(path) })
     }
 }
