@@ -9,6 +9,7 @@ pub mod extract;
 mod read;
 pub mod scheme;
 pub mod template;
+mod vector;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -17,6 +18,7 @@ pub use scheme::{
     Encoding, Hash, Key, KeyError, KeyForm, Parse, Scheme, SchemeKind, Signature, TimeUnit, TimestampRule,
 };
 pub use template::{Segment, Template, TemplateError};
+pub use vector::{Expected, Vector};
 
 use crate::{ByteSize, ProviderName};
 
@@ -42,6 +44,12 @@ pub struct Provider {
     pub docs: Option<String>,
     /// Where to paste the webhook URL and find the secret, in words.
     pub setup: Option<String>,
+    /// What it is about (`payments`).
+    pub category: Option<String>,
+    /// How well the schemes are known; absent for an operator's own.
+    pub confidence: Option<Confidence>,
+    /// When and how often it sends again, in words.
+    pub retries: Option<String>,
     /// Methods it posts with.
     pub methods: Vec<Method>,
     /// Largest body it sends.
@@ -70,6 +78,21 @@ pub struct Provider {
     pub responses: Responses,
     /// Genuine-looking events for `gatepost send` and `gatepost dev`.
     pub samples: Vec<Sample>,
+    /// Requests that prove this file.
+    pub vectors: Vec<Vector>,
+}
+
+/// Where the facts about a provider's signatures come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confidence {
+    /// The provider's own code.
+    OfficialSdk,
+    /// The provider's own documentation.
+    OfficialDoc,
+    /// Others that verify its webhooks.
+    ThirdParty,
+    /// What is commonly said; check it before you rely on it.
+    Memory,
 }
 
 /// A request method.

@@ -42,6 +42,9 @@ pub(crate) fn github() -> Provider {
         title: "GitHub".into(),
         docs: None,
         setup: None,
+        category: None,
+        confidence: None,
+        retries: None,
         methods: vec![Method::Post],
         body_max: ByteSize(25 << 20),
         secret_scope: SecretScope::App,
@@ -61,5 +64,6 @@ pub(crate) fn github() -> Provider {
         values: std::collections::BTreeMap::default(),
         responses: Responses { accepted_status: 200, accepted_body: String::new(), refused_status: 401 },
         samples: vec![],
+        vectors: vec![],
     }
 }

@@ -11,19 +11,8 @@ use crate::{
     read::{Sheet, Surroundings, Table},
 };
 
-macro_rules! files {
-    ($($name:literal)*) => {
-        &[$(($name, include_str!(concat!("../../providers/", $name, ".toml")))),*]
-    };
-}
-
 /// Each provider's name with its file, in the order of the alphabet.
-const FILES: &[(&str, &str)] = files! {
-    "github"
-    "slack"
-    "standard-webhooks"
-    "stripe"
-};
+const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/providers.rs"));
 
 static BUILTIN: LazyLock<(Catalogue, Vec<Problem>)> = LazyLock::new(|| read(FILES));
 
@@ -65,16 +54,27 @@ mod tests {
     fn every_file_of_the_catalogue_is_part_of_the_program_and_has_no_problem() {
         let problems = Problems::new(BUILTIN.1.clone());
         assert!(problems.is_empty(), "{problems}");
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("providers");
-        let mut present: Vec<String> = std::fs::read_dir(folder)
-            .expect("the folder")
-            .map(|entry| entry.expect("an entry").path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
-            .filter_map(|path| path.file_stem().map(|stem| stem.to_string_lossy().into()))
-            .collect();
-        present.sort();
-        let listed: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
-        assert_eq!(present, listed);
         assert_eq!(Catalogue::builtin().0.len(), FILES.len());
+        assert!(FILES.iter().any(|(name, _)| *name == "github"), "the folder was not listed");
+    }
+
+    #[test]
+    fn every_provider_that_comes_with_gatepost_is_proven_and_says_how_well_it_is_known() {
+        let providers = Catalogue::builtin().0;
+        let without = |lacks: fn(&Provider) -> bool| {
+            providers.values().filter(|p| lacks(p)).map(|p| p.name.to_string()).collect::<Vec<_>>()
+        };
+        let none = Vec::<String>::new();
+        assert_eq!(without(|p| p.vectors.is_empty()), none, "these lack a [[vector]]");
+        assert_eq!(without(|p| p.confidence.is_none()), none, "these lack confidence");
+        assert_eq!(without(|p| p.category.is_none()), none, "these lack a category");
+    }
+
+    #[test]
+    fn every_provider_of_batches_has_a_vector_of_two_items() {
+        let two = |p: &Provider| p.vectors.iter().filter_map(|v| v.expect.as_ref()).any(|events| events.len() > 1);
+        let providers = Catalogue::builtin().0;
+        let lacking: Vec<_> = providers.values().filter(|p| p.batch.is_some() && !two(p)).map(|p| &p.name).collect();
+        assert_eq!(lacking, Vec::<&crate::ProviderName>::new(), "these lack a [[vector]] that expects two events");
     }
 }

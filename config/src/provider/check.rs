@@ -19,6 +19,7 @@ pub(super) fn check(table: &Table<'_>, provider: &Provider) {
     event(table, provider);
     handshakes(table, provider);
     samples(table, provider);
+    vectors(table, provider);
 }
 
 fn name(table: &Table<'_>, provider: &Provider) {
@@ -191,6 +192,25 @@ fn samples(table: &Table<'_>, provider: &Provider) {
         if !events.insert(sample.event.as_str()) {
             let message = format!("is a second sample named {:?}", sample.event);
             table.at_item("sample", n).error(message, "give each sample a name of its own");
+        }
+    }
+}
+
+fn vectors(table: &Table<'_>, provider: &Provider) {
+    for (n, vector) in provider.vectors.iter().enumerate() {
+        let spot = table.at_item("vector", n);
+        if !provider.methods.contains(&vector.method) {
+            let method = word(vector.method);
+            spot.error(
+                format!("is sent by {method}, which is not among methods"),
+                format!("add {method:?} to methods"),
+            );
+        }
+        for name in vector.values.keys() {
+            value(&spot, provider, name);
+        }
+        if vector.answer.is_some() && !vector.expect.as_ref().is_some_and(Vec::is_empty) {
+            spot.error("has an answer, which only a handshake has", "add expect = [], or leave out answer");
         }
     }
 }

@@ -1,12 +1,13 @@
 //! How a provider's file is read.
 
 mod scheme;
+mod vector;
 
 use std::collections::BTreeMap;
 
 use super::{
-    Batch, EventRule, Expect, Handshake, Location, Method, Pointer, Provider, Respond, Responses, Sample, SecretScope,
-    Template, TimeAt, TimeUnit, Trust,
+    Batch, Confidence, EventRule, Expect, Handshake, Location, Method, Pointer, Provider, Respond, Responses, Sample,
+    SecretScope, Template, TimeAt, TimeUnit, Trust,
 };
 use crate::{
     ByteSize, ProviderName,
@@ -26,6 +27,9 @@ impl Provider {
         let title = table.required_like("title", "\"Acme Pay\"", String::read);
         let docs = table.optional("docs", Option::<String>::read);
         let setup = table.optional("setup", Option::<String>::read);
+        let category = table.optional("category", Option::<String>::read);
+        let confidence = table.optional("confidence", Option::<Confidence>::read);
+        let retries = table.optional("retries", Option::<String>::read);
         let methods = table.or("methods", vec![Method::Post]);
         let body_max = table.or("body_max", BODY_MAX);
         let secret_scope = table.or("secret_scope", SecretScope::Connection);
@@ -40,11 +44,15 @@ impl Provider {
         let handshakes = table.optional("handshake", |node| each(node, handshake));
         let responses = table.or("responses", Responses::default());
         let samples = table.optional("sample", |node| each(node, sample));
+        let vectors = table.optional("vector", |node| each(node, |table| vector::read(table, name.as_ref())));
         let provider = Self {
             name: name?,
             title: title?,
             docs: docs?,
             setup: setup?,
+            category: category?,
+            confidence: confidence?,
+            retries: retries?,
             methods: methods?,
             body_max: body_max?,
             secret_scope: secret_scope?,
@@ -59,6 +67,7 @@ impl Provider {
             values: values?,
             responses: responses?,
             samples: samples?,
+            vectors: vectors?,
         };
         super::check::check(table, &provider);
         Some(provider)
@@ -111,6 +120,17 @@ impl Read for Trust {
             ("verified", Self::Verified),
             ("authenticated", Self::Authenticated),
             ("unverified", Self::Unverified),
+        ])
+    }
+}
+
+impl Read for Confidence {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        node.one_of(&[
+            ("official-sdk", Self::OfficialSdk),
+            ("official-doc", Self::OfficialDoc),
+            ("third-party", Self::ThirdParty),
+            ("memory", Self::Memory),
         ])
     }
 }

@@ -1,0 +1,46 @@
+//! Requests that prove a provider's file.
+
+use std::collections::BTreeMap;
+
+use url::Url;
+
+use super::Method;
+use crate::Timestamp;
+
+/// A signed request, made by other means than Gatepost's own, that the provider's checks must accept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vector {
+    /// What tells it from the provider's others.
+    pub name: Option<String>,
+    /// The secret as an integration would have it, which nobody else uses.
+    pub secret: String,
+    /// When it arrives.
+    pub at: Timestamp,
+    /// Its method.
+    pub method: Method,
+    /// Its path and query.
+    pub target: String,
+    /// What the provider calls us, where it signs the URL.
+    pub public_url: Option<Url>,
+    /// The integration's named values.
+    pub values: BTreeMap<String, String>,
+    /// Its headers, by lower-case name; a name may stand there more than once.
+    pub headers: Vec<(String, String)>,
+    /// Its body.
+    pub body: Vec<u8>,
+    /// The events it must give, in the order of the request, where that is known; none at all for a handshake.
+    pub expect: Option<Vec<Expected>>,
+    /// The body of the answer to a handshake.
+    pub answer: Option<String>,
+}
+
+/// What an event of a vector must be, as far as it says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Expected {
+    /// Its type, provider and all (`github.push`).
+    pub kind: Option<String>,
+    /// The provider's id of it.
+    pub id: Option<String>,
+    /// The account it belongs to.
+    pub account: Option<String>,
+}
