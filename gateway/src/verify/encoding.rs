@@ -23,7 +23,7 @@ pub(crate) fn encode(encoding: Encoding, bytes: &[u8]) -> String {
     match encoding {
         Encoding::Hex => hex(bytes),
         Encoding::Base64 => STANDARD.encode(bytes),
-        Encoding::Base64Url => URL_SAFE.encode(bytes),
+        Encoding::Base64Url => URL_SAFE_NO_PAD.encode(bytes),
         Encoding::Plain => String::from_utf8_lossy(bytes).into_owned(),
     }
 }

@@ -12,3 +12,4 @@ mod reasons;
 mod rig;
 mod signatures;
 mod storing;
+mod vectors;
