@@ -4,5 +4,6 @@ mod commands;
 mod corpus;
 mod forgery;
 mod hostile;
+mod operate;
 mod setup;
 mod structure;
