@@ -6,6 +6,8 @@ use gatepost_config::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
+use crate::EventRef;
+
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// Characters of an id after its prefix.
@@ -38,9 +40,8 @@ impl Token {
     }
 
     /// A UUIDv7 as a 128-bit number with two zero bits before it, so that text order is time order.
-    fn uuid_v7(now: Timestamp) -> Self {
+    fn uuid_v7(now: Timestamp, noise: u128) -> Self {
         let millis = u128::from(now.millis().unsigned_abs()) & ((1 << 48) - 1);
-        let noise: u128 = rand::random();
         let rand_a = (noise >> 64) & 0xfff;
         let rand_b = noise & ((1 << 62) - 1);
         let uuid = (millis << 80) | (0x7 << 76) | (rand_a << 64) | (0b10 << 62) | rand_b;
@@ -111,7 +112,7 @@ macro_rules! ids {
 
             /// A fresh one, a UUIDv7: later ones sort after earlier ones.
             pub fn fresh(now: Timestamp) -> Self {
-                Self(Token::uuid_v7(now))
+                Self(Token::uuid_v7(now, rand::random()))
             }
 
             /// The 26 characters after the prefix.
@@ -166,6 +167,17 @@ ids! {
     DeliveryId "dlv_"
 }
 
+impl DeliveryId {
+    /// The id of an event's delivery to a destination, or, for one that dies in routing, by a route: the same however
+    /// often the stored event is routed, so that a repeat after a crash is recognised. A UUIDv7 of the event's arrival.
+    pub fn of(event: &EventRef, whereto: &str) -> Self {
+        let place = [event.partition.into(), event.sequence].map(u64::to_be_bytes).concat();
+        let digest = Sha256::digest([event.id.to_string().as_bytes(), &place, whereto.as_bytes()].concat());
+        let noise = digest.first_chunk().map_or(0, |head| u128::from_be_bytes(*head));
+        Self(Token::uuid_v7(event.received_at, noise))
+    }
+}
+
 impl EventId {
     /// The id of an event that the provider named.
     ///
@@ -202,6 +214,18 @@ mod tests {
         assert!(early.to_string() < late.to_string());
         assert_ne!(late, RequestId::fresh(Timestamp::from_millis(2_000)));
         assert_eq!(late.to_string().len(), 30);
+    }
+
+    #[test]
+    fn a_delivery_keeps_its_id_when_its_event_is_routed_again() {
+        let id = EventId::of("github-app", "acme", "1", None);
+        let event = EventRef { id, partition: 3, sequence: 7, received_at: Timestamp::from_millis(1_000) };
+        let delivery = DeliveryId::of(&event, "backend");
+        assert_eq!(delivery, DeliveryId::of(&event, "backend"));
+        assert_ne!(delivery, DeliveryId::of(&event, "other"));
+        assert_ne!(delivery, DeliveryId::of(&EventRef { sequence: 8, ..event }, "backend"), "stored again");
+        assert_ne!(delivery, DeliveryId::of(&EventRef { partition: 4, ..event }, "backend"));
+        assert!(delivery.to_string() < DeliveryId::fresh(Timestamp::from_millis(2_000)).to_string());
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(crate) fn route(plan: &Plan, stored: StoredEvent, now: Timestamp) -> Decisio
             Ok(false) => filtered = true,
             Err(detail) => {
                 let event = Some(event.clone());
-                let note = note(DeadReason::FilterError, detail, Some(rule), now);
+                let note = note(&at, DeadReason::FilterError, detail, Some(rule), now);
                 decision.dead.push(DeadLetter { note, event });
             }
         }
@@ -105,7 +105,7 @@ fn owe(backend: &Backend, rule: &Rule, event: &Event, now: Timestamp, decision: 
         return;
     }
     decision.tasks.push(Task {
-        delivery: DeliveryId::fresh(now),
+        delivery: DeliveryId::of(&decision.at, &format!("to {destination}")),
         event: decision.at,
         destination: destination.clone(),
         route: rule.id.clone(),
@@ -119,13 +119,15 @@ fn owe(backend: &Backend, rule: &Rule, event: &Event, now: Timestamp, decision: 
 }
 
 fn unreadable(at: EventRef, detail: String, now: Timestamp) -> Decision {
-    let letter = DeadLetter { note: note(DeadReason::Unreadable, detail, None, now), event: None };
+    let letter = DeadLetter { note: note(&at, DeadReason::Unreadable, detail, None, now), event: None };
     Decision { at, tasks: Vec::new(), dead: vec![letter], ended: None }
 }
 
-fn note(reason: DeadReason, detail: String, rule: Option<&Rule>, now: Timestamp) -> DeadNote {
+fn note(at: &EventRef, reason: DeadReason, detail: String, rule: Option<&Rule>, now: Timestamp) -> DeadNote {
+    // A space, so that no destination is taken for a route.
+    let whereto = rule.map_or(String::new(), |rule| format!("by {}", rule.id));
     DeadNote {
-        delivery: DeliveryId::fresh(now),
+        delivery: DeliveryId::of(at, &whereto),
         destination: None,
         route: rule.map(|rule| rule.id.clone()),
         attempts: 0,

@@ -82,6 +82,23 @@ fn filtered_unrouted_and_failed_are_told_apart() {
 }
 
 #[test]
+fn an_event_routed_again_makes_the_same_deliveries() {
+    let mut failing = rule("own", to(&["own"]));
+    failing.filter = Some("event.none".to_owned());
+    let again = || {
+        let routes = vec![failing.clone(), rule("all", to(&["own", "second"]))];
+        let decision =
+            decide(config(vec![destination("own", None), destination("second", None)], routes), event("a.b", "{}"));
+        let tasks = decision.tasks.iter().map(|task| task.delivery);
+        tasks.chain(decision.dead.iter().map(|letter| letter.note.delivery)).collect::<Vec<_>>()
+    };
+    let ids = again();
+    assert_eq!((ids.len(), &ids), (3, &again()));
+    let different: std::collections::BTreeSet<_> = ids.iter().collect();
+    assert_eq!(different.len(), 3);
+}
+
+#[test]
 fn an_unreadable_event_is_a_dead_letter() {
     let plan = Plan::compile(Arc::new(config(vec![], vec![]))).expect("a plan");
     let stored = event("github.push", "{}");

@@ -1,5 +1,6 @@
 //! A router under test, and what stands around it.
 
+pub(crate) mod nats;
 pub(crate) mod receiver;
 pub(crate) mod stored;
 
@@ -33,7 +34,7 @@ pub(crate) struct Rig {
     pub(crate) config: watch::Sender<Arc<Config>>,
     router: Option<JoinHandle<()>>,
     shutdown: CancellationToken,
-    _folder: TempDir,
+    _folder: Option<TempDir>,
 }
 
 /// A configuration from the sections that matter to a test: an integration `github` and a connection `acme` of tenant
@@ -93,9 +94,14 @@ impl Rig {
             ..config.store.clone()
         };
         let store = Store::open(&settings, &config.retention).await.expect("a store");
+        Self { _folder: Some(folder), ..Self::over(store, config) }
+    }
+
+    /// A router that does not run yet, over a store that is open.
+    pub(crate) fn over(store: Store, config: Config) -> Self {
         let (config, _) = watch::channel(Arc::new(config));
         let (registry, shutdown) = (Registry::new(), CancellationToken::new());
-        Self { store, registry, config, router: None, shutdown, _folder: folder }
+        Self { store, registry, config, router: None, shutdown, _folder: None }
     }
 
     /// Starts a router (again).
