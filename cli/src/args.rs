@@ -5,9 +5,9 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Parser, Subcommand, ValueEnum};
 use url::Url;
 
-/// A webhook gateway and event router: verifies, attributes, stores, delivers.
+/// The command line.
 #[derive(Debug, Parser)]
-#[command(name = "gatepost", version, about, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "gatepost", version, about = ABOUT, max_term_width = 100, after_help = EXIT_CODES)]
 pub(crate) struct Args {
     /// The configuration file
     #[arg(long, global = true, env = "GATEPOST_CONFIG", default_value = "gatepost.toml", value_name = "FILE")]
@@ -16,6 +16,7 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
+const ABOUT: &str = "A self-hosted webhook gateway and event router: verifies, attributes, stores, delivers";
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused or failed, 2 usage, 78 bad configuration.";
 
 #[derive(Debug, Subcommand)]

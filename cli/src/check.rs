@@ -22,17 +22,21 @@ pub(crate) fn check(path: &Path, args: &CheckArgs) -> Result<(), Exit> {
         }
     }
     style::line(&format!(
-        "{} is good: {} integrations, {} connections, {} destinations, {} routes.",
+        "{} is good: {}, {}, {}, {}.",
         path.display(),
-        config.integrations.len(),
-        config.connections.len(),
-        config.destinations.len(),
-        config.routes.len()
+        count(config.integrations.len(), "integration"),
+        count(config.connections.len(), "connection"),
+        count(config.destinations.len(), "destination"),
+        count(config.routes.len(), "route"),
     ));
     if config.gateway.public_url.is_none() && !config.integrations.is_empty() {
         style::warning("gateway.public_url is not set: the URLs above are this machine's, not what providers call");
     }
     Ok(())
+}
+
+fn count(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
 fn base(config: &Config) -> Result<Url, Exit> {

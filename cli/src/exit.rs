@@ -21,11 +21,16 @@ impl Exit {
 
     /// Writes the message to standard error and gives the code.
     pub(crate) fn report(self) -> ExitCode {
-        let (message, code) = match self {
-            Self::Failed(message) => (message, 1),
-            Self::Configuration(message) => (message, 78),
-        };
-        style::error(&message);
-        ExitCode::from(code)
+        match self {
+            Self::Failed(message) => {
+                style::error(&message);
+                ExitCode::from(1)
+            }
+            // Each of its lines has a place and says whether it is an error.
+            Self::Configuration(message) => {
+                style::note(&message);
+                ExitCode::from(78)
+            }
+        }
     }
 }
