@@ -262,3 +262,19 @@ unverified = true
     assert_eq!(closed.quarantined("open", 1).await[0].reason, "unverifiable");
     closed.stop().await;
 }
+
+#[tokio::test]
+async fn an_account_that_two_connections_claim_is_each_ones_and_neither_wins() {
+    let mut settings = config(GITHUB);
+    settings.connections[1].account = Some("12345678".into());
+    let rig = Rig::start_with(settings).await;
+    let ask = rig.signed(github("d-1", &account("12345678")), Timestamp::now());
+    assert_eq!(rig.ask(&ask).await.result(), "stored");
+    assert_eq!(rig.ask(&ask).await.result(), "duplicate");
+    let mut owners: Vec<_> = rig.logged().await.into_iter().filter_map(|event| event.meta.connection).collect();
+    owners.sort();
+    assert_eq!(owners.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["acme", "bolt"]);
+    let ids: std::collections::BTreeSet<_> = rig.logged().await.iter().map(|event| event.meta.id).collect();
+    assert_eq!(ids.len(), 2, "each under an id of its own");
+    rig.stop().await;
+}

@@ -10,6 +10,7 @@ mod handshakes;
 mod reading;
 mod reasons;
 mod rig;
+mod schemes;
 mod signatures;
 mod storing;
 mod vectors;
