@@ -14,7 +14,7 @@ use crate::{
 
 /// Checks the file and prints what the operator needs at the provider.
 pub(crate) fn check(path: &Path, args: &CheckArgs) -> Result<(), Exit> {
-    let config = load::load_as(path, Options { without_secrets: args.without_secrets })?;
+    let config = load::load_as(path, Options { without_secrets: args.without_secrets, ..load::options() })?;
     let base = base(&config)?;
     for integration in &config.integrations {
         for line in describe(&config, integration, &base).map_err(Exit::failed)? {

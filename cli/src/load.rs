@@ -11,7 +11,7 @@ use crate::{exit::Exit, style};
 /// # Errors
 /// With every error of the file; the process then ends with 78.
 pub(crate) fn load(path: &Path) -> Result<Config, Exit> {
-    load_as(path, Options::default())
+    load_as(path, options())
 }
 
 /// As [`load`], with options.
@@ -26,24 +26,16 @@ pub(crate) fn load_as(path: &Path, options: Options) -> Result<Config, Exit> {
     Ok(loaded.config)
 }
 
-/// Loads and checks the file, filters included, and says nothing of its warnings.
+/// Loads and checks the file, and says nothing of its warnings.
 ///
 /// # Errors
 /// As [`load`].
 pub(crate) fn read(path: &Path, options: Options) -> Result<Loaded, Exit> {
-    let loaded = gatepost_config::load(path, &gatepost_config::std_env, options)
-        .map_err(|problems| Exit::Configuration(problems.to_string()))?;
-    check_filters(&loaded.config)?;
-    Ok(loaded)
+    gatepost_config::load(path, &gatepost_config::std_env, options)
+        .map_err(|problems| Exit::Configuration(problems.to_string()))
 }
 
-/// Compiles every route's filter, which needs the router's language.
-fn check_filters(config: &Config) -> Result<(), Exit> {
-    let filters = config.routes.iter().filter_map(|route| Some((&route.id, route.filter.as_ref()?)));
-    let compile = |(id, filter): (_, &String)| {
-        let error = gatepost_router::filter::check(filter).err()?;
-        Some(format!("route {id}: filter: {error}"))
-    };
-    let bad: Vec<_> = filters.filter_map(compile).collect();
-    if bad.is_empty() { Ok(()) } else { Err(Exit::Configuration(bad.join("\n"))) }
+/// How every command loads.
+pub(crate) fn options() -> Options {
+    Options { without_secrets: false, check_filter: Some(gatepost_router::filter::check) }
 }

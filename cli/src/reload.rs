@@ -2,11 +2,11 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use gatepost_config::{Config, Loaded, Options, Reload};
+use gatepost_config::{Config, Loaded, Reload};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{exit::Exit, signals};
+use crate::{exit::Exit, load, signals};
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ pub(crate) fn follow(
     shutdown: CancellationToken,
 ) -> Result<watch::Receiver<Arc<Config>>, Exit> {
     let mut hangup = signals::hangup()?;
-    let reloader = gatepost_config::watch(path, initial, gatepost_config::std_env, Options::default());
+    let reloader = gatepost_config::watch(path, initial, gatepost_config::std_env, load::options());
     let (publish, config) = watch::channel(reloader.live().get());
     tokio::spawn(async move {
         loop {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gatepost_config::{Config, Options};
+use gatepost_config::Config;
 use gatepost_event::Store;
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 pub(crate) async fn run(path: &Path, args: RunArgs) -> Result<(), Exit> {
     logging::start(&args.log)?;
     let shutdown = signals::shutdown()?;
-    let loaded = load::read(path, Options::default())?;
+    let loaded = load::read(path, load::options())?;
     for warning in loaded.warnings.iter() {
         tracing::warn!("{warning}");
     }

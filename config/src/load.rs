@@ -23,11 +23,13 @@ pub struct Loaded {
 }
 
 /// How to load.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
     /// Leave secrets unread (`gatepost check --without-secrets`). What stands for them is random: such a configuration
     /// verifies and signs nothing.
     pub without_secrets: bool,
+    /// Whether a route's filter compiles, and if not why; the language is the router's. Any will do when absent.
+    pub check_filter: Option<fn(&str) -> Result<(), String>>,
 }
 
 /// Loads and checks a file.

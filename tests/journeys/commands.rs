@@ -77,6 +77,8 @@ fn check_shows_each_url_its_secret_s_source_and_where_to_paste_it() {
     home.write("gatepost.toml", &config.replace("forward", "filter = \"event.type ==\"\nforward"));
     let output = home.command(&["check"]);
     assert_eq!(output.status.code(), Some(78), "a filter that doesn't compile");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("gatepost.toml:15:") && said.contains("route[0].filter"), "{said}");
 }
 
 #[test]

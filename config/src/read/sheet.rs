@@ -82,6 +82,11 @@ impl<'a> Sheet<'a> {
         self.files.borrow_mut().insert(path, content.map(hash));
     }
 
+    /// Why a filter doesn't compile, if it doesn't.
+    pub(crate) fn refuses_filter(&self, filter: &str) -> Option<String> {
+        self.around.options.check_filter.and_then(|check| check(filter).err())
+    }
+
     /// Whether what stands for secrets is not their bytes.
     pub(crate) fn is_without_secrets(&self) -> bool {
         self.around.options.without_secrets

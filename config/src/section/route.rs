@@ -59,7 +59,10 @@ fn filter(node: &Node<'_>) -> Option<Option<String>> {
     match filter.len() {
         0 => node.error("is empty", "write a CEL expression, or leave it out"),
         n if n > FILTER_BYTES_MAX => node.error(format!("has {n} bytes"), "shorten it to at most 4 KiB"),
-        _ => return Some(Some(filter)),
+        _ => match node.spot.sheet.refuses_filter(&filter) {
+            Some(why) => node.error(format!("does not compile: {why}"), "see https://cel.dev for how it is written"),
+            None => return Some(Some(filter)),
+        },
     }
     None
 }
