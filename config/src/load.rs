@@ -22,6 +22,9 @@ pub struct Loaded {
     pub(crate) seen: Fingerprint,
 }
 
+/// Says why a filter doesn't compile.
+pub type FilterCheck = fn(&str) -> Result<(), String>;
+
 /// How to load.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
@@ -29,7 +32,7 @@ pub struct Options {
     /// verifies and signs nothing.
     pub without_secrets: bool,
     /// Whether a route's filter compiles, and if not why; the language is the router's. Any will do when absent.
-    pub check_filter: Option<fn(&str) -> Result<(), String>>,
+    pub check_filter: Option<FilterCheck>,
 }
 
 /// Loads and checks a file.

@@ -11,7 +11,7 @@ fn parse(text: &str) -> Result<Loaded, Problems> {
         "GATEPOST_SIGNING_SECRET" => Some("whsec_YW4gZXhhbXBsZSBvZiBhIHNpZ25pbmcga2V5".to_owned()),
         _ => Some("an example of a secret".to_owned()),
     };
-    gatepost_config::parse(text, Path::new(FILE), &env, Options { without_secrets: true })
+    gatepost_config::parse(text, Path::new(FILE), &env, Options { without_secrets: true, ..Options::default() })
 }
 
 /// The settings of a file that shows them commented out.

@@ -7,7 +7,7 @@
     reason = "helpers of tests may stop at what they don't expect"
 )]
 
-use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc};
+use std::{os::unix::fs::PermissionsExt, sync::Arc};
 
 use gatepost_config::{
     Options, Problems, load,

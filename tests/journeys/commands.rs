@@ -78,7 +78,7 @@ fn check_shows_each_url_its_secret_s_source_and_where_to_paste_it() {
     let output = home.command(&["check"]);
     assert_eq!(output.status.code(), Some(78), "a filter that doesn't compile");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("gatepost.toml:15:") && said.contains("route[0].filter"), "{said}");
+    assert!(said.contains("gatepost.toml:16:") && said.contains("route[0].filter"), "{said}");
 }
 
 #[test]
