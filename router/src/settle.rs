@@ -41,13 +41,22 @@ pub(crate) enum Settled {
 /// Ends that were reached and not yet confirmed by the store, so that an attempt is not made twice because the store was
 /// away when it ended.
 #[derive(Debug, Default)]
-pub(crate) struct Unconfirmed(Mutex<HashMap<DeliveryId, (Instant, u32, End)>>);
+pub(crate) struct Unconfirmed(Mutex<HashMap<DeliveryId, Reached>>);
+
+/// An end, and of which attempt.
+#[derive(Debug)]
+struct Reached {
+    at: Instant,
+    attempt: u32,
+    created_at: Timestamp,
+    end: End,
+}
 
 /// Most ends remembered.
 const ENDS_MAX: usize = 10_000;
 
-/// Longest time that an end is remembered.
-const END_AGE_MAX: Duration = Duration::from_secs(600);
+/// Longest time that an end is remembered. What is attempted after a longer outage is attempted again.
+const END_AGE_MAX: Duration = Duration::from_secs(120);
 
 /// Largest event that a remembered end may hold.
 const END_BODY_BYTES_MAX: usize = 64 * 1024;
@@ -96,11 +105,13 @@ fn tell(desk: &Desk, task: &Task, end: &End) {
 }
 
 impl Unconfirmed {
-    /// The end that this very attempt reached before, when it is known.
-    pub(crate) fn recall(&self, task: &Task) -> Option<End> {
+    /// The end that this very attempt reached a little before `now`, when it is known.
+    pub(crate) fn recall(&self, task: &Task, now: Instant) -> Option<End> {
         let ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, attempt, end) = ends.get(&task.delivery)?;
-        (*attempt == task.attempt).then(|| end.clone())
+        let reached = ends.get(&task.delivery)?;
+        // A replay begins anew: it has another time of creation.
+        let same = reached.attempt == task.attempt && reached.created_at == task.created_at;
+        (same && reached.is_fresh(now)).then(|| reached.end.clone())
     }
 
     fn remember(&self, task: &Task, end: &End, now: Instant) {
@@ -110,10 +121,11 @@ impl Unconfirmed {
         };
         let mut ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if ends.len() >= ENDS_MAX {
-            ends.retain(|_, (at, _, _)| now.saturating_duration_since(*at) < END_AGE_MAX);
+            ends.retain(|_, reached| reached.is_fresh(now));
         }
         if ends.len() < ENDS_MAX && body_bytes <= END_BODY_BYTES_MAX {
-            ends.insert(task.delivery, (now, task.attempt, end.clone()));
+            let Task { attempt, created_at, .. } = *task;
+            ends.insert(task.delivery, Reached { at: now, attempt, created_at, end: end.clone() });
         }
     }
 
@@ -121,3 +133,12 @@ impl Unconfirmed {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&task.delivery);
     }
 }
+
+impl Reached {
+    fn is_fresh(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.at) < END_AGE_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! stored event -> route -> delivery -> sign -> send -> retry | done | dead letter -> attempt record
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use gatepost_config::Timestamp;
 use gatepost_event::{
@@ -53,7 +53,7 @@ pub(crate) async fn deliver(desk: Arc<Desk>, due: Due) -> Settled {
 }
 
 async fn attempt(desk: &Desk, due: Due) -> Settled {
-    if let Some(end) = desk.unconfirmed.recall(due.task()) {
+    if let Some(end) = desk.unconfirmed.recall(due.task(), Instant::now()) {
         return settle::settle(desk, due.shard, &due.queued, end).await;
     }
     let delivery = match delivery::read(desk, due.clone()).await {
