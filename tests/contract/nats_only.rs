@@ -3,4 +3,5 @@
 mod checks;
 mod cluster;
 mod faults;
+mod leases;
 mod steps;

@@ -65,13 +65,13 @@ async fn a_stream_that_would_break_a_promise_is_refused_by_name_and_put_right() 
     let settings = settings(vec![server.url()], 1);
     init(&settings).await.expect("they are made");
     let context = jetstream::new(async_nats::connect(server.url()).await.expect("it is connected"));
-    let day = Duration::from_hours(24);
-    let changes: [(&str, &str, &dyn Fn(&mut Config)); 5] = [
-        ("GATEPOST_EV_1", "discard", &|config| config.discard = DiscardPolicy::Old),
-        ("GATEPOST_EV_1", "max_age", &|config| config.max_age = day),
-        ("GATEPOST_EV_0", "duplicate_window", &|config| config.duplicate_window = Duration::from_secs(1)),
-        ("GATEPOST_DLV_0", "max_bytes", &|config| config.max_bytes = 1 << 30),
-        ("GATEPOST_DLV_1", "max_msgs", &|config| config.max_messages = 1000),
+    type Change = fn(&mut Config);
+    let changes: [(&str, &str, Change); 5] = [
+        ("GATEPOST_EV_1", "discard", |config| config.discard = DiscardPolicy::Old),
+        ("GATEPOST_EV_1", "max_age", |config| config.max_age = Duration::from_hours(24)),
+        ("GATEPOST_EV_0", "duplicate_window", |config| config.duplicate_window = Duration::from_secs(1)),
+        ("GATEPOST_DLV_0", "max_bytes", |config| config.max_bytes = 1 << 30),
+        ("GATEPOST_DLV_1", "max_msgs", |config| config.max_messages = 1000),
     ];
     for (name, field, change) in changes {
         let mut config = context.get_stream(name).await.expect("it is there").cached_info().config.clone();

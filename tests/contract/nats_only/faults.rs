@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream;
+use futures::StreamExt as _;
 use gatepost_event::{
     Lane, StoreError,
     store::{Appended, Tailed},
@@ -125,5 +126,49 @@ async fn a_full_log_refuses_and_takes_again_when_there_is_room() {
     limit(-1).await;
     assert_eq!(append(&store, make::event("acme", "2")).await, Appended::Stored);
     Logs::open(&store).await.take(2).await;
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_append_under_way_fails_at_once_when_the_server_dies() {
+    let mut server = NatsServer::start().await;
+    let store = nats::open(nats::settings(vec![server.url()], 1), &Setup::default()).await;
+    append(&store, make::event("acme", "before")).await;
+    server.pause().await;
+    let begun = Instant::now();
+    let (answer, ()) =
+        tokio::join!(store.append(vec![make::to_log(make::event("acme", "1"))], wait::soon()), server.kill9());
+    assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    assert!(begun.elapsed() < Duration::from_secs(1), "it took {:?}", begun.elapsed());
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deleted_consumers_leave_no_gap_and_no_repeat() {
+    let server = NatsServer::start().await;
+    let store = nats::open(nats::settings(vec![server.url()], 1), &Setup::default()).await;
+    let mut logs = Logs::open(&store).await;
+    let context = jetstream::new(async_nats::connect(server.url()).await.expect("it is connected"));
+    let mut appended = Vec::new();
+    let mut read = Vec::new();
+    for id in ids("event", 6) {
+        let event = make::event("acme", &id);
+        appended.push(event.meta.id);
+        append(&store, event).await;
+        read.extend(logs.take(1).await.iter().map(|stored| stored.at.id));
+        for partition in 0..2 {
+            let stream = context.get_stream(format!("GATEPOST_EV_{partition}")).await.expect("it is there");
+            let names: Vec<_> = stream.consumer_names().map(|name| name.expect("a name")).collect().await;
+            assert_eq!(names.len(), 1, "the log has one consumer");
+            stream.delete_consumer(&names[0]).await.expect("it is deleted");
+            wait::eventually("another consumer", async || {
+                let again = tokio::time::timeout(Duration::from_millis(50), logs.try_take(1)).await;
+                assert!(again.is_err(), "something was read again");
+                (stream.consumer_names().count().await == 1).then_some(())
+            })
+            .await;
+        }
+    }
+    assert_eq!(read, appended);
     store.close().await;
 }

@@ -66,7 +66,7 @@ async fn a_retry_comes_back_at_its_time_as_the_next_attempt() {
     assert_eq!(arrived_in, lane);
     assert_eq!(again.task, gatepost_event::Task { attempt: 2, ..queued.task.clone() });
     assert!(again.position > queued.position);
-    assert_eq!(heads(&store, &lane, 0, 10).await, [again.clone()]);
+    assert_eq!(journey::only_head(&store, &lane).await, again);
     store.finish(shard, &again, &make::attempt(&again, 200)).await.expect("it is finished");
     let census = store.census().await.expect("it is counted");
     assert_eq!((census.ended, census.in_lanes, census.scheduled), ([(Ending::Delivered, 1)].into(), 0, 0));
@@ -117,5 +117,30 @@ async fn a_dead_letter_holds_a_large_body_of_its_own() {
     assert!(letters[0].1 == letter, "it came back different");
     let census = store.census().await.expect("it is counted");
     assert_eq!((census.waiting(), census.ended), (0, [(Ending::Expired, 1)].into()));
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_schedule_published_anew_at_its_revision_fires() {
+    // What the sweep of overdue retries does to those that the server forgot.
+    let server = NatsServer::start().await;
+    let (store, lane, queued) = one_owed(&server).await;
+    let shard = shard(&store, &lane);
+    let due = Timestamp::now().after(Duration::from_hours(1));
+    store.retry(shard, &queued, &make::attempt(&queued, 500), due).await.expect("it is scheduled");
+    let context = jetstream::new(async_nats::connect(server.url()).await.expect("it is connected"));
+    let stream = context.get_stream(format!("GATEPOST_DLV_{shard}")).await.expect("it is there");
+    let subject = format!("gatepost.rty.{shard}.{}.{}", lane.destination, queued.task.delivery.token());
+    let stuck = stream.get_last_raw_message_by_subject(&subject).await.expect("it is there");
+    for (revision, accepted) in [(stuck.sequence + 1, false), (stuck.sequence, true)] {
+        let mut headers = stuck.headers.clone();
+        headers.insert("Nats-Expected-Last-Subject-Sequence", revision.to_string().as_str());
+        headers.insert("Nats-Schedule", format!("@at {}", Timestamp::now()).as_str());
+        // A copy under the old message id would be taken for a repeat.
+        headers.insert("Nats-Msg-Id", format!("anew-{revision}").as_str());
+        let sent = context.publish_with_headers(subject.clone(), headers, stuck.payload.clone()).await;
+        assert_eq!(sent.expect("it is sent").await.is_ok(), accepted);
+    }
+    assert_eq!(journey::only_head(&store, &lane).await.task.attempt, 2);
     store.close().await;
 }

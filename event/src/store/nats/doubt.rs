@@ -9,8 +9,10 @@ use crate::{DeliveryId, Queued};
 
 /// Ended tasks that are remembered; more than can end in the time that a replica may be behind.
 const ENDED_MAX: usize = 64 * 1024;
-/// Deliveries whose retry failed half-way that are remembered.
-const UNSURE_MAX: usize = 16 * 1024;
+/// Deliveries that are remembered because a schedule may stand beside their task.
+const UNSURE_MAX: usize = 256 * 1024;
+/// Of them, those that were found in one shard when it was taken over.
+const INHERITED_MAX: usize = 64 * 1024;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -26,9 +28,16 @@ struct Memory {
 }
 
 impl Doubts {
-    /// Tasks up to `last` were there before us: their last owner may have died in the middle of a retry.
-    pub(super) fn inherit(&self, shard: u16, last: u64) {
-        self.memory().inherited.insert(shard, last);
+    /// A shard was taken over with tasks up to `last` and these schedules. Its last owner may have died between
+    /// scheduling a retry and taking its task out, so that a delivery has both.
+    pub(super) fn inherit(&self, shard: u16, last: u64, scheduled: &[DeliveryId]) {
+        let mut memory = self.memory();
+        let room = scheduled.len() <= INHERITED_MAX && memory.unsure.len() + scheduled.len() < UNSURE_MAX;
+        // Too many to remember: then every task that was there is in doubt.
+        memory.inherited.insert(shard, if room { 0 } else { last });
+        if room {
+            memory.unsure.extend(scheduled);
+        }
     }
 
     /// A retry began; a schedule may exist beside the task until [`Self::ended`].

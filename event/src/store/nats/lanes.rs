@@ -6,9 +6,9 @@ use super::{
     Nats,
     feed::{Fed, Feed, Source},
     link,
-    names::Names,
+    names::{Names, scheduled_delivery},
     read::Stored,
-    tally::{numbers, tally},
+    tally::tally,
 };
 use crate::{
     Lane, Queued, StoreError, Task,
@@ -29,8 +29,10 @@ pub struct Tail {
 impl Nats {
     pub(in crate::store) async fn tail(&self, shard: u16) -> Result<Tail, StoreError> {
         let stream = self.names.deliveries(shard);
-        let last = numbers(&self.link, &stream, link::soon()).await?.last;
-        self.doubts.inherit(shard, last);
+        let scheduled = tally(&self.link, &stream, &self.names.schedule_filter(shard), link::soon()).await?;
+        let last = scheduled.last;
+        let deliveries: Vec<_> = scheduled.subjects.keys().filter_map(|subject| scheduled_delivery(subject)).collect();
+        self.doubts.inherit(shard, last, &deliveries);
         let source =
             Source { stream, filter: self.names.lane_filter(shard), messages_max: FEED_MAX.0, bytes_max: FEED_MAX.1 };
         let feed = Feed::open(self.link.clone(), source, last + 1).await?;

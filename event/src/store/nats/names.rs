@@ -247,6 +247,12 @@ impl Names {
     }
 }
 
+/// The delivery of a schedule's subject.
+pub(super) fn scheduled_delivery(subject: &str) -> Option<DeliveryId> {
+    let token = subject.rsplit('.').next()?;
+    format!("{}{token}", DeliveryId::PREFIX).parse().ok()
+}
+
 // Message ids: what the server stores once within the dedupe window.
 
 /// A task: a later repeat of the event, stored again after the window, is owed again.

@@ -148,11 +148,12 @@ async fn flush(inner: Weak<Inner>) {
 }
 
 fn durability(settings: &NatsStore) -> String {
-    let copies = settings.replicas.max(1);
+    let servers = match settings.replicas {
+        0 | 1 => "one server".to_owned(),
+        copies => format!("{} of {copies} servers", copies / 2 + 1),
+    };
     match settings.durability {
-        Durability::Fsync => format!("on disk (sync_interval: always) of a majority of {copies} servers"),
-        Durability::Replicated => {
-            format!("accepted by a majority of {copies} servers, not yet on disk (up to 2 minutes later)")
-        }
+        Durability::Fsync => format!("on the disk of {servers} (sync_interval: always)"),
+        Durability::Replicated => format!("accepted by {servers}, on disk up to 2 minutes later"),
     }
 }
