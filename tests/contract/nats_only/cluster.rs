@@ -73,3 +73,53 @@ async fn nothing_confirmed_is_lost_when_one_of_three_servers_dies() {
     assert_eq!(stored, ids.iter().map(|id| make::event("acme", id).meta.id).collect());
     store.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_of_three_that_stands_still_fails_no_promise() {
+    let cluster = NatsCluster::start(3).await;
+    let store = store(&cluster).await;
+    let ids = ids("event", 6);
+    for (n, id) in ids.iter().enumerate() {
+        let server = &cluster.servers[n % 3];
+        server.pause().await;
+        let begun = Instant::now();
+        let items = vec![make::to_log(make::event("acme", id))];
+        // Confirmed by the other two, or refused in time.
+        let _ = store.append(items, begun + Duration::from_millis(2500)).await;
+        assert!(begun.elapsed() < Duration::from_secs(3), "it took {:?}", begun.elapsed());
+        server.resume();
+        confirmed(&store, id).await;
+    }
+    let mut logs = Logs::open(&store).await;
+    let stored: BTreeSet<_> = logs.take(ids.len()).await.iter().map(|stored| stored.at.id).collect();
+    assert!(logs.is_quiet().await, "an id is stored twice");
+    assert_eq!(stored.len(), ids.len());
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_confirmed_while_two_of_three_servers_are_down() {
+    let mut cluster = NatsCluster::start(3).await;
+    let store = store(&cluster).await;
+    confirmed(&store, "before").await;
+    for server in &mut cluster.servers[..2] {
+        server.kill9().await;
+    }
+    for n in 0..3 {
+        let items = vec![make::to_log(make::event("acme", &format!("during-{n}")))];
+        let begun = Instant::now();
+        let answer = store.append(items, begun + Duration::from_millis(2500)).await;
+        assert!(answer.is_err(), "{answer:?}");
+        assert!(begun.elapsed() < Duration::from_secs(3), "it took {:?}", begun.elapsed());
+    }
+    for server in &mut cluster.servers[..2] {
+        server.restart().await;
+    }
+    for id in ["during-0", "during-1", "during-2", "after"] {
+        confirmed(&store, id).await;
+    }
+    let mut logs = Logs::open(&store).await;
+    logs.take(5).await;
+    assert!(logs.is_quiet().await, "an id is stored twice");
+    store.close().await;
+}
