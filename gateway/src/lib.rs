@@ -1,6 +1,6 @@
 //! The gateway: proves a webhook genuine, works out whose it is, stores it durably and only then answers 2xx.
 //!
-//! [`receive`](receive::receive) tells the way of one webhook; every stage of it is a file of its own. A stage takes the
+//! `receive.rs` tells the way of one webhook; every stage of it is a file of its own. A stage takes the
 //! type that the stage before it made, and only that stage can make it: an unverified body can't reach the store.
 
 mod answer;

@@ -151,3 +151,33 @@ fn a_time_and_an_id_that_were_not_given_are_made_up() {
     let error = refused.expect_err("no key").to_string();
     assert!(error.contains("the secret from X") && !error.contains("whsec_!"), "{error}");
 }
+
+#[test]
+fn every_vector_of_the_catalogue_is_verified_and_a_changed_byte_of_it_is_not() {
+    let mut proven = 0;
+    for (name, provider) in gatepost_config::Catalogue::builtin().0 {
+        for vector in &provider.vectors {
+            let pairs = vector.headers.iter().map(|(n, v)| (n.parse::<HeaderName>().expect("a name"), v));
+            let request = |body: Vec<u8>| RawRequest {
+                method: Method::POST,
+                target: vector.target.clone(),
+                headers: pairs.clone().map(|(name, value)| (name, value.parse().expect("a value"))).collect(),
+                body: body.into(),
+                connection: None,
+            };
+            let secrets = [Secret::new(vector.secret.clone().into(), "the vector")];
+            let values = vector.values.iter().map(|(n, v)| (n.clone(), Secret::new(v.clone().into(), "the vector")));
+            let values = values.collect();
+            let public_url = vector.public_url.as_ref();
+            let judge =
+                Judge { provider: &provider, secrets: &secrets, values: &values, public_url, unverified: false };
+            let verdict = verify(&judge, &request(vector.body.clone()), vector.at);
+            let trust = verdict.unwrap_or_else(|reason| panic!("{name} {:?}: {reason}", vector.name)).trust;
+            let changed = vector.body.iter().enumerate().map(|(at, byte)| if at == 0 { byte ^ 1 } else { *byte });
+            let refused = verify(&judge, &request(changed.collect()), vector.at).is_err();
+            assert!(refused || trust != Trust::Verified || vector.body.is_empty(), "{name} {:?}", vector.name);
+            proven += 1;
+        }
+    }
+    assert!(proven > 0, "the catalogue has vectors");
+}
