@@ -158,6 +158,9 @@ async fn a_delivery_that_waited_until_its_event_ends_is_expired_with_the_body() 
         let letters = rig.dead_letters().await;
         assert_eq!((letters[0].note.reason, letters[0].note.attempts), (DeadReason::Expired, 0), "removed: {removed}");
         assert_eq!(letters[0].event.as_ref(), Some(&stored), "removed: {removed}");
+        // The router's words: it was in time, and the store's own sweep had nothing left to do.
+        let detail = letters[0].note.detail.as_deref();
+        assert_eq!(detail, Some("it waited until its event's retention ended"), "removed: {removed}");
         assert!(backend.got().is_empty());
     }
 }
