@@ -61,7 +61,11 @@ pub(super) fn wanted(
     streams.push(Config { max_messages_per_subject: 1, ..base(names.bodies(), vec![names.body_filter()], body_age) });
     streams.push(base(names.dead(), vec![names.letter_filter(), names.letter_body_filter()], keep.dead_letters));
     streams.push(base(names.parked(), vec![names.parked_filter(None, None)], keep.unmatched));
-    streams.push(base(names.attempts(), vec![names.attempt_filter(), names.end_filter()], keep.events));
+    // Finished history gives way first: at a size limit that the operator set, its oldest part goes.
+    streams.push(Config {
+        discard: DiscardPolicy::Old,
+        ..base(names.attempts(), vec![names.attempt_filter(), names.end_filter()], keep.events)
+    });
     streams.push(Config {
         discard: DiscardPolicy::Old,
         max_messages_per_subject: QUARANTINE_KEPT,
