@@ -61,7 +61,10 @@ async fn another_process_that_took_over_is_noticed_at_once() {
     let key = LeaseKey::Partition(partition);
     let old = lease(&a, key, "router-a").await;
     let mut log = a.log(&old, partition).await.expect("it is opened");
-    let events = wait::within(wait::SOON, log.next(10)).await.expect("they are read");
+    let mut events = Vec::new();
+    while events.len() < 4 {
+        events.extend(wait::within(wait::SOON, log.next(10)).await.expect("they are read"));
+    }
     let through = |n: usize| Routed { partition, through: events[n].at.sequence, ..Routed::default() };
     a.routed(&old, through(0)).await.expect("it is its owner");
     a.routed(&old, through(1)).await.expect("it is its owner");

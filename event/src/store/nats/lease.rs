@@ -46,7 +46,12 @@ impl Nats {
     }
 
     pub(in crate::store) async fn renew(&self, lease: &mut Lease) -> Result<bool, StoreError> {
-        let (asked, deadline) = (Instant::now(), lease.valid_until.min(link::soon()));
+        let asked = Instant::now();
+        if asked >= lease.valid_until {
+            // Even if nobody has taken it yet: work that it covered may overlap with the next owner's by now.
+            return Ok(false);
+        }
+        let deadline = lease.valid_until.min(link::soon());
         let name = self.names.lease_key(lease.key);
         let held = Held { owner: lease.owner.clone(), epoch: Some(lease.epoch) };
         let mut at = lease.revision;
