@@ -5,6 +5,7 @@
 
 mod builtin;
 mod check;
+pub mod condition;
 pub mod extract;
 mod read;
 pub mod scheme;
@@ -13,11 +14,12 @@ mod vector;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+pub use condition::{Conditions, Expect};
 pub use extract::{Location, LocationError, Pointer, PointerError, Source};
 pub use scheme::{
     Encoding, Hash, Key, KeyError, KeyForm, Parse, Scheme, SchemeKind, Signature, TimeUnit, TimestampRule,
 };
-pub use template::{Segment, Template, TemplateError};
+pub use template::{Segment, Sum, Template, TemplateError, UrlForm};
 pub use vector::{Expected, Vector};
 
 use crate::{ByteSize, ProviderName};
@@ -168,22 +170,20 @@ pub struct Handshake {
     /// The method it comes with.
     pub method: Method,
     /// All of these must hold.
-    pub when: Vec<(Location, Expect)>,
+    pub when: Conditions,
     /// It must be signed like any other request.
     pub verified: bool,
     /// The answer.
     pub respond: Respond,
 }
 
-/// What a location must hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Expect {
-    /// Anything at all.
-    Present,
-    /// Exactly this text.
-    Equals(String),
-    /// The integration's named value, compared in constant time.
-    Value(String),
+impl Handshake {
+    /// Every place that it reads.
+    pub fn places(&self) -> Vec<&Location> {
+        let mut places = condition::places_of(&self.when);
+        places.extend(self.respond.body.places());
+        places
+    }
 }
 
 /// An answer to a handshake.

@@ -86,10 +86,10 @@ fn an_operator_declares_a_provider_with_all_that_the_catalogue_can_say() {
     assert_eq!((*hash, signature.encoding), (Hash::Sha512, Encoding::Base64Url));
     assert_eq!((key.form, key.strip_prefix.as_deref()), (KeyForm::Base64, Some("whsec_")));
     assert_eq!(signature.parse, Parse::Pairs { separator: ';', key: "v2".into() });
-    assert_eq!(signed.to_string(), "{signature:t}.{url}[.{header:x-acme-mode}].{body}");
+    assert_eq!(signed[0].to_string(), "{signature:t}.{url}[.{header:x-acme-mode}].{body}");
     let timestamp = timestamp.as_ref().expect("a timestamp");
     assert_eq!((timestamp.unit, timestamp.tolerance), (TimeUnit::Milliseconds, Duration::from_secs(90)));
-    assert_eq!(acme.schemes[0].when, Some(place("header:x-acme-signature-2")));
+    assert_eq!(acme.schemes[0].when, [(place("header:x-acme-signature-2"), Expect::Present)]);
 
     assert_eq!(acme.event.kind, [vec![place("header:x-acme-event")], vec![place("item:/action"), place("item:/kind")]]);
     assert_eq!(acme.event.account, [place("item:/account")]);

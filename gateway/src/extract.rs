@@ -61,6 +61,11 @@ impl<'a> Lookup<'a> {
         Self { scanned: Some(payload), item, ..self }
     }
 
+    /// The same, with a pass over a batch item alone.
+    pub(crate) fn with_item(self, item: Scan<'a>) -> Self {
+        Self { item: Some(item), ..self }
+    }
+
     /// The request.
     pub(crate) const fn request(&self) -> &'a RawRequest {
         self.request

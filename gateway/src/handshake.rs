@@ -1,8 +1,8 @@
 //! Requests that are answered without an event: challenges, validations, probes.
 
-use gatepost_config::provider::{Expect, Handshake, Location};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use std::sync::Arc;
+
+use gatepost_config::provider::{Expect, Handshake};
 
 use crate::{
     extract::{
@@ -13,10 +13,8 @@ use crate::{
     inbound::Inbound,
     reason::Reason,
     tables::method_name,
-    verify::Verified,
+    verify::{Verified, condition},
 };
-
-use std::sync::Arc;
 
 /// Most characters of one echoed text.
 const ECHO_CHARS_MAX: usize = 256;
@@ -47,18 +45,21 @@ fn answer(inbound: &Inbound, verified: bool) -> Result<Option<Reply>, Reason> {
     let endpoint = inbound.endpoint();
     let lookup = Lookup::new(endpoint.provider(), &inbound.raw, &endpoint.integration.values);
     let mut declared = endpoint.provider().handshakes.iter().filter(|handshake| handshake.verified == verified);
-    let found = declared
-        .find(|handshake| method_name(handshake.method) == inbound.raw.method.as_str() && holds(handshake, &lookup));
+    let found = declared.find(|handshake| {
+        method_name(handshake.method) == inbound.raw.method.as_str() && holds(handshake, &lookup, inbound)
+    });
     let Some(handshake) = found else { return Ok(None) };
     check_tokens(handshake, &lookup, inbound)?;
 
     let (mut body, mut fit) = (Vec::new(), true);
     let public_url = inbound.arrival.tables.settings.public_url.as_ref();
-    fill(&handshake.respond.body, &lookup, public_url, None, &mut |piece| {
-        if let Piece::Taken(text) = piece {
+    fill(&handshake.respond.body, &lookup, public_url, None, &mut |piece| match piece {
+        Piece::Own(text) => body.extend_from_slice(text),
+        Piece::Taken(text) => {
             fit &= may_be_echoed(text);
+            body.extend_from_slice(text);
         }
-        body.extend_from_slice(piece.bytes());
+        Piece::Secret => fit = false,
     })
     .map_err(|_| Reason::HandshakeMalformed)?;
     if !fit {
@@ -69,25 +70,20 @@ fn answer(inbound: &Inbound, verified: bool) -> Result<Option<Reply>, Reason> {
 }
 
 /// Whether everything that tells a handshake from an event is there; tokens are checked after that.
-fn holds(handshake: &Handshake, lookup: &Lookup<'_>) -> bool {
-    handshake.when.iter().all(|(place, expect)| match expect {
-        Expect::Present | Expect::Value(_) => lookup.is_present(place).unwrap_or(false),
-        Expect::Equals(text) => lookup.find(place).is_ok_and(|found| found.as_deref() == Some(text.as_bytes())),
+fn holds(handshake: &Handshake, lookup: &Lookup<'_>, inbound: &Inbound) -> bool {
+    let values = &inbound.endpoint().integration.values;
+    handshake.when.iter().all(|condition| match condition {
+        (place, Expect::Value(_) | Expect::OneOf(_)) => lookup.is_present(place).unwrap_or(false),
+        condition => condition::holds(condition, lookup, values, None).unwrap_or(false),
     })
 }
 
 fn check_tokens(handshake: &Handshake, lookup: &Lookup<'_>, inbound: &Inbound) -> Result<(), Reason> {
     let values = &inbound.endpoint().integration.values;
-    let is_value = |place: &Location, name: &String| {
-        let wanted = values.get(name).map(|secret| Sha256::digest(secret.expose()));
-        let shown = lookup.find(place).ok().flatten().map(|text| Sha256::digest(&*text));
-        matches!((wanted, shown), (Some(wanted), Some(shown)) if bool::from(wanted.ct_eq(&shown)))
-    };
-    let all = handshake.when.iter().all(|(place, expect)| match expect {
-        Expect::Value(name) => is_value(place, name),
-        Expect::Present | Expect::Equals(_) => true,
-    });
-    if all { Ok(()) } else { Err(Reason::HandshakeTokenMismatch) }
+    match condition::all_hold(&handshake.when, lookup, values, None) {
+        true => Ok(()),
+        false => Err(Reason::HandshakeTokenMismatch),
+    }
 }
 
 /// Whether a text can do no harm wherever it is shown.

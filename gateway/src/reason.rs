@@ -54,6 +54,8 @@ reasons! {
     SignedFieldDuplicated "signed_field_duplicated"
     /// Something else that is signed could be read in two ways.
     SignedFieldMalformed "signed_field_malformed"
+    /// The signature is right, but something else that the provider's file demands is not so.
+    ConditionFailed "condition_failed"
     /// No active secret is configured for it.
     SecretAbsent "secret_absent"
     /// A configured secret is not written as the provider's file says.

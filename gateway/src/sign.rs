@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use gatepost_config::{
     Integration, Provider, Secret, Timestamp,
-    provider::{KeyError, Location, Scheme, SchemeKind, Segment, Source, Template},
+    provider::{KeyError, Location, Scheme, SchemeKind, Segment, Signature, Source, Template},
 };
 use gatepost_event::RequestId;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -14,7 +14,7 @@ use url::Url;
 use crate::{
     extract::Lookup,
     request::RawRequest,
-    verify::{tags, write, write_time},
+    verify::{Keying, tags, write, write_time},
 };
 
 /// A request that is to be signed.
@@ -89,31 +89,39 @@ pub fn sign_as(
 ) -> Result<Vec<(String, String)>, SignError> {
     let scheme = provider.schemes.first().ok_or(SignError::NotSigned)?;
     match &scheme.kind {
-        SchemeKind::Hmac { signature, .. } => {
-            let name = header_of(&signature.from)?.to_owned();
+        SchemeKind::Hmac { signature, .. } | SchemeKind::Digest { signature, .. } => {
+            let name = header_of(first(signature)?)?.to_owned();
             let mut added = missing(scheme, unsigned.headers, now);
             let request = request(unsigned, &added)?;
-            let text = hmac(scheme, secret, (provider, values, &request), unsigned.url, now)?;
+            let text = hash(scheme, secret, (provider, values, &request), unsigned.url, now)?;
             added.push((name, text));
             Ok(added)
         }
         SchemeKind::Token { signature } => {
-            Ok(vec![(header_of(&signature.from)?.to_owned(), write(signature, None, secret.expose()))])
+            let name = header_of(first(signature)?)?.to_owned();
+            Ok(vec![(name, write(signature, None, secret.expose(), values))])
         }
         SchemeKind::None => Err(SignError::NotSigned),
     }
 }
 
-fn hmac(
+fn hash(
     scheme: &Scheme,
     secret: &Secret,
     (provider, values, request): (&Provider, &BTreeMap<String, Secret>, &RawRequest),
     url: &Url,
     now: Timestamp,
 ) -> Result<String, SignError> {
-    let SchemeKind::Hmac { hash, key, signature, signed, timestamp } = &scheme.kind else {
-        return Err(SignError::NotSigned);
+    let (keying, hash, key, signature, signed, timestamp) = match &scheme.kind {
+        SchemeKind::Hmac { hash, key, signature, signed, timestamp } => {
+            (Keying::Keyed, *hash, key, signature, signed, timestamp)
+        }
+        SchemeKind::Digest { hash, key, signature, signed, timestamp } => {
+            (Keying::Plain, *hash, key, signature, signed, timestamp)
+        }
+        SchemeKind::Token { .. } | SchemeKind::None => return Err(SignError::NotSigned),
     };
+    let signed = signed.first().ok_or(SignError::NotSigned)?;
     let key = key.bytes(secret).map_err(|error| SignError::Secret(secret.source().to_owned(), error))?;
     let time = timestamp.as_ref().map(|rule| write_time(rule.unit, now));
     let field = timestamp.as_ref().and_then(|rule| match &rule.from.source {
@@ -127,9 +135,9 @@ fn hmac(
     let mut origin = url.clone();
     origin.set_path("");
     origin.set_query(None);
-    let tags = tags(*hash, &[key], signed, &lookup, Some(&origin), exempt);
+    let tags = tags((keying, hash), &[key], signed, &lookup, Some(&origin), exempt);
     let tag = tags.map_err(|error| SignError::Text(format!("{error:?}")))?.into_iter().next().unwrap_or_default();
-    Ok(write(signature, field, &tag))
+    Ok(write(signature, field, &tag, values))
 }
 
 fn request(unsigned: &Unsigned<'_>, added: &[(String, String)]) -> Result<RawRequest, SignError> {
@@ -150,8 +158,8 @@ fn request(unsigned: &Unsigned<'_>, added: &[(String, String)]) -> Result<RawReq
 
 /// The headers that are signed and were not given: the time, and ids.
 fn missing(scheme: &Scheme, given: &[(String, String)], now: Timestamp) -> Vec<(String, String)> {
-    let SchemeKind::Hmac { signed, timestamp, .. } = &scheme.kind else { return Vec::new() };
-    let rule = timestamp.as_ref().filter(|rule| matches!(rule.from.source, Source::Header(_)));
+    let Some(signed) = scheme.kind.signed().first() else { return Vec::new() };
+    let rule = scheme.kind.timestamp().filter(|rule| matches!(rule.from.source, Source::Header(_)));
     let value = |name: &str| match rule {
         Some(rule) if header_of(&rule.from) == Ok(name) => write_time(rule.unit, now),
         _ => format!("msg_{}", RequestId::fresh(now).token()),
@@ -168,6 +176,11 @@ fn signed_headers(template: &Template) -> impl Iterator<Item = &str> {
         }
         _ => None,
     })
+}
+
+/// The place that the signature goes to.
+fn first(signature: &Signature) -> Result<&Location, SignError> {
+    signature.from.first().ok_or(SignError::NotAHeader)
 }
 
 fn header_of(location: &Location) -> Result<&str, SignError> {

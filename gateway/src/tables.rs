@@ -7,7 +7,7 @@ use std::{
 
 use gatepost_config::{
     Config, Connection, ConnectionId, Gateway as Settings, Integration, IntegrationId, Provider,
-    provider::{Handshake, Location, Method, Pointer, SchemeKind, Source},
+    provider::{Handshake, Location, Method, Pointer, Scheme, Source},
 };
 use http::HeaderName;
 
@@ -124,8 +124,7 @@ impl Profile {
         let item = Trie::new(item);
         let payload = Trie::new(payload.into_iter());
 
-        let mut proof = Vec::new();
-        scheme_places(provider, &mut proof);
+        let proof: Vec<_> = provider.schemes.iter().flat_map(Scheme::places).collect();
         let signatures = signature_headers(provider);
         let never = |name: &str| NEVER_KEPT.contains(&name) || signatures.contains(name);
         let kept = provider.headers.iter().map(|name| name.to_ascii_lowercase());
@@ -158,35 +157,13 @@ fn event_places<'a>(provider: &'a Provider, places: &mut Vec<&'a Location>) {
     places.extend(rule.kind.iter().flatten().chain(&rule.id).chain(&rule.account));
     places.extend(rule.occurred_at.as_ref().map(|at| &at.from));
     places.extend(provider.batch.iter().flat_map(|batch| &batch.discriminator));
-    for Handshake { when, respond, .. } in &provider.handshakes {
-        places.extend(when.iter().map(|(place, _)| place));
-        places.extend(respond.body.places());
-    }
-}
-
-/// Every place that a check reads.
-fn scheme_places<'a>(provider: &'a Provider, places: &mut Vec<&'a Location>) {
-    for scheme in &provider.schemes {
-        places.extend(scheme.when.as_ref());
-        match &scheme.kind {
-            SchemeKind::Hmac { signature, signed, timestamp, .. } => {
-                places.push(&signature.from);
-                places.extend(timestamp.as_ref().map(|rule| &rule.from));
-                places.extend(signed.places());
-            }
-            SchemeKind::Token { signature } => places.push(&signature.from),
-            SchemeKind::None => {}
-        }
-    }
+    places.extend(provider.handshakes.iter().flat_map(Handshake::places));
 }
 
 /// Headers that hold a signature or token.
 fn signature_headers(provider: &Provider) -> BTreeSet<String> {
-    let from = provider.schemes.iter().filter_map(|scheme| match &scheme.kind {
-        SchemeKind::Hmac { signature, .. } | SchemeKind::Token { signature } => header(&signature.from.source),
-        SchemeKind::None => None,
-    });
-    from.collect()
+    let signatures = provider.schemes.iter().filter_map(|scheme| scheme.kind.signature());
+    signatures.flat_map(|signature| &signature.from).filter_map(|place| header(&place.source)).collect()
 }
 
 /// The HTTP name of a method.

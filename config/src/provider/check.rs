@@ -1,8 +1,10 @@
 //! What a provider's file must satisfy as a whole.
 
+mod scheme;
+
 use std::collections::BTreeSet;
 
-use super::{Expect, Location, Method, Parse, Provider, Scheme, SchemeKind, Source, Template, Trust};
+use super::{Location, Method, Provider, Scheme, SchemeKind, Source, Trust};
 use crate::read::{Spot, Table, near};
 
 /// Notes what doesn't fit together in a provider.
@@ -44,60 +46,18 @@ fn schemes(table: &Table<'_>, provider: &Provider) {
             let message = format!("never applies, because {earlier:?} before it has no `when`");
             spot.error(message, "put the one without `when` last");
         }
-        if scheme.when.is_none() {
+        if scheme.when.is_empty() {
             unconditional = Some(scheme.id.as_str());
         }
-        places(&spot, provider, scheme);
-        if let SchemeKind::Hmac { signed, .. } = &scheme.kind {
-            covers_body(&spot, provider, signed);
-        }
-    }
-}
-
-/// What a scheme takes from the request must be something that it has there.
-fn places(spot: &Spot<'_>, provider: &Provider, scheme: &Scheme) {
-    let SchemeKind::Hmac { signature, signed, timestamp, .. } = &scheme.kind else { return };
-    let pairs = matches!(signature.parse, Parse::Pairs { .. });
-    let places = signed.places().into_iter().chain(timestamp.iter().map(|rule| &rule.from));
-    for place in places {
-        match &place.source {
-            Source::Signature(_) if !pairs => {
-                spot.error(format!("uses {place}, but its signature has no fields"), "set parse = \"pairs\"");
-            }
-            Source::Value(name) => value(spot, provider, name),
-            _ => {}
-        }
-    }
-    if let (Some(rule), true) = (timestamp, provider.trust == Trust::Verified)
-        && !is_signed(provider, signed, &rule.from)
-    {
-        let message = format!("checks a timestamp at {} that is not part of `signed`", rule.from);
-        spot.error(message, "sign it, or leave out the timestamp: anybody could write a fresh one");
-    }
-}
-
-/// Whether a place is part of what is signed, by itself or as a part of the body.
-fn is_signed(provider: &Provider, signed: &Template, place: &Location) -> bool {
-    let in_body = matches!(place.source, Source::Json(_) | Source::Item(_) | Source::Form(_) | Source::Body);
-    signed.places().contains(&place) || in_body && signs_body(provider, signed)
-}
-
-fn signs_body(provider: &Provider, signed: &Template) -> bool {
-    let payload = provider.form_payload.clone().map(Source::Form);
-    signed.always_covers(&Source::Body) || payload.is_some_and(|payload| signed.always_covers(&payload))
-}
-
-fn covers_body(spot: &Spot<'_>, provider: &Provider, signed: &Template) {
-    if provider.trust == Trust::Verified && !signs_body(provider, signed) {
-        let remedy = "put {body} in it, or set trust = \"authenticated\"";
-        spot.error("signs a text without the body, while trust is \"verified\"", remedy);
+        scheme::check(&spot, provider, scheme);
     }
 }
 
 fn trust(table: &Table<'_>, provider: &Provider) {
     let worth = |scheme: &Scheme| match scheme.kind {
-        SchemeKind::Hmac { .. } => Trust::Verified,
+        SchemeKind::Token { .. } if scheme.covers_body(None) => Trust::Verified,
         SchemeKind::Token { .. } => Trust::Authenticated,
+        SchemeKind::Hmac { .. } | SchemeKind::Digest { .. } => Trust::Verified,
         SchemeKind::None => Trust::Unverified,
     };
     let weakest = provider.schemes.iter().map(worth).max_by_key(|trust| rank(*trust)).unwrap_or(Trust::Unverified);
@@ -148,10 +108,13 @@ fn handshakes(table: &Table<'_>, provider: &Provider) {
             spot.error(format!("answers {method}, which is not among methods"), format!("add {method:?} to methods"));
         }
         for (place, expect) in &handshake.when {
-            if let Expect::Value(name) = expect {
+            if let Some(name) = expect.value() {
                 value(&spot, provider, name);
             }
             not_an_item(&spot, place);
+        }
+        if handshake.respond.body.has_secret() {
+            spot.error("answers with the secret", "take {secret} out of the body");
         }
         for place in handshake.respond.body.places() {
             not_an_item(&spot, place);

@@ -1,12 +1,13 @@
 //! How a provider's file is read.
 
+mod condition;
 mod scheme;
 mod vector;
 
 use std::collections::BTreeMap;
 
 use super::{
-    Batch, Confidence, EventRule, Expect, Handshake, Location, Method, Pointer, Provider, Respond, Responses, Sample,
+    Batch, Confidence, EventRule, Handshake, Location, Method, Pointer, Provider, Respond, Responses, Sample,
     SecretScope, Template, TimeAt, TimeUnit, Trust,
 };
 use crate::{
@@ -137,26 +138,12 @@ impl Read for Confidence {
 
 impl Read for TimeUnit {
     fn read(node: &Node<'_>) -> Option<Self> {
-        node.one_of(&[("s", Self::Seconds), ("ms", Self::Milliseconds), ("iso8601", Self::Iso8601)])
-    }
-}
-
-impl Read for Expect {
-    fn read(node: &Node<'_>) -> Option<Self> {
-        if node.is_table() {
-            return in_table(node, |table| {
-                table.required_like("value", "\"verify_token\"", String::read).map(Self::Value)
-            });
-        }
-        match node.is_boolean() {
-            true if bool::read(node)? => Some(Self::Present),
-            true => {
-                node.error("is false", "write true for \"is present\", a text it must equal, or { value = \"name\" }");
-                None
-            }
-            false if node.is_integer() => node.number(0, u64::MAX).map(|number| Self::Equals(number.to_string())),
-            false => String::read(node).map(Self::Equals),
-        }
+        node.one_of(&[
+            ("s", Self::Seconds),
+            ("ms", Self::Milliseconds),
+            ("iso8601", Self::Iso8601),
+            ("iso8601_utc", Self::Iso8601Utc),
+        ])
     }
 }
 
@@ -225,28 +212,10 @@ fn batch(table: &Table<'_>) -> Option<Batch> {
 
 fn handshake(table: &Table<'_>) -> Option<Handshake> {
     let method = table.or("method", Method::Post);
-    let when = table.required_like("when", "{ \"json:/type\" = \"url_verification\" }", conditions);
+    let when = table.required_like("when", "{ \"json:/type\" = \"url_verification\" }", condition::conditions);
     let verified = table.required_like("verified", "true", bool::read);
     let respond = table.optional("respond", respond);
     Some(Handshake { method: method?, when: when?, verified: verified?, respond: respond? })
-}
-
-fn conditions(node: &Node<'_>) -> Option<Vec<(Location, Expect)>> {
-    let entries = node.table()?.entries();
-    if entries.is_empty() {
-        node.error("has no condition", "say what tells the handshake from an event");
-        return None;
-    }
-    all(entries.into_iter().map(|(place, node)| {
-        let expect = Expect::read(&node);
-        match place.parse::<Location>() {
-            Ok(location) => Some((location, expect?)),
-            Err(error) => {
-                node.error(error, "write a place such as \"json:/type\" before the =");
-                None
-            }
-        }
-    }))
 }
 
 impl Default for Respond {

@@ -26,12 +26,65 @@ pub enum Segment {
         /// Empty when absent, rather than a refusal.
         optional: bool,
     },
+    /// `{sha256hex:body}`: a checksum of a place.
+    Sum {
+        /// Which checksum.
+        sum: Sum,
+        /// Of what.
+        location: Location,
+    },
+    /// `{form:*}`: every field of a form, sorted by name: each name followed by its value. Of a name that stands there
+    /// several times each different value once, sorted. A body that is no form must be empty.
+    Form,
+    /// `{secret}`: the secret's key, where the hash has no key of its own.
+    Secret,
     /// The request's method.
     Method,
-    /// The public URL with path and query exactly as received.
-    Url,
+    /// The public URL with path and query as received.
+    Url(UrlForm),
     /// A part left out when a place in it is absent.
     Optional(Template),
+}
+
+/// How the URL is written in a signed text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UrlForm {
+    /// `{url}`: exactly as received.
+    Raw,
+    /// `{url_decoded}`: with `%3A %2F %3F %40 %21 %24 %27 %28 %29 %2A %2C %3B` decoded and nothing else (HubSpot).
+    Decoded,
+    /// `{url_with_port}`: with the scheme's own port written out.
+    WithPort,
+}
+
+/// A checksum of a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sum {
+    /// SHA-256 in lower-case hexadecimal.
+    Sha256Hex,
+    /// SHA-256 in base64.
+    Sha256Base64,
+    /// SHA-256 in base64 with `-` and `_`, unpadded.
+    Sha256Base64Url,
+    /// CRC-32 as an unsigned decimal number. Anybody can make a body of any CRC-32.
+    Crc32Decimal,
+}
+
+impl Sum {
+    /// Its word in a template.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Sha256Hex => "sha256hex",
+            Self::Sha256Base64 => "sha256b64",
+            Self::Sha256Base64Url => "sha256b64url",
+            Self::Crc32Decimal => "crc32dec",
+        }
+    }
+
+    /// Whether nobody can find another text of the same sum.
+    pub const fn binds(self) -> bool {
+        !matches!(self, Self::Crc32Decimal)
+    }
 }
 
 impl Template {
@@ -40,9 +93,9 @@ impl Template {
         self.0
             .iter()
             .flat_map(|segment| match segment {
-                Segment::Place { location, .. } => vec![location],
+                Segment::Place { location, .. } | Segment::Sum { location, .. } => vec![location],
                 Segment::Optional(inner) => inner.places(),
-                Segment::Literal(_) | Segment::Method | Segment::Url => Vec::new(),
+                Segment::Literal(_) | Segment::Method | Segment::Url(_) | Segment::Form | Segment::Secret => Vec::new(),
             })
             .collect()
     }
@@ -51,7 +104,35 @@ impl Template {
     pub fn always_covers(&self, source: &Source) -> bool {
         self.0.iter().any(|segment| match segment {
             Segment::Place { location, .. } => location.within.is_none() && location.source == *source,
+            Segment::Sum { sum, location } => sum.binds() && location.within.is_none() && location.source == *source,
             _ => false,
         })
+    }
+
+    /// Whether every text made from it pins the whole body, or the form field that is the payload.
+    pub fn covers_body(&self, form_payload: Option<&str>) -> bool {
+        let payload = form_payload.map(|name| Source::Form(name.to_owned()));
+        self.always_covers(&Source::Body)
+            || self.0.contains(&Segment::Form)
+            || payload.is_some_and(|payload| self.always_covers(&payload))
+    }
+
+    /// Whether the URL is in every text made from it.
+    pub fn has_url(&self) -> bool {
+        self.0.iter().any(|segment| matches!(segment, Segment::Url(_)))
+    }
+
+    /// Whether the URL is needed for some text made from it.
+    pub fn needs_url(&self) -> bool {
+        self.0.iter().any(|segment| match segment {
+            Segment::Url(_) => true,
+            Segment::Optional(inner) => inner.needs_url(),
+            _ => false,
+        })
+    }
+
+    /// Whether the secret is in every text made from it.
+    pub fn has_secret(&self) -> bool {
+        self.0.contains(&Segment::Secret)
     }
 }

@@ -51,8 +51,8 @@ const CASES: &[Case] = &[
     },
     Case {
         what: "an unknown hash",
-        changes: &[(r#"hash = "sha256""#, r#"hash = "md5""#)],
-        said: r#"26:8: error: provider[0].scheme[0].hash is "md5"; use one of sha256, sha512, sha1"#,
+        changes: &[(r#"hash = "sha256""#, r#"hash = "crc""#)],
+        said: r#"26:8: error: provider[0].scheme[0].hash is "crc"; use one of sha256, sha512, sha1, md5"#,
     },
     Case {
         what: "an unknown encoding",
@@ -105,6 +105,36 @@ const CASES: &[Case] = &[
         said: r#"23:1: error: provider[0].scheme[0] uses signature:t, but its signature has no fields; set parse = "pairs""#,
     },
     Case {
+        what: "a plain hash without the secret",
+        changes: &[(r#"kind = "hmac""#, r#"kind = "digest""#)],
+        said: r#"23:1: error: provider[0].scheme[0] hashes a text without the secret, as anybody could; put {secret} in `signed`"#,
+    },
+    Case {
+        what: "a keyed hash with the secret",
+        changes: &[(r#"signed = "{body}""#, r#"signed = "{secret}{body}""#)],
+        said: "23:1: error: provider[0].scheme[0] has {secret} in `signed`, where the key is the secret already; take it out",
+    },
+    Case {
+        what: "an item of nothing",
+        changes: &[(r#"from = "header:x-acme-signature""#, r#"from = "item:/signature""#)],
+        said: r#"23:1: error: provider[0].scheme[0] uses item:/signature, but looks at no items; set each = "/the/array" to check every element, or use json:"#,
+    },
+    Case {
+        what: "one of several texts without the body",
+        changes: &[(r#"signed = "{body}""#, r#"signed = ["{body}", "{crc32dec:body}"]"#)],
+        said: r#"23:1: error: provider[0].scheme[0] signs a text without the body, while trust is "verified"; put {body} in it, or set trust = "authenticated""#,
+    },
+    Case {
+        what: "numbered headers without end",
+        changes: &[(r#"from = "header:x-acme-signature""#, r#"from = "header:x-acme-{1..1000}""#)],
+        said: r#"27:22: error: provider[0].scheme[0].signature.from is "header:x-acme-{1..1000}"; numbered headers end in {1..100} or less"#,
+    },
+    Case {
+        what: "a condition that says nothing",
+        changes: &[(r#"signed = "{body}""#, "signed = \"{body}\"\nalso = { \"header:x-id\" = {} }")],
+        said: r#"29:10: error: provider[0].scheme[0].also."header:x-id" says neither or more than one of value, one_of and text; write true for "is present", false for "is absent", a text it must equal, { value = "name" }, { one_of = "name" } or { text = "{body}" }"#,
+    },
+    Case {
         what: "a value that isn't declared",
         changes: &[(r#"signed = "{body}""#, r#"signed = "{value:app_key}{body}""#)],
         said: r#"23:1: error: provider[0].scheme[0] uses the value "app_key", which is not declared; declare it under [values]; use verify_token"#,
@@ -125,7 +155,7 @@ timestamp = { from = "header:x-acme-time", unit = "s", tolerance = "5m" }"#,
             r#"signed = "{header:x-acme-time}{body}"
 timestamp = { from = "header:x-acme-time", unit = "sec", tolerance = "5m" }"#,
         )],
-        said: r#"29:51: error: provider[0].scheme[0].timestamp.unit is "sec"; use one of s, ms, iso8601"#,
+        said: r#"29:51: error: provider[0].scheme[0].timestamp.unit is "sec"; use one of s, ms, iso8601, iso8601_utc"#,
     },
     Case {
         what: "a tolerance of zero",
@@ -139,7 +169,7 @@ timestamp = { from = "header:x-acme-time", unit = "s", tolerance = "0s" }"#,
     Case {
         what: "a setting of another parse",
         changes: &[(r#"encoding = "hex""#, r#"encoding = "hex", version = "v1""#)],
-        said: "27:67: error: provider[0].scheme[0].signature.version is no known setting; use one of from, parse, prefix, encoding",
+        said: "27:67: error: provider[0].scheme[0].signature.version is no known setting; use one of from, parse, prefix, prefix_optional, encoding",
     },
     Case {
         what: "a separator of two characters",
@@ -153,7 +183,7 @@ timestamp = { from = "header:x-acme-time", unit = "s", tolerance = "0s" }"#,
             r#"signed = "{body}"
 claims = "aud""#,
         )],
-        said: "29:1: error: provider[0].scheme[0].claims is no known setting; use one of id, when, kind, hash, key, signature, signed, timestamp",
+        said: "29:1: error: provider[0].scheme[0].claims is no known setting; use one of id, when, each, also, kind, hash, key, signature, signed, timestamp",
     },
     Case {
         what: "a token that promises a signature",
@@ -165,7 +195,7 @@ hash = "sha256"
 "#,
         )],
         said: r#"16:1: error: provider[0].trust promises more than the schemes check, which is "authenticated"; write trust = "authenticated", or declare a [[scheme]] that covers the body
-27:1: error: provider[0].scheme[0].signed is no known setting; use one of id, when, kind, signature"#,
+27:1: error: provider[0].scheme[0].signed is no known setting; use one of id, when, each, also, kind, signature"#,
     },
     Case {
         what: "a scheme that can never apply",
@@ -211,7 +241,7 @@ verified = true
 
 [provider.event]",
         )],
-        said: "31:8: error: provider[0].handshake[0].when has no condition; say what tells the handshake from an event",
+        said: r#"31:8: error: provider[0].handshake[0].when has no condition; write for example { "json:/type" = "url_verification" }"#,
     },
     Case {
         what: "a handshake that answers with a secret",

@@ -1,9 +1,15 @@
 //! Fills in a template with a request's raw bytes, piece by piece, so that a body is never copied.
 
-use gatepost_config::provider::{Location, Segment, Source, Template};
+mod url_text;
+
+use std::borrow::Cow;
+
+use gatepost_config::provider::{Encoding, Location, Segment, Source, Sum, Template};
+use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::{Lookup, Trouble};
+use super::{Lookup, Trouble, form};
+use crate::verify::{crc32, encode, hex};
 
 /// Why a template can't be filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,15 +31,8 @@ pub(crate) enum Piece<'a> {
     Own(&'a [u8]),
     /// Taken from the request.
     Taken(&'a [u8]),
-}
-
-impl<'a> Piece<'a> {
-    /// Its bytes.
-    pub(crate) const fn bytes(self) -> &'a [u8] {
-        match self {
-            Self::Own(bytes) | Self::Taken(bytes) => bytes,
-        }
-    }
+    /// The key that the text is made for.
+    Secret,
 }
 
 /// Most characters of an id that stands before a dot.
@@ -53,12 +52,17 @@ pub(crate) fn fill(
     for (at, segment) in template.0.iter().enumerate() {
         match segment {
             Segment::Literal(text) => sink(Piece::Own(text.as_bytes())),
+            Segment::Secret => sink(Piece::Secret),
             Segment::Method => sink(Piece::Own(lookup.request().method.as_str().as_bytes())),
-            Segment::Url => {
-                let base = public_url.ok_or(Unfilled::NoPublicUrl)?.as_str();
-                sink(Piece::Own(base.trim_end_matches('/').as_bytes()));
-                sink(Piece::Own(lookup.request().target.as_bytes()));
+            Segment::Url(form) => {
+                let base = public_url.ok_or(Unfilled::NoPublicUrl)?;
+                sink(Piece::Own(url_text::write(*form, base, &lookup.request().target).as_bytes()));
             }
+            Segment::Form => fill_form(lookup, sink)?,
+            Segment::Sum { sum, location } => match find(lookup, location)? {
+                Some(value) => sink(Piece::Taken(checksum(*sum, &value).as_bytes())),
+                None => return Err(Unfilled::Missing(location.clone())),
+            },
             Segment::Place { location, optional } => match find(lookup, location)? {
                 Some(value) => {
                     let next = template.0.get(at.saturating_add(1));
@@ -70,7 +74,9 @@ pub(crate) fn fill(
                         _ => Piece::Taken(&value),
                     });
                 }
-                None if *optional => {}
+                // An object or array where a value should be is not the same as nothing.
+                None if *optional && lookup.is_present(location) == Ok(false) => {}
+                None if *optional => return Err(Unfilled::Ambiguous(location.clone())),
                 None => return Err(Unfilled::Missing(location.clone())),
             },
             Segment::Optional(part) => {
@@ -83,7 +89,33 @@ pub(crate) fn fill(
     Ok(())
 }
 
-fn find<'l>(lookup: &'l Lookup<'_>, location: &Location) -> Result<Option<std::borrow::Cow<'l, [u8]>>, Unfilled> {
+/// Every field of a form, sorted; a body that is no form has none, so it must be empty.
+fn fill_form(lookup: &Lookup<'_>, sink: &mut impl FnMut(Piece<'_>)) -> Result<(), Unfilled> {
+    let request = lookup.request();
+    if !request.is_form() {
+        let form = Location::from(Source::Form("*".to_owned()));
+        return if request.body.is_empty() { Ok(()) } else { Err(Unfilled::Missing(form)) };
+    }
+    let mut fields: Vec<_> = form::fields(&request.body).collect();
+    fields.sort_unstable();
+    fields.dedup();
+    for (name, value) in &fields {
+        sink(Piece::Taken(name));
+        sink(Piece::Taken(value));
+    }
+    Ok(())
+}
+
+fn checksum(sum: Sum, bytes: &[u8]) -> String {
+    match sum {
+        Sum::Sha256Hex => hex(&Sha256::digest(bytes)),
+        Sum::Sha256Base64 => encode(Encoding::Base64, &Sha256::digest(bytes)),
+        Sum::Sha256Base64Url => encode(Encoding::Base64Url, &Sha256::digest(bytes)).trim_end_matches('=').to_owned(),
+        Sum::Crc32Decimal => crc32(bytes).to_string(),
+    }
+}
+
+fn find<'l>(lookup: &'l Lookup<'_>, location: &Location) -> Result<Option<Cow<'l, [u8]>>, Unfilled> {
     match lookup.find(location) {
         Ok(found) => Ok(found),
         Err(Trouble::Duplicated) => Err(Unfilled::Duplicated(location.clone())),
@@ -96,7 +128,13 @@ fn is_complete(part: &Template, lookup: &Lookup<'_>) -> Result<bool, Unfilled> {
     for segment in &part.0 {
         let there = match segment {
             Segment::Place { location, optional } => *optional || find(lookup, location)?.is_some(),
-            Segment::Optional(_) | Segment::Literal(_) | Segment::Method | Segment::Url => true,
+            Segment::Sum { location, .. } => find(lookup, location)?.is_some(),
+            Segment::Optional(_)
+            | Segment::Literal(_)
+            | Segment::Method
+            | Segment::Url(_)
+            | Segment::Form
+            | Segment::Secret => true,
         };
         if !there {
             return Ok(false);
@@ -144,7 +182,10 @@ mod tests {
         let lookup = Lookup::new(&provider, &request, &values);
         let url = Url::parse("https://hooks.example.com/").expect("url");
         let mut text = Vec::new();
-        let mut sink = |piece: Piece<'_>| text.extend_from_slice(piece.bytes());
+        let mut sink = |piece: Piece<'_>| match piece {
+            Piece::Own(bytes) | Piece::Taken(bytes) => text.extend_from_slice(bytes),
+            Piece::Secret => text.extend_from_slice(b"SECRET"),
+        };
         fill(&Template(template), &lookup, Some(&url), None, &mut sink)?;
         Ok(String::from_utf8(text).expect("text"))
     }
@@ -164,7 +205,7 @@ mod tests {
 
     #[test]
     fn the_url_is_the_public_one_with_the_raw_target() {
-        let text = filled(vec![Segment::Method, Segment::Url], &[]);
+        let text = filled(vec![Segment::Method, Segment::Url(gatepost_config::provider::UrlForm::Raw)], &[]);
         assert_eq!(text, Ok("POSThttps://hooks.example.com/webhooks/x?b=%2F&a=".into()));
     }
 

@@ -1,28 +1,29 @@
-//! Keyed hashes over a text made from the request.
+//! Keyed hashes, and plain ones that the secret is part of, over a text made from the request.
 
 use std::collections::BTreeSet;
 
 use gatepost_config::{
     Timestamp,
-    provider::{Hash, Location, Scheme, SchemeKind, Template},
+    provider::{Hash, Key, Location, Signature, Template, TimestampRule},
 };
-use hmac::{Hmac, KeyInit, Mac};
-use sha1::Sha1;
-use sha2::{Sha256, Sha512};
 use subtle::{Choice, ConstantTimeEq};
 use url::Url;
 
-use super::{Judge, parse, signature_text, timestamp};
+use super::{
+    Look, active_keys,
+    hash::{Hasher, Keying, tag_bytes},
+    parse::{self, Parsed},
+    signature_texts, timestamp,
+};
 use crate::{
     extract::{
         Lookup,
-        template::{Unfilled, fill},
+        template::{Piece, Unfilled, fill},
     },
     reason::Reason,
-    request::RawRequest,
 };
 
-/// Why no keyed hash could be computed.
+/// Why no hash could be computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum MacError {
     /// The signed text can't be made.
@@ -31,101 +32,87 @@ pub(crate) enum MacError {
     Key,
 }
 
-/// A keyed hash under way.
-enum Digester {
-    Sha1(Hmac<Sha1>),
-    Sha256(Hmac<Sha256>),
-    Sha512(Hmac<Sha512>),
-}
-
-impl Digester {
-    fn new(hash: Hash, key: &[u8]) -> Option<Self> {
-        match hash {
-            Hash::Sha1 => Hmac::new_from_slice(key).ok().map(Self::Sha1),
-            Hash::Sha256 => Hmac::new_from_slice(key).ok().map(Self::Sha256),
-            Hash::Sha512 => Hmac::new_from_slice(key).ok().map(Self::Sha512),
-        }
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Sha1(mac) => mac.update(bytes),
-            Self::Sha256(mac) => mac.update(bytes),
-            Self::Sha512(mac) => mac.update(bytes),
-        }
-    }
-
-    fn finish(self) -> Vec<u8> {
-        match self {
-            Self::Sha1(mac) => mac.finalize().into_bytes().to_vec(),
-            Self::Sha256(mac) => mac.finalize().into_bytes().to_vec(),
-            Self::Sha512(mac) => mac.finalize().into_bytes().to_vec(),
-        }
-    }
+/// What a hash is checked by.
+#[derive(Clone, Copy)]
+pub(super) struct Rule<'a> {
+    pub(super) keying: Keying,
+    pub(super) hash: Hash,
+    pub(super) key: &'a Key,
+    pub(super) signature: &'a Signature,
+    pub(super) signed: &'a [Template],
+    pub(super) timestamp: Option<&'a TimestampRule>,
 }
 
 /// The tag that each key makes of a template's text. The text is never built: its pieces go to all keys in turn.
 pub(crate) fn tags(
-    hash: Hash,
+    (keying, hash): (Keying, Hash),
     keys: &[impl AsRef<[u8]>],
     signed: &Template,
     lookup: &Lookup<'_>,
     public_url: Option<&Url>,
     exempt: Option<&Location>,
 ) -> Result<Vec<Vec<u8>>, MacError> {
-    let macs: Option<Vec<_>> = keys.iter().map(|key| Digester::new(hash, key.as_ref())).collect();
-    let mut macs = macs.ok_or(MacError::Key)?;
+    let hashers = keys.iter().map(|key| Hasher::new(keying, hash, key.as_ref()));
+    let mut hashers = hashers.collect::<Option<Vec<_>>>().ok_or(MacError::Key)?;
     fill(signed, lookup, public_url, exempt, &mut |piece| {
-        for mac in &mut macs {
-            mac.update(piece.bytes());
+        for (hasher, key) in hashers.iter_mut().zip(keys) {
+            match piece {
+                Piece::Own(bytes) | Piece::Taken(bytes) => hasher.update(bytes),
+                Piece::Secret => hasher.update(key.as_ref()),
+            }
         }
     })
     .map_err(MacError::Text)?;
-    Ok(macs.into_iter().map(Digester::finish).collect())
+    Ok(hashers.into_iter().map(Hasher::finish).collect())
 }
 
-/// Checks a request's keyed hash with every active secret and every candidate, whatever matched before.
-pub(super) fn check(judge: &Judge<'_>, scheme: &Scheme, request: &RawRequest, now: Timestamp) -> Result<(), Reason> {
-    let SchemeKind::Hmac { hash, key, signature, signed, timestamp } = &scheme.kind else {
-        return Err(Reason::Unverifiable);
-    };
-    let text = signature_text(signature, &Lookup::new(judge.provider, request, judge.values))?;
-    let parsed = parse::parse(signature, &text)?;
-    if parsed.candidates.iter().any(|candidate| candidate.len() != tag_bytes(*hash)) {
+/// Checks a request's hash with every active secret and every candidate, whatever matched before.
+pub(super) fn check(rule: Rule<'_>, look: &Look<'_>, now: Timestamp) -> Result<(), Reason> {
+    let texts = signature_texts(rule.signature, &look.lookup())?;
+    let groups = parse::parse_all(rule.signature, &texts, look.judge.values)?;
+    let mut candidates = groups.iter().flat_map(|group| &group.candidates);
+    if candidates.any(|candidate| candidate.len() != tag_bytes(rule.hash)) {
         return Err(Reason::SignatureMalformed);
     }
-    check_fields(&parsed.fields)?;
-    let lookup = Lookup::new(judge.provider, request, judge.values).with_signature(&parsed.fields);
-    let at = timestamp.as_ref().map(|rule| timestamp::signed_at(rule, &lookup)).transpose()?;
+    let mut refused = Reason::SignatureMismatch;
+    for group in &groups {
+        match check_group(rule, group, look, now) {
+            Ok(()) => return Ok(()),
+            Err(reason) => refused = reason,
+        }
+    }
+    Err(refused)
+}
 
-    let active: Vec<_> = judge.secrets.iter().filter(|secret| secret.is_active(now)).collect();
-    if active.is_empty() {
-        return Err(Reason::SecretAbsent);
-    }
-    let keys = active.iter().filter_map(|secret| key.bytes(secret).ok()).filter(|key| !key.is_empty());
-    let keys: Vec<_> = keys.collect();
-    if keys.is_empty() {
-        return Err(Reason::SecretMalformed);
-    }
-    let exempt = timestamp.as_ref().map(|rule| &rule.from);
-    let tags = tags(*hash, &keys, signed, &lookup, judge.public_url, exempt).map_err(reason)?;
-    let mut matched = Choice::from(0);
-    for tag in &tags {
-        for candidate in &parsed.candidates {
-            matched |= candidate.ct_eq(tag);
+fn check_group(rule: Rule<'_>, group: &Parsed<'_>, look: &Look<'_>, now: Timestamp) -> Result<(), Reason> {
+    check_fields(&group.fields)?;
+    let lookup = look.lookup().with_signature(&group.fields);
+    let at = rule.timestamp.map(|rule| timestamp::signed_at(rule, &lookup)).transpose()?;
+    let keys = active_keys(look.judge, rule.key, now)?;
+    let exempt = rule.timestamp.map(|rule| &rule.from);
+    let (mut matched, mut refused) = (Choice::from(0), Vec::new());
+    for signed in rule.signed {
+        match tags((rule.keying, rule.hash), &keys, signed, &lookup, look.judge.public_url, exempt) {
+            Ok(tags) => {
+                for (tag, candidate) in tags.iter().flat_map(|tag| group.candidates.iter().map(move |c| (tag, c))) {
+                    matched |= candidate.ct_eq(tag);
+                }
+            }
+            Err(error) => refused.push(unfilled(error)),
         }
     }
     if !bool::from(matched) {
-        return Err(Reason::SignatureMismatch);
+        let none_made = refused.len() == rule.signed.len();
+        return Err(refused.into_iter().next().filter(|_| none_made).unwrap_or(Reason::SignatureMismatch));
     }
-    match (timestamp, at) {
+    match (rule.timestamp, at) {
         (Some(rule), Some(at)) => timestamp::check_age(rule, at, now),
         _ => Ok(()),
     }
 }
 
 /// A field that stands beside the candidates twice could be read in two ways, unless it is another version's signature.
-fn check_fields(fields: &[(&str, &str)]) -> Result<(), Reason> {
+pub(super) fn check_fields(fields: &[(&str, &str)]) -> Result<(), Reason> {
     let mut seen = BTreeSet::new();
     let is_version = |name: &str| name.strip_prefix('v').is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
     match fields.iter().all(|(name, _)| is_version(name) || seen.insert(*name)) {
@@ -134,21 +121,19 @@ fn check_fields(fields: &[(&str, &str)]) -> Result<(), Reason> {
     }
 }
 
-fn reason(error: MacError) -> Reason {
+fn unfilled(error: MacError) -> Reason {
     match error {
-        MacError::Text(Unfilled::Missing(_)) => Reason::SignedFieldMissing,
-        MacError::Text(Unfilled::Duplicated(_)) => Reason::SignedFieldDuplicated,
-        MacError::Text(Unfilled::Ambiguous(_)) => Reason::SignedFieldMalformed,
-        MacError::Text(Unfilled::NoPublicUrl) => Reason::PublicUrlAbsent,
+        MacError::Text(unfilled) => text_reason(&unfilled),
         MacError::Key => Reason::SecretMalformed,
     }
 }
 
-/// Bytes of a whole tag.
-pub(crate) const fn tag_bytes(hash: Hash) -> usize {
-    match hash {
-        Hash::Sha1 => 20,
-        Hash::Sha256 => 32,
-        Hash::Sha512 => 64,
+/// Why a signed text can't be made.
+pub(super) const fn text_reason(unfilled: &Unfilled) -> Reason {
+    match unfilled {
+        Unfilled::Missing(_) => Reason::SignedFieldMissing,
+        Unfilled::Duplicated(_) => Reason::SignedFieldDuplicated,
+        Unfilled::Ambiguous(_) => Reason::SignedFieldMalformed,
+        Unfilled::NoPublicUrl => Reason::PublicUrlAbsent,
     }
 }

@@ -1,6 +1,11 @@
 //! Finds the candidates in a signature's text, and writes one.
 
-use gatepost_config::provider::{Parse, Signature};
+use std::collections::BTreeMap;
+
+use gatepost_config::{
+    Secret,
+    provider::{Parse, Signature},
+};
 
 use super::encoding;
 use crate::reason::Reason;
@@ -20,25 +25,45 @@ pub(crate) struct Parsed<'a> {
     pub(crate) fields: Vec<(&'a str, &'a str)>,
 }
 
+/// Takes the texts of a signature apart, which stand in several places or one.
+pub(crate) fn parse_all<'a>(
+    signature: &Signature,
+    texts: &'a [Vec<u8>],
+    values: &BTreeMap<String, Secret>,
+) -> Result<Vec<Parsed<'a>>, Reason> {
+    let mut groups = Vec::new();
+    for text in texts {
+        groups.extend(parse(signature, text, values)?);
+    }
+    match groups.iter().map(|group| group.candidates.len()).sum() {
+        0..=CANDIDATES_MAX => Ok(groups),
+        _ => Err(Reason::SignatureTooMany),
+    }
+}
+
 /// Takes a signature's text apart. A candidate that is not written as declared spoils the whole.
-pub(crate) fn parse<'a>(signature: &Signature, text: &'a [u8]) -> Result<Parsed<'a>, Reason> {
+fn parse<'a>(
+    signature: &Signature,
+    text: &'a [u8],
+    values: &BTreeMap<String, Secret>,
+) -> Result<Vec<Parsed<'a>>, Reason> {
     if text.len() > SIGNATURE_BYTES_MAX {
         return Err(Reason::SignatureTooLong);
     }
-    if let Parse::Plain { prefix } = &signature.parse {
-        let rest = text.strip_prefix(prefix.as_bytes()).ok_or(Reason::SignatureMalformed)?;
-        return Ok(Parsed { candidates: decoded(signature, &[rest])?, fields: Vec::new() });
+    let bare = |candidates: &[&[u8]]| {
+        decoded(signature, candidates).map(|candidates| vec![Parsed { candidates, fields: Vec::new() }])
+    };
+    if let Parse::Plain { prefix, optional } = &signature.parse {
+        let rest = text.strip_prefix(prefix.as_bytes()).or(optional.then_some(text));
+        return bare(&[rest.ok_or(Reason::SignatureMalformed)?]);
     }
     let text = std::str::from_utf8(text).map_err(|_| Reason::SignatureMalformed)?;
     match &signature.parse {
         Parse::Plain { .. } => Err(Reason::SignatureMalformed),
-        Parse::Pairs { separator, key } => {
-            let pairs = text.split(*separator).map(|pair| pair.trim_start_matches(' ').split_once('='));
-            let fields: Vec<_> = pairs.collect::<Option<_>>().ok_or(Reason::SignatureMalformed)?;
-            let candidates: Vec<_> =
-                fields.iter().filter(|(k, _)| k == key).map(|(_, value)| value.as_bytes()).collect();
-            let fields = fields.iter().filter(|(k, _)| k != key).copied().collect();
-            Ok(Parsed { candidates: decoded(signature, &candidates)?, fields })
+        Parse::Pairs { separator, key } => Ok(vec![pairs(signature, text, *separator, key)?]),
+        Parse::Groups { separator, key } => {
+            let groups = text.split(' ').filter(|group| !group.is_empty());
+            groups.take(CANDIDATES_MAX + 1).map(|group| pairs(signature, group, *separator, key)).collect()
         }
         Parse::Versioned { version } => {
             let parts = text.split(' ').map(|part| part.split_once(','));
@@ -47,21 +72,55 @@ pub(crate) fn parse<'a>(signature: &Signature, text: &'a [u8]) -> Result<Parsed<
             if parts.len() > CANDIDATES_MAX {
                 return Err(Reason::SignatureTooMany);
             }
-            Ok(Parsed { candidates: decoded(signature, &candidates)?, fields: Vec::new() })
+            bare(&candidates)
+        }
+        Parse::List { separator } => {
+            bare(&text.split(*separator).map(|part| part.trim_matches(' ').as_bytes()).collect::<Vec<_>>())
+        }
+        Parse::Positional { separator } => {
+            let (first, rest) = text.split_once(*separator).ok_or(Reason::SignatureMalformed)?;
+            let rest: Vec<_> = rest.split(*separator).map(str::as_bytes).collect();
+            Ok(vec![Parsed { candidates: decoded(signature, &rest)?, fields: vec![("0", first)] }])
+        }
+        Parse::Keyed { separator, between, value } => {
+            let key = values.get(value).map(Secret::expose).ok_or(Reason::SecretAbsent)?;
+            let parts = text.split(*separator).map(|part| part.split_once(*between));
+            let parts: Vec<_> = parts.collect::<Option<_>>().ok_or(Reason::SignatureMalformed)?;
+            let own = parts.iter().filter(|(of, _)| of.as_bytes() == key).map(|(_, candidate)| candidate.as_bytes());
+            bare(&own.collect::<Vec<_>>())
         }
     }
 }
 
+fn pairs<'a>(signature: &Signature, text: &'a str, separator: char, key: &str) -> Result<Parsed<'a>, Reason> {
+    let pairs = text.split(separator).map(|pair| pair.trim_start_matches(' ').split_once('='));
+    let fields: Vec<_> = pairs.collect::<Option<_>>().ok_or(Reason::SignatureMalformed)?;
+    let candidates: Vec<_> = fields.iter().filter(|(k, _)| *k == key).map(|(_, value)| value.as_bytes()).collect();
+    let fields = fields.iter().filter(|(k, _)| *k != key).copied().collect();
+    Ok(Parsed { candidates: decoded(signature, &candidates)?, fields })
+}
+
 /// Writes a signature as [`parse`] reads it; `time` is the field that a signature of pairs carries its time in.
-pub(crate) fn write(signature: &Signature, time: Option<(&str, &str)>, tag: &[u8]) -> String {
+pub(crate) fn write(
+    signature: &Signature,
+    time: Option<(&str, &str)>,
+    tag: &[u8],
+    values: &BTreeMap<String, Secret>,
+) -> String {
     let tag = encoding::encode(signature.encoding, tag);
     match &signature.parse {
-        Parse::Plain { prefix } => format!("{prefix}{tag}"),
-        Parse::Pairs { separator, key } => match time {
+        Parse::Plain { prefix, .. } => format!("{prefix}{tag}"),
+        Parse::Pairs { separator, key } | Parse::Groups { separator, key } => match time {
             Some((name, time)) => format!("{name}={time}{separator}{key}={tag}"),
             None => format!("{key}={tag}"),
         },
         Parse::Versioned { version } => format!("{version},{tag}"),
+        Parse::List { .. } => tag,
+        Parse::Positional { separator } => format!("{}{separator}{tag}", time.map_or("", |(_, time)| time)),
+        Parse::Keyed { between, value, .. } => {
+            let key = values.get(value).map(Secret::expose).unwrap_or_default();
+            format!("{}{between}{tag}", String::from_utf8_lossy(key))
+        }
     }
 }
 

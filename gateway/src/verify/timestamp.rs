@@ -24,6 +24,7 @@ pub(crate) fn read(unit: TimeUnit, text: &[u8]) -> Option<Timestamp> {
         TimeUnit::Seconds => digits(text, SECONDS_DIGITS_MAX)?.checked_mul(1_000).map(Timestamp::from_millis),
         TimeUnit::Milliseconds => digits(text, MILLISECONDS_DIGITS_MAX).map(Timestamp::from_millis),
         TimeUnit::Iso8601 => text.parse().ok(),
+        TimeUnit::Iso8601Utc => format!("{text}Z").parse().ok(),
     }
 }
 
@@ -33,6 +34,7 @@ pub(crate) fn write(unit: TimeUnit, at: Timestamp) -> String {
         TimeUnit::Seconds => at.seconds().to_string(),
         TimeUnit::Milliseconds => at.millis().to_string(),
         TimeUnit::Iso8601 => at.to_string(),
+        TimeUnit::Iso8601Utc => at.to_string().trim_end_matches('Z').to_owned(),
     }
 }
 
@@ -51,7 +53,7 @@ pub(super) fn signed_at(rule: &TimestampRule, lookup: &Lookup<'_>) -> Result<Tim
 pub(super) fn check_age(rule: &TimestampRule, at: Timestamp, now: Timestamp) -> Result<(), Reason> {
     let now = match rule.unit {
         TimeUnit::Seconds => Timestamp::from_millis(now.seconds().saturating_mul(1_000)),
-        TimeUnit::Milliseconds | TimeUnit::Iso8601 => now,
+        TimeUnit::Milliseconds | TimeUnit::Iso8601 | TimeUnit::Iso8601Utc => now,
     };
     if now.since(at) > rule.tolerance {
         return Err(Reason::TimestampStale);
@@ -104,6 +106,9 @@ mod tests {
         assert_eq!(millis("999999999999999"), None);
         assert!(read(TimeUnit::Iso8601, b"2026-11-22T17:04:05.123456789Z").is_some());
         assert_eq!(read(TimeUnit::Iso8601, b"yesterday"), None);
+        let utc = |text: &str| read(TimeUnit::Iso8601Utc, text.as_bytes()).map(Timestamp::millis);
+        assert_eq!(utc("2026-11-22T17:04:05.123"), Some(1_795_367_045_123));
+        assert_eq!((utc("2026-11-22T17:04:05Z"), utc("2026-11-22T17:04:05+01:00")), (None, None));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod attribution;
 mod batches;
 mod client;
 mod edge;
+mod forms;
 mod handshakes;
 mod reading;
 mod reasons;

@@ -59,6 +59,7 @@ values = { word = "any" }
 id = "token"
 kind = "token"
 signature = { from = "header:x-token" }
+also = { "header:x-version" = "1" }
 [[provider.handshake]]
 method = "GET"
 when = { "query:word" = { value = "word" } }
@@ -107,7 +108,7 @@ fn trials(rig: &Rig) -> Vec<Trial> {
     };
     let slack = || slack_at(0);
     let standard = || rig.signed(json("/webhooks/standard", r#"{"type":"x"}"#), now);
-    let odd = |body: &str| rig.signed(json("/webhooks/odd", body), now);
+    let odd = |body: &str| rig.signed(json("/webhooks/odd", body).header("x-version", "1"), now);
     let (sig, time) = ("x-hub-signature-256", "x-slack-request-timestamp");
     let zeros = "0".repeat(64);
     let candidates = format!("t=1{}", format!(",v1={zeros}").repeat(17));
@@ -125,6 +126,7 @@ fn trials(rig: &Rig) -> Vec<Trial> {
         trial(Reason::SignatureTooLong, hub("{}"), hub("{}").with(sig, &"a".repeat(8_193))),
         trial(Reason::SignatureTooMany, stripe(), stripe().with("stripe-signature", &candidates)),
         trial(Reason::SignatureMismatch, hub("{}"), hub("{}").with(sig, &format!("sha256={zeros}"))),
+        trial(Reason::ConditionFailed, odd("[]"), odd("[]").with("x-version", "2")),
         trial(Reason::TokenMismatch, odd("[]"), odd("[]").with("x-token", "guess")),
         trial(Reason::TimestampMissing, slack(), slack().without(time)),
         trial(Reason::TimestampDuplicated, slack(), own_header(slack(), time)),

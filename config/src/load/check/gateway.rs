@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::{
     Gateway, Integration,
     load::document::Entry,
-    provider::{Provider, SchemeKind, Segment, Template},
+    provider::{Expect, Provider, Template},
     read::{Spot, Table},
 };
 
@@ -43,18 +43,14 @@ pub(in crate::load) fn gateway(root: &Table<'_>, gateway: &Gateway, integrations
 }
 
 fn signs_url(provider: &Provider) -> bool {
-    provider.schemes.iter().any(|scheme| match &scheme.kind {
-        SchemeKind::Hmac { signed, .. } => has_url(signed),
-        SchemeKind::Token { .. } | SchemeKind::None => false,
-    })
-}
-
-fn has_url(template: &Template) -> bool {
-    template.0.iter().any(|segment| match segment {
-        Segment::Url => true,
-        Segment::Optional(inner) => has_url(inner),
-        Segment::Literal(_) | Segment::Place { .. } | Segment::Method => false,
-    })
+    let texts = provider.schemes.iter().flat_map(|scheme| {
+        let of_conditions = scheme.when.iter().chain(&scheme.also).filter_map(|(_, expect)| match expect {
+            Expect::Text { template, .. } => Some(template),
+            _ => None,
+        });
+        scheme.kind.signed().iter().chain(of_conditions)
+    });
+    texts.into_iter().any(Template::needs_url)
 }
 
 fn setting<'a>(root: &Table<'a>, section: &'static str, name: &'static str) -> Spot<'a> {

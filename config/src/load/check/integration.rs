@@ -111,7 +111,7 @@ fn note(spot: &Spot<'_>, secret: &Secret, provider: &Provider, why: &str) {
 }
 
 fn fits(kind: &SchemeKind, secret: &Secret) -> Result<(), String> {
-    let SchemeKind::Hmac { key, .. } = kind else { return Ok(()) };
+    let Some(key) = kind.key() else { return Ok(()) };
     let bytes = key.bytes(secret).map_err(|error| error.to_string())?.len();
     match key.form {
         KeyForm::Base64 if key.strip_prefix.is_some() && !STANDARD_KEY_BYTES.contains(&bytes) => {

@@ -1,11 +1,14 @@
 //! `[[scheme]]`: how a way of signing is read.
 
+mod signature;
+
 use std::time::Duration;
 
-use super::in_table;
+use super::{condition, in_table, some};
 use crate::{
     provider::{
-        Encoding, Hash, Key, KeyForm, Location, Parse, Scheme, SchemeKind, Signature, Template, TimeUnit, TimestampRule,
+        Encoding, Hash, Key, KeyForm, Location, Parse, Pointer, Scheme, SchemeKind, Signature, Template, TimeUnit,
+        TimestampRule,
     },
     read::{Node, Read, Table},
 };
@@ -14,25 +17,42 @@ use crate::{
 #[derive(Clone, Copy)]
 enum Kind {
     Hmac,
+    Digest,
     Token,
+    Basic,
     None,
 }
 
+const KINDS: [(&str, Kind); 5] = [
+    ("hmac", Kind::Hmac),
+    ("digest", Kind::Digest),
+    ("token", Kind::Token),
+    ("basic", Kind::Basic),
+    ("none", Kind::None),
+];
+
 pub(super) fn read(table: &Table<'_>) -> Option<Scheme> {
     let id = table.required_like("id", "\"v1\"", String::read);
-    let when = table.optional("when", Option::<Location>::read);
-    let words = [("hmac", Kind::Hmac), ("token", Kind::Token), ("none", Kind::None)];
-    let kind = table.required_like("kind", "\"hmac\"", |node| node.one_of(&words));
+    let when = table.optional("when", condition::when);
+    let each = table.optional("each", |node| Pointer::read(node).map(Some));
+    let also = table.optional("also", condition::conditions);
+    let kind = table.required_like("kind", "\"hmac\"", |node| node.one_of(&KINDS));
     if kind.is_none() {
         // Which settings belong here depends on the kind.
         table.know(&["hash", "key", "signature", "signed", "timestamp"]);
     }
     let kind = match kind? {
         Kind::Hmac => hmac(table),
-        Kind::Token => table.required_like("signature", TOKEN_EXAMPLE, |node| in_table(node, token)),
+        Kind::Digest => digest(table),
+        Kind::Token => {
+            let token = |table: &Table<'_>| signature::read(table, Some(Encoding::Plain));
+            let signature = table.required_like("signature", TOKEN_EXAMPLE, |node| in_table(node, token));
+            signature.map(|signature| SchemeKind::Token { signature })
+        }
+        Kind::Basic => Some(SchemeKind::Token { signature: basic() }),
         Kind::None => Some(SchemeKind::None),
     };
-    Some(Scheme { id: id?, when: when?, kind: kind? })
+    Some(Scheme { id: id?, when: when?, each: each?, kind: kind?, also: also? })
 }
 
 const TOKEN_EXAMPLE: &str = "{ from = \"header:x-token\" }";
@@ -40,45 +60,51 @@ const SIGNATURE_EXAMPLE: &str = "{ from = \"header:x-signature\", encoding = \"h
 
 fn hmac(table: &Table<'_>) -> Option<SchemeKind> {
     let hash = table.required_like("hash", "\"sha256\"", Hash::read);
-    let key = table.or("key", Key { strip_prefix: None, form: KeyForm::Utf8 });
-    let signature = table.required_like("signature", SIGNATURE_EXAMPLE, |node| in_table(node, |t| signature(t, None)));
-    let signed = table.required_like("signed", "\"{body}\"", Template::read);
+    let key = table.or("key", Key::from(KeyForm::Utf8));
+    let text = text(table);
+    let Text { signature, signed, timestamp } = text?;
+    Some(SchemeKind::Hmac { hash: hash?, key: key?, signature, signed, timestamp })
+}
+
+fn digest(table: &Table<'_>) -> Option<SchemeKind> {
+    let hash = table.required_like("hash", "\"sha256\"", Hash::read);
+    let key = table.or("key", Key::from(KeyForm::Utf8));
+    let text = text(table);
+    let Text { signature, signed, timestamp } = text?;
+    Some(SchemeKind::Digest { hash: hash?, key: key?, signature, signed, timestamp })
+}
+
+/// The user and password of HTTP basic authentication, `user:password` in the secret.
+fn basic() -> Signature {
+    Signature {
+        from: vec![crate::provider::Source::Header("authorization".to_owned()).into()],
+        parse: Parse::Plain { prefix: "Basic ".to_owned(), optional: false },
+        encoding: Encoding::Base64,
+    }
+}
+
+/// A signed text with its signature.
+struct Text {
+    signature: Signature,
+    signed: Vec<Template>,
+    timestamp: Option<TimestampRule>,
+}
+
+fn text(table: &Table<'_>) -> Option<Text> {
+    let signature = |node: &Node<'_>| in_table(node, |table| signature::read(table, None));
+    let signature = table.required_like("signature", SIGNATURE_EXAMPLE, signature);
+    let signed = table.required_like("signed", "\"{body}\"", signed);
     let timestamp = table.optional("timestamp", |node| in_table(node, timestamp).map(Some));
-    Some(SchemeKind::Hmac { hash: hash?, key: key?, signature: signature?, signed: signed?, timestamp: timestamp? })
+    Some(Text { signature: signature?, signed: signed?, timestamp: timestamp? })
 }
 
-fn token(table: &Table<'_>) -> Option<SchemeKind> {
-    signature(table, Some(Encoding::Plain)).map(|signature| SchemeKind::Token { signature })
-}
-
-fn signature(table: &Table<'_>, usual: Option<Encoding>) -> Option<Signature> {
-    let from = table.required_like("from", "\"header:x-signature\"", Location::read);
-    let parse = parse(table);
-    let encoding = match usual {
-        Some(usual) => table.or("encoding", usual),
-        None => table.required_like("encoding", "\"hex\"", Encoding::read),
-    };
-    Some(Signature { from: from?, parse: parse?, encoding: encoding? })
-}
-
-/// How candidates stand in a signature: `parse` says, and each form has settings of its own.
-fn parse(table: &Table<'_>) -> Option<Parse> {
-    let form = match table.get("parse") {
-        Some(node) => node.one_of(&[("plain", 0), ("pairs", 1), ("versioned", 2)]),
-        None => Some(0),
-    };
-    if form.is_none() {
-        table.know(&["prefix", "separator", "key", "version"]);
+fn signed(node: &Node<'_>) -> Option<Vec<Template>> {
+    let signed: Vec<Template> = some(node)?;
+    if signed.is_empty() {
+        node.error("is an empty list", "write the signed text, such as \"{body}\"");
+        return None;
     }
-    match form? {
-        0 => table.or("prefix", String::new()).map(|prefix| Parse::Plain { prefix }),
-        1 => {
-            let separator = table.or("separator", Separator(','));
-            let key = table.required_like("key", "\"v1\"", String::read);
-            Some(Parse::Pairs { separator: separator?.0, key: key? })
-        }
-        _ => table.required_like("version", "\"v1\"", String::read).map(|version| Parse::Versioned { version }),
-    }
+    Some(signed)
 }
 
 fn timestamp(table: &Table<'_>) -> Option<TimestampRule> {
@@ -92,54 +118,35 @@ fn tolerance(node: &Node<'_>) -> Option<Duration> {
     crate::section::maybe_span(node).flatten()
 }
 
-/// One character.
-struct Separator(char);
-
-impl Read for Separator {
-    fn read(node: &Node<'_>) -> Option<Self> {
-        node.parsed("one character, such as \",\"", |text| {
-            let mut chars = text.chars();
-            match (chars.next(), chars.next()) {
-                (Some(c), None) if c != '=' => Ok(Self(c)),
-                _ => Err(format!("is {text:?}, which doesn't separate pairs")),
-            }
-        })
-    }
-}
-
 impl Read for Hash {
     fn read(node: &Node<'_>) -> Option<Self> {
-        node.one_of(&[("sha256", Self::Sha256), ("sha512", Self::Sha512), ("sha1", Self::Sha1)])
-    }
-}
-
-impl Read for Encoding {
-    fn read(node: &Node<'_>) -> Option<Self> {
-        node.one_of(&[
-            ("hex", Self::Hex),
-            ("base64", Self::Base64),
-            ("base64url", Self::Base64Url),
-            ("plain", Self::Plain),
-        ])
+        node.one_of(&[("sha256", Self::Sha256), ("sha512", Self::Sha512), ("sha1", Self::Sha1), ("md5", Self::Md5)])
     }
 }
 
 impl Read for KeyForm {
     fn read(node: &Node<'_>) -> Option<Self> {
-        node.one_of(&[("utf8", Self::Utf8), ("base64", Self::Base64), ("hex", Self::Hex)])
+        node.one_of(&[
+            ("utf8", Self::Utf8),
+            ("base64", Self::Base64),
+            ("hex", Self::Hex),
+            ("sha1", Self::Sha1),
+            ("nfkd", Self::Nfkd),
+        ])
     }
 }
 
 impl Read for Key {
-    /// `"utf8"`, or `{ form = "base64", strip_prefix = "whsec_" }`.
+    /// `"utf8"`, or `{ form = "base64", strip_prefix = "whsec_" }`, or `{ form = "utf8", suffix = "&" }`.
     fn read(node: &Node<'_>) -> Option<Self> {
         if !node.is_table() {
-            return KeyForm::read(node).map(|form| Self { strip_prefix: None, form });
+            return KeyForm::read(node).map(Self::from);
         }
         in_table(node, |table| {
             let form = table.required_like("form", "\"base64\"", KeyForm::read);
             let strip_prefix = table.optional("strip_prefix", Option::<String>::read);
-            Some(Self { strip_prefix: strip_prefix?, form: form? })
+            let suffix = table.optional("suffix", String::read);
+            Some(Self { strip_prefix: strip_prefix?, form: form?, suffix: suffix? })
         })
     }
 }

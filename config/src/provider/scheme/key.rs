@@ -4,10 +4,36 @@ use base64::{
     Engine, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
+use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-use super::{Key, KeyForm};
 use crate::Secret;
+
+/// How a key is made from a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Text removed from the start of the secret, where it stands there (`whsec_`).
+    pub strip_prefix: Option<String>,
+    /// How the rest is written.
+    pub form: KeyForm,
+    /// Text added to the end (`&`).
+    pub suffix: String,
+}
+
+/// How a secret is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyForm {
+    /// Its bytes are the key.
+    Utf8,
+    /// Base64 of the key.
+    Base64,
+    /// Hexadecimal of the key.
+    Hex,
+    /// The key is the 20 bytes of its SHA-1.
+    Sha1,
+    /// The key is its text in Unicode's normal form NFKD.
+    Nfkd,
+}
 
 /// Standard base64 with or without its padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -24,6 +50,15 @@ pub enum KeyError {
     /// It is not hexadecimal.
     #[error("is not hexadecimal")]
     Hex,
+    /// It is not UTF-8.
+    #[error("is not UTF-8")]
+    Text,
+}
+
+impl From<KeyForm> for Key {
+    fn from(form: KeyForm) -> Self {
+        Self { strip_prefix: None, form, suffix: String::new() }
+    }
 }
 
 impl Key {
@@ -35,11 +70,17 @@ impl Key {
         let text = secret.expose();
         let prefix = self.strip_prefix.as_deref().unwrap_or_default();
         let text = text.strip_prefix(prefix.as_bytes()).unwrap_or(text);
-        match self.form {
-            KeyForm::Utf8 => Ok(text.to_vec().into()),
-            KeyForm::Base64 => base64(text),
-            KeyForm::Hex => hex(text).ok_or(KeyError::Hex),
+        let mut key = match self.form {
+            KeyForm::Utf8 => text.to_vec().into(),
+            KeyForm::Base64 => base64(text)?,
+            KeyForm::Hex => hex(text).ok_or(KeyError::Hex)?,
+            KeyForm::Sha1 => sha1(text),
+            KeyForm::Nfkd => nfkd(text)?,
+        };
+        if !key.is_empty() {
+            key.extend_from_slice(self.suffix.as_bytes());
         }
+        Ok(key)
     }
 }
 
@@ -60,12 +101,29 @@ fn hex(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     pairs.collect::<Option<Vec<u8>>>().map(Zeroizing::new)
 }
 
+fn sha1(text: &[u8]) -> Zeroizing<Vec<u8>> {
+    if text.is_empty() {
+        return Zeroizing::default();
+    }
+    let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, text);
+    Zeroizing::new(digest.as_ref().to_vec())
+}
+
+fn nfkd(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let text = std::str::from_utf8(text).map_err(|_| KeyError::Text)?;
+    let mut normal = Zeroizing::new(Vec::with_capacity(text.len()));
+    for c in text.nfkd() {
+        normal.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+    Ok(normal)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn key(form: KeyForm, strip_prefix: Option<&str>, secret: &str) -> Result<Vec<u8>, KeyError> {
-        let key = Key { strip_prefix: strip_prefix.map(str::to_owned), form };
+        let key = Key { strip_prefix: strip_prefix.map(str::to_owned), ..form.into() };
         key.bytes(&Secret::new(secret.as_bytes().to_vec(), "a test")).map(|bytes| bytes.to_vec())
     }
 
@@ -80,6 +138,24 @@ mod tests {
         assert_eq!(key(KeyForm::Hex, None, "00fFa0"), Ok(vec![0, 255, 160]));
         for bad in ["0", "0g", "+1"] {
             assert_eq!(key(KeyForm::Hex, None, bad), Err(KeyError::Hex), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_odd_forms_of_keys_are_those_that_other_programs_compute() {
+        // printf 'integration_private_key' | openssl dgst -sha1
+        let sha1 = key(KeyForm::Sha1, None, "integration_private_key").expect("a key");
+        let hex: String = sha1.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "595532c81f425988ef0d0cdea466625e8723d60a");
+        // unicodedata.normalize("NFKD", "\ufb01ne-\u00e9-\u2460") of Python 3
+        assert_eq!(key(KeyForm::Nfkd, None, "\u{fb01}ne-\u{e9}-\u{2460}"), Ok("fine-e\u{301}-1".into()));
+        let secret = Secret::new(b"client secret".to_vec(), "a test");
+        let suffixed = Key { suffix: "&".into(), ..KeyForm::Utf8.into() };
+        assert_eq!(suffixed.bytes(&secret).map(|bytes| bytes.to_vec()), Ok(b"client secret&".to_vec()));
+        for form in [KeyForm::Utf8, KeyForm::Sha1, KeyForm::Nfkd] {
+            let key = Key { suffix: "&".into(), ..form.into() };
+            let empty = key.bytes(&Secret::new(Vec::new(), "a test")).map(|bytes| bytes.len());
+            assert_eq!(empty, Ok(0), "an empty secret makes no key");
         }
     }
 }

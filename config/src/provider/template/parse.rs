@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{Segment, Template};
+use super::{Segment, Sum, Template, UrlForm};
 use crate::provider::{Location, extract::LocationError};
 
 /// Why a text is not a template. Positions count characters from 1.
@@ -102,8 +102,19 @@ impl Reader<'_> {
         }
         match text.as_str() {
             "method" => return Ok(Segment::Method),
-            "url" => return Ok(Segment::Url),
+            "url" => return Ok(Segment::Url(UrlForm::Raw)),
+            "url_decoded" => return Ok(Segment::Url(UrlForm::Decoded)),
+            "url_with_port" => return Ok(Segment::Url(UrlForm::WithPort)),
+            "form:*" => return Ok(Segment::Form),
+            "secret" => return Ok(Segment::Secret),
             _ => {}
+        }
+        for sum in [Sum::Sha256Hex, Sum::Sha256Base64, Sum::Sha256Base64Url, Sum::Crc32Decimal] {
+            if let Some(name) = text.strip_prefix(sum.word()).and_then(|rest| rest.strip_prefix(':')) {
+                let at = at + 1 + sum.word().len() + 1;
+                let location = name.parse().map_err(|error| TemplateError::Place(at, error))?;
+                return Ok(Segment::Sum { sum, location });
+            }
         }
         let (name, optional) = match text.strip_suffix('?') {
             Some(name) => (name, true),
@@ -142,8 +153,13 @@ impl fmt::Display for Template {
                 c => write!(f, "{c}"),
             }),
             Segment::Place { location, optional } => write!(f, "{{{location}{}}}", if *optional { "?" } else { "" }),
+            Segment::Sum { sum, location } => write!(f, "{{{}:{location}}}", sum.word()),
+            Segment::Form => f.write_str("{form:*}"),
+            Segment::Secret => f.write_str("{secret}"),
             Segment::Method => f.write_str("{method}"),
-            Segment::Url => f.write_str("{url}"),
+            Segment::Url(UrlForm::Raw) => f.write_str("{url}"),
+            Segment::Url(UrlForm::Decoded) => f.write_str("{url_decoded}"),
+            Segment::Url(UrlForm::WithPort) => f.write_str("{url_with_port}"),
             Segment::Optional(inner) => write!(f, "[{inner}]"),
         })
     }
@@ -185,7 +201,7 @@ mod tests {
         let expected = vec![
             Segment::Optional(Template(inner)),
             Segment::Method,
-            Segment::Url,
+            Segment::Url(UrlForm::Raw),
             place(Source::Form("a".into()), true),
             Segment::Literal("[1]".into()),
         ];
@@ -197,9 +213,14 @@ mod tests {
 
     #[test]
     fn a_template_is_written_as_it_is_read() {
-        for text in
-            ["{signature:t}.{body}", "{{\"a\":\"{json:/challenge}\"}}", "[x{header:a}]\\n\\\\[[]]{query:b?}", ""]
-        {
+        for text in [
+            "{signature:t}.{body}",
+            "{{\"a\":\"{json:/challenge}\"}}",
+            "[x{header:a}]\\n\\\\[[]]{query:b?}",
+            "{url}{url_decoded}{url_with_port}{form:*}{secret}",
+            "{sha256hex:body}{sha256b64:body}{sha256b64url:json:/a}{crc32dec:body}",
+            "",
+        ] {
             assert_eq!(text.parse::<Template>().expect(text).to_string(), text);
         }
     }
