@@ -60,6 +60,11 @@ impl Refused {
         self.is_in_process() || (self.code == 503 && !self.is_full())
     }
 
+    /// The cluster doesn't know of enough servers for a stream's replicas; right after its start it doesn't yet.
+    pub(super) const fn lacks_peers(&self) -> bool {
+        self.err_code == 10005
+    }
+
     const fn is_full(&self) -> bool {
         matches!(self.err_code, 10002 | 10047 | 10077 | 10023)
     }

@@ -24,6 +24,8 @@ const SERVER_MIN: (i64, i64, i64) = (2, 15, 1);
 const PAYLOAD_MIN: usize = 1024 * 1024;
 /// More than one request in a row may be needed for each of many streams.
 const SETUP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
+/// Pause before a stream is tried again that the cluster has no place for yet.
+const PEERS_DELAY: std::time::Duration = std::time::Duration::from_millis(250);
 
 /// Why the engine can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -176,9 +178,16 @@ async fn find(link: &Link, name: &str, deadline: Instant) -> Result<Option<Confi
     }
 }
 
+/// Makes a stream, with some patience for a cluster whose servers have just begun to find each other.
 async fn create(link: &Link, wanted: &Config, deadline: Instant) -> Result<(), OpenError> {
     let name = &wanted.name;
-    let refused = |failed: Failed| OpenError(format!("stream {name}: {failed}"));
-    let _: Info = link.api_unchecked(&format!("STREAM.CREATE.{name}"), wanted, deadline).await.map_err(refused)?;
-    Ok(())
+    loop {
+        match link.api_unchecked::<Info>(&format!("STREAM.CREATE.{name}"), wanted, deadline).await {
+            Ok(_) => return Ok(()),
+            Err(Failed::Refused(refused)) if refused.lacks_peers() && Instant::now() + PEERS_DELAY < deadline => {
+                tokio::time::sleep(PEERS_DELAY).await;
+            }
+            Err(failed) => return Err(OpenError(format!("stream {name}: {failed}"))),
+        }
+    }
 }
