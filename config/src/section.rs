@@ -18,7 +18,7 @@ mod value;
 pub use admin::Admin;
 pub use config::Config;
 pub use connection::Connection;
-pub use destination::{DeliveryFormat, Destination};
+pub use destination::{DeliveryFormat, Destination, PUBLIC_PORTS};
 pub use gateway::Gateway;
 pub use integration::{Integration, Unmatched};
 pub use ops::Ops;

@@ -19,6 +19,10 @@ const PREFIX: &[u8] = b"whsec_";
 /// How long their keys are, by the same.
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
+/// Ports of public destinations; private ones may use any but 0. Others belong to services that were never meant to be
+/// spoken to by whoever may name a destination.
+pub const PUBLIC_PORTS: [u16; 4] = [443, 8443, 80, 8080];
+
 section! {
     /// A backend that deliveries are posted to. Without a tenant it is your own and may receive every tenant's events;
     /// with one, only that tenant's.

@@ -34,6 +34,11 @@ const CASES: &[Case] = &[
         said: "79:7: error: destination[0].url has a # part, which is never sent; end it before the #",
     },
     Case {
+        what: "another service's port",
+        changes: &[(r#"url = "https://api.example.com/hooks""#, r#"url = "https://api.example.com:6379/hooks""#)],
+        said: "79:7: error: destination[0].url has a port that public backends don't use; write 443, 8443, 80 or 8080, or private = true if it is in your own network",
+    },
+    Case {
         what: "plain http",
         changes: &[(r#"url = "https://api.example.com/hooks""#, r#"url = "http://api.example.com/hooks""#)],
         said: "79:7: error: destination[0].url is not encrypted; write https://, or private = true if it is in your own network",

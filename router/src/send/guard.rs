@@ -8,13 +8,10 @@ use std::{
     sync::LazyLock,
 };
 
+use gatepost_config::section::PUBLIC_PORTS;
 use http::Uri;
 use ipnet::{Ipv4Net, Ipv6Net};
 use url::Url;
-
-/// Ports of public destinations; private ones may use any but 0. Others belong to services that were never meant to be
-/// spoken to by whoever may name a destination.
-const PUBLIC_PORTS: [u16; 4] = [443, 8443, 80, 8080];
 
 /// Names of metadata services, refused whatever they resolve to.
 const METADATA_NAMES: [&str; 4] =

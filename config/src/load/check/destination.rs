@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::Host;
 
-use crate::{Destination, read::Table};
+use crate::{Destination, read::Table, section::PUBLIC_PORTS};
 
 /// Notes what is wrong with a destination's URL. What a name resolves to is checked again when it is dialled.
 pub(super) fn check(table: &Table<'_>, destination: &Destination) {
@@ -32,6 +32,12 @@ pub(super) fn check(table: &Table<'_>, destination: &Destination) {
         spot.error(
             "is on this machine or a private network",
             "write private = true if that is meant, or a public host",
+        );
+    }
+    if url.port_or_known_default().is_none_or(|port| !PUBLIC_PORTS.contains(&port)) {
+        spot.error(
+            "has a port that public backends don't use",
+            "write 443, 8443, 80 or 8080, or private = true if it is in your own network",
         );
     }
     if url.scheme() == "http" {
