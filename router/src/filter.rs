@@ -1,7 +1,7 @@
 //! Filters of routes: CEL expressions over the event.
 //!
 //! An expression is compiled once, when the configuration is read, on a thread with a big stack, because the parser
-//! recurses. Evaluation is bounded: every loop asks the [`budget`] before each turn.
+//! recurses. Evaluation is bounded: every loop asks a budget of turns and time before each turn.
 
 mod budget;
 mod variables;
