@@ -3,6 +3,7 @@
 mod commands;
 mod corpus;
 mod forgery;
+mod handshakes;
 mod hostile;
 mod operate;
 mod setup;
