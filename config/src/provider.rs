@@ -182,6 +182,7 @@ impl Handshake {
     pub fn places(&self) -> Vec<&Location> {
         let mut places = condition::places_of(&self.when);
         places.extend(self.respond.body.places());
+        places.extend(self.respond.headers.iter().flat_map(|(_, value)| value.places()));
         places
     }
 }
@@ -195,6 +196,8 @@ pub struct Respond {
     pub content_type: String,
     /// Its body; what it takes from the request must be 1 to 256 characters of `A-Z a-z 0-9 _ - . =` or the request is refused.
     pub body: Template,
+    /// Further headers, by lower-case name; the same holds for what they take from the request.
+    pub headers: Vec<(String, Template)>,
 }
 
 /// Answers that differ from the usual.

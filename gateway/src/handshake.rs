@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use gatepost_config::provider::{Expect, Handshake};
+use gatepost_config::provider::{Expect, Handshake, Template};
+use url::Url;
 
 use crate::{
     extract::{
@@ -28,6 +29,8 @@ pub(crate) struct Reply {
     pub(crate) content_type: String,
     /// Its body.
     pub(crate) body: Vec<u8>,
+    /// Its further headers.
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
 }
 
 /// Answers a handshake that the provider doesn't sign.
@@ -51,22 +54,29 @@ fn answer(inbound: &Inbound, verified: bool) -> Result<Option<Reply>, Reason> {
     let Some(handshake) = found else { return Ok(None) };
     check_tokens(handshake, &lookup, inbound)?;
 
-    let (mut body, mut fit) = (Vec::new(), true);
     let public_url = inbound.arrival.tables.settings.public_url.as_ref();
-    fill(&handshake.respond.body, &lookup, public_url, None, &mut |piece| match piece {
-        Piece::Own(text) => body.extend_from_slice(text),
+    let write = |text: &Template| written(text, &lookup, public_url);
+    let respond = &handshake.respond;
+    let body = write(&respond.body)?;
+    let headers = respond.headers.iter().map(|(name, text)| Ok((name.clone(), write(text)?)));
+    let headers = headers.collect::<Result<_, Reason>>()?;
+    tracing::debug!(target: "gatepost::step", step = "handshake", request = %inbound.arrival.request);
+    Ok(Some(Reply { status: respond.status, content_type: respond.content_type.clone(), body, headers }))
+}
+
+/// A part of the answer, in which nothing from outside can do harm.
+fn written(text: &Template, lookup: &Lookup<'_>, public_url: Option<&Url>) -> Result<Vec<u8>, Reason> {
+    let (mut bytes, mut fit) = (Vec::new(), true);
+    fill(text, lookup, public_url, None, &mut |piece| match piece {
+        Piece::Own(text) => bytes.extend_from_slice(text),
         Piece::Taken(text) => {
             fit &= may_be_echoed(text);
-            body.extend_from_slice(text);
+            bytes.extend_from_slice(text);
         }
         Piece::Secret => fit = false,
     })
     .map_err(|_| Reason::HandshakeMalformed)?;
-    if !fit {
-        return Err(Reason::HandshakeMalformed);
-    }
-    tracing::debug!(target: "gatepost::step", step = "handshake", request = %inbound.arrival.request);
-    Ok(Some(Reply { status: handshake.respond.status, content_type: handshake.respond.content_type.clone(), body }))
+    if fit { Ok(bytes) } else { Err(Reason::HandshakeMalformed) }
 }
 
 /// Whether everything that tells a handshake from an event is there; tokens are checked after that.

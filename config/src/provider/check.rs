@@ -4,7 +4,7 @@ mod scheme;
 
 use std::collections::BTreeSet;
 
-use super::{Location, Method, Provider, Scheme, SchemeKind, Source, Trust};
+use super::{Location, Method, Provider, Respond, Scheme, SchemeKind, Source, Template, Trust};
 use crate::read::{Spot, Table, near};
 
 /// Notes what doesn't fit together in a provider.
@@ -113,14 +113,27 @@ fn handshakes(table: &Table<'_>, provider: &Provider) {
             }
             not_an_item(&spot, place);
         }
-        if handshake.respond.body.has_secret() {
-            spot.error("answers with the secret", "take {secret} out of the body");
+        answer(&spot, provider, &handshake.respond);
+    }
+}
+
+/// A named value may stand in a header, which some providers look for (Vercel's `x-vercel-verify`), but not in the body.
+fn answer(spot: &Spot<'_>, provider: &Provider, respond: &Respond) {
+    let texts = respond.headers.iter().map(|(_, text)| text).chain([&respond.body]);
+    if texts.clone().any(Template::has_secret) {
+        spot.error("answers with the secret", "take {secret} out of the answer");
+    }
+    for place in texts.flat_map(Template::places) {
+        not_an_item(spot, place);
+    }
+    for place in respond.body.places() {
+        if let Source::Value(name) = &place.source {
+            spot.error(format!("answers with the value {name:?}, which may be secret"), "take it out of the body");
         }
-        for place in handshake.respond.body.places() {
-            not_an_item(&spot, place);
-            if let Source::Value(name) = &place.source {
-                spot.error(format!("answers with the value {name:?}, which may be secret"), "take it out of the body");
-            }
+    }
+    for place in respond.headers.iter().flat_map(|(_, text)| text.places()) {
+        if let Source::Value(name) = &place.source {
+            value(spot, provider, name);
         }
     }
 }

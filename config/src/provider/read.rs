@@ -220,7 +220,7 @@ fn handshake(table: &Table<'_>) -> Option<Handshake> {
 
 impl Default for Respond {
     fn default() -> Self {
-        Self { status: 200, content_type: TEXT.to_owned(), body: Template::default() }
+        Self { status: 200, content_type: TEXT.to_owned(), body: Template::default(), headers: Vec::new() }
     }
 }
 
@@ -231,8 +231,23 @@ fn respond(node: &Node<'_>) -> Option<Respond> {
         let status = status(table, "status", 200, 200..=499);
         let content_type = table.or("content_type", TEXT.to_owned());
         let body = table.or("body", Template::default());
-        Some(Respond { status: status?, content_type: content_type?, body: body? })
+        let headers = table.optional("headers", answer_headers);
+        Some(Respond { status: status?, content_type: content_type?, body: body?, headers: headers? })
     })
+}
+
+/// Headers of an answer, each a template.
+fn answer_headers(node: &Node<'_>) -> Option<Vec<(String, Template)>> {
+    all(node.table()?.entries().into_iter().map(|(name, node)| {
+        let value = Template::read(&node);
+        match header_name(&name) {
+            Ok(name) => Some((name, value?)),
+            Err(why) => {
+                node.error(why, "write the header's name in lower case");
+                None
+            }
+        }
+    }))
 }
 
 fn sample(table: &Table<'_>) -> Option<Sample> {

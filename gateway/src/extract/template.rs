@@ -66,7 +66,7 @@ pub(crate) fn fill(
             Segment::Place { location, optional } => match find(lookup, location)? {
                 Some(value) => {
                     let next = template.0.get(at.saturating_add(1));
-                    if exempt != Some(location) && !stands_apart(location, &value, next) {
+                    if exempt != Some(location) && !stands_apart(location, &value, next, exempt) {
                         return Err(Unfilled::Ambiguous(location.clone()));
                     }
                     sink(match location.source {
@@ -144,8 +144,15 @@ fn is_complete(part: &Template, lookup: &Lookup<'_>) -> Result<bool, Unfilled> {
 }
 
 /// Whether a value can't be read together with what follows it.
-fn stands_apart(location: &Location, value: &[u8], next: Option<&Segment>) -> bool {
-    let Some(Segment::Literal(text)) = next else { return true };
+fn stands_apart(location: &Location, value: &[u8], next: Option<&Segment>, exempt: Option<&Location>) -> bool {
+    let text = match next {
+        Some(Segment::Literal(text)) => text,
+        // Nothing between the body and a header: bytes could move from one to the other unless the body ends by itself.
+        Some(Segment::Place { location: next, .. }) if location.source == Source::Body && exempt != Some(next) => {
+            return !matches!(next.source, Source::Header(_)) || ends_by_itself(value);
+        }
+        _ => return true,
+    };
     match (&location.source, text.as_bytes().first()) {
         (Source::Body | Source::Value(_), _) | (_, None) => true,
         (_, Some(b'.')) => {
@@ -154,6 +161,12 @@ fn stands_apart(location: &Location, value: &[u8], next: Option<&Segment>) -> bo
         }
         (_, Some(separator)) => !value.contains(separator),
     }
+}
+
+/// Whether a body is a JSON object or array, which is none any more with a byte more or less.
+fn ends_by_itself(body: &[u8]) -> bool {
+    let closed = matches!((body.first(), body.last()), (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')));
+    closed && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
 }
 
 #[cfg(test)]
@@ -169,13 +182,17 @@ mod tests {
     }
 
     fn filled(template: Vec<Segment>, headers: &[(&str, &str)]) -> Result<String, Unfilled> {
+        filled_from("BODY", template, headers)
+    }
+
+    fn filled_from(body: &'static str, template: Vec<Segment>, headers: &[(&str, &str)]) -> Result<String, Unfilled> {
         let provider = crate::fixtures::github();
         let headers = headers.iter().map(|(name, value)| (name.parse().expect("name"), value.parse().expect("value")));
         let request = RawRequest {
             method: http::Method::POST,
             target: "/webhooks/x?b=%2F&a=".into(),
             headers: headers.collect(),
-            body: "BODY".into(),
+            body: body.into(),
             connection: None,
         };
         let values = BTreeMap::new();
@@ -201,6 +218,19 @@ mod tests {
         let colon = || vec![header("id"), Segment::Literal(":".into())];
         assert_eq!(filled(colon(), &[("id", "m.5")]), Ok("m.5:".into()));
         assert!(matches!(filled(colon(), &[("id", "m:5")]), Err(Unfilled::Ambiguous(_))));
+    }
+
+    #[test]
+    fn a_body_that_touches_a_header_must_end_by_itself() {
+        let body = || Segment::Place { location: Source::Body.into(), optional: false };
+        let filled_with = |text: &'static str, template: Vec<Segment>| filled_from(text, template, &[("id", "msg_1")]);
+        let touching = || vec![body(), header("id")];
+        assert_eq!(filled_with(r#"{"a":1}"#, touching()), Ok(r#"{"a":1}msg_1"#.into()));
+        for bad in [r#"{"a":1"#, r#"{"a":1}m"#, "1", "", r#"{"a":1} "#] {
+            let ambiguous = filled_with(bad, touching());
+            assert!(matches!(ambiguous, Err(Unfilled::Ambiguous(_))), "{bad:?} gave {ambiguous:?}");
+        }
+        assert_eq!(filled_with("1", vec![body(), Segment::Literal(".".into()), header("id")]), Ok("1.msg_1".into()));
     }
 
     #[test]

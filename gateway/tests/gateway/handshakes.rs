@@ -13,6 +13,11 @@ id = "slack"
 provider = "slack"
 secrets = [{ env = "SECRET" }]
 
+[[integration]]
+id = "ringcentral"
+provider = "ringcentral"
+secrets = [{ env = "SECRET" }]
+
 [[provider]]
 name = "hub"
 title = "Hub"
@@ -109,5 +114,26 @@ async fn a_signed_challenge_must_be_signed() {
     }
     assert_eq!(rig.stored().await, 0);
     assert!(!SECRET.is_empty());
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_challenge_in_a_header_is_echoed_in_a_header_and_an_event_that_has_one_too_is_kept() {
+    let rig = Rig::start(PROVIDERS).await;
+    let validation = Ask::post("/webhooks/ringcentral", "").header("validation-token", "8f2a-1c5e");
+    let answer = rig.ask(&validation).await;
+    assert_eq!((answer.status, answer.result(), answer.body.as_str()), (200, "handshake", ""));
+    assert_eq!(answer.header("validation-token"), "8f2a-1c5e");
+    let hostile = Ask::post("/webhooks/ringcentral", "").header("validation-token", "a\tb");
+    let refused = rig.ask(&hostile).await;
+    assert_eq!(refused.status, 401);
+    assert!(!refused.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("validation-token")));
+    assert_eq!(rig.stored().await, 0);
+    let event = Ask::post("/webhooks/ringcentral", r#"{"uuid":"1","event":"/presence"}"#)
+        .header("content-type", "application/json")
+        .header("verification-token", SECRET)
+        .header("validation-token", "8f2a-1c5e");
+    assert_eq!(rig.ask(&event).await.result(), "unmatched", "an event, of nobody we know");
+    assert_eq!(rig.stored().await, 1);
     rig.stop().await;
 }
