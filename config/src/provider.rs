@@ -17,7 +17,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 pub use condition::{Conditions, Expect};
 pub use extract::{Location, LocationError, Pointer, PointerError, Source};
 pub use scheme::{
-    Encoding, Hash, Key, KeyError, KeyForm, Parse, Scheme, SchemeKind, Signature, TimeUnit, TimestampRule,
+    Algorithm, Encoding, Hash, Jwt, JwtAlgorithm, JwtTime, Key, KeyError, KeyForm, Parse, Scheme, SchemeKind,
+    Signature, TimeUnit, TimestampRule,
 };
 pub use template::{Segment, Sum, Template, TemplateError, UrlForm};
 pub use vector::{Expected, Vector};

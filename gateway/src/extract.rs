@@ -14,6 +14,9 @@ use gatepost_config::{
 use crate::request::RawRequest;
 use json::{Found, JsonTrouble, Trie};
 
+/// Most texts of a claim that is a list.
+const LIST_MAX: usize = 64;
+
 /// Why a place can't be read with one meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
@@ -32,6 +35,7 @@ pub(crate) struct Lookup<'a> {
     signature: &'a [(&'a str, &'a str)],
     scanned: Option<Scan<'a>>,
     item: Option<Scan<'a>>,
+    claims: Option<&'a [u8]>,
 }
 
 /// One pass over a JSON text.
@@ -48,7 +52,7 @@ impl<'a> Lookup<'a> {
     pub(crate) fn new(provider: &'a Provider, request: &'a RawRequest, values: &'a BTreeMap<String, Secret>) -> Self {
         let form_payload = provider.form_payload.as_deref();
         let payload = OnceCell::new();
-        Self { request, values, form_payload, payload, signature: &[], scanned: None, item: None }
+        Self { request, values, form_payload, payload, signature: &[], scanned: None, item: None, claims: None }
     }
 
     /// The same, with the fields of the parsed signature.
@@ -64,6 +68,27 @@ impl<'a> Lookup<'a> {
     /// The same, with a pass over a batch item alone.
     pub(crate) fn with_item(self, item: Scan<'a>) -> Self {
         Self { item: Some(item), ..self }
+    }
+
+    /// The same, with the claims of the token that proved the request.
+    pub(crate) fn with_claims(self, claims: Option<&'a [u8]>) -> Self {
+        Self { claims, ..self }
+    }
+
+    /// The texts of a claim that is a list; none when it isn't one.
+    pub(crate) fn claim_list(&self, location: &Location) -> Result<Vec<String>, Trouble> {
+        let (Source::Claim(pointer), None, Some(claims)) = (&location.source, &location.within, self.claims) else {
+            return Ok(Vec::new());
+        };
+        let texts = point(claims, pointer, |raw| {
+            let items = json::items(raw, LIST_MAX).and_then(Result::ok).unwrap_or_default();
+            items
+                .into_iter()
+                .map(|raw| Ok(json::text(raw)?.map(Cow::into_owned)))
+                .collect::<Result<Vec<_>, _>>()
+                .map(Some)
+        })?;
+        Ok(texts.unwrap_or_default().into_iter().flatten().collect())
     }
 
     /// The request.
@@ -118,6 +143,10 @@ impl<'a> Lookup<'a> {
                     Some(raw) => Ok(json::text(raw)?.map(|text| owned(&text))),
                     None => Ok(None),
                 },
+                None => Ok(None),
+            },
+            Source::Claim(pointer) => match self.claims {
+                Some(claims) => point(claims, pointer, |raw| Ok(json::text(raw)?.map(|text| owned(&text)))),
                 None => Ok(None),
             },
             Source::Signature(name) => {

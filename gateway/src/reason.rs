@@ -54,6 +54,12 @@ reasons! {
     SignedFieldDuplicated "signed_field_duplicated"
     /// Something else that is signed could be read in two ways.
     SignedFieldMalformed "signed_field_malformed"
+    /// A token by an algorithm that the provider doesn't use.
+    AlgorithmRefused "algorithm_refused"
+    /// A token by a key that the provider doesn't have.
+    KeyUnknown "key_unknown"
+    /// A token that is signed, but whose claims can't be read with one meaning.
+    TokenMalformed "token_malformed"
     /// The signature is right, but something else that the provider's file demands is not so.
     ConditionFailed "condition_failed"
     /// No active secret is configured for it.

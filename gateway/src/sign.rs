@@ -36,6 +36,9 @@ pub enum SignError {
     /// The provider declares no check.
     #[error("the provider's requests are not signed")]
     NotSigned,
+    /// The provider signs with a private key, or a token.
+    #[error("the provider signs with a key of its own, which can't be done here")]
+    NoPrivateKey,
     /// The signature stands elsewhere than in a header.
     #[error("the provider's signature stands elsewhere than in a header, which can't be made here")]
     NotAHeader,
@@ -101,6 +104,7 @@ pub fn sign_as(
             let name = header_of(first(signature)?)?.to_owned();
             Ok(vec![(name, write(signature, None, secret.expose(), values))])
         }
+        SchemeKind::PublicKey { .. } | SchemeKind::Jwt(_) => Err(SignError::NoPrivateKey),
         SchemeKind::None => Err(SignError::NotSigned),
     }
 }
@@ -119,7 +123,7 @@ fn hash(
         SchemeKind::Digest { hash, key, signature, signed, timestamp } => {
             (Keying::Plain, *hash, key, signature, signed, timestamp)
         }
-        SchemeKind::Token { .. } | SchemeKind::None => return Err(SignError::NotSigned),
+        _ => return Err(SignError::NotSigned),
     };
     let signed = signed.first().ok_or(SignError::NotSigned)?;
     let key = key.bytes(secret).map_err(|error| SignError::Secret(secret.source().to_owned(), error))?;

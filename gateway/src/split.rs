@@ -48,11 +48,11 @@ impl Split {
 /// A body that is not what the provider's file says (no JSON, no array where its batch should be) is one event with
 /// the whole payload: it was proven genuine, so nothing of it is lost. An empty array has no events.
 pub(crate) fn split(verified: Verified) -> Result<Split, Failure> {
-    let parts = parts(verified.inbound()).map_err(|reason| verified.inbound().refuse(reason))?;
+    let parts = parts(verified.inbound(), verified.claims()).map_err(|reason| verified.inbound().refuse(reason))?;
     Ok(Split { verified, parts })
 }
 
-fn parts(inbound: &Inbound) -> Result<Vec<Part>, Reason> {
+fn parts(inbound: &Inbound, claims: Option<&[u8]>) -> Result<Vec<Part>, Reason> {
     let endpoint = inbound.endpoint();
     let (provider, profile) = (endpoint.provider(), &endpoint.profile);
     let payload = match payload(provider.form_payload.as_deref(), &inbound.raw) {
@@ -64,6 +64,7 @@ fn parts(inbound: &Inbound) -> Result<Vec<Part>, Reason> {
     let whole = Scan { trie: &profile.payload, found: &found };
     let look = |item: Option<Scan<'_>>| {
         let lookup = Lookup::new(provider, &inbound.raw, &endpoint.integration.values).with_scans(whole, item);
+        let lookup = lookup.with_claims(claims);
         fields::read(provider, &lookup)
     };
 

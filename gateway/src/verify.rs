@@ -3,12 +3,16 @@
 //! [`verify`] is pure: the same request, secrets and clock give the same verdict, so that `gatepost explain` and a
 //! quarantined request's release judge exactly as the gateway did.
 
+mod asymmetric;
 pub(crate) mod condition;
+mod der;
 mod encoding;
 mod hash;
+mod jwt;
 mod mac;
 mod parse;
 mod prove;
+mod public_key;
 mod timestamp;
 
 use std::collections::BTreeMap;
@@ -60,6 +64,8 @@ pub struct Passed {
     pub scheme: String,
     /// What that is worth.
     pub trust: Trust,
+    /// The claims of the token that proved it, as JSON.
+    pub claims: Option<Vec<u8>>,
 }
 
 /// A request being judged, or one element of an array in it.
@@ -93,13 +99,13 @@ pub fn verify(judge: &Judge<'_>, request: &RawRequest, now: Timestamp) -> Result
     if scheme.kind == SchemeKind::None {
         return unchecked(judge, &scheme.id);
     }
-    match &scheme.each {
+    let claims = match &scheme.each {
         None => check(scheme, &whole, now)?,
-        Some(array) => check_each(scheme, array, judge, request, now)?,
-    }
+        Some(array) => check_each(scheme, array, judge, request, now).map(|()| None)?,
+    };
     let covered = scheme.covers_body(judge.provider.form_payload.as_deref());
     let trust = if covered { judge.provider.trust } else { at_most_authenticated(judge.provider.trust) };
-    Ok(Passed { scheme: scheme.id.clone(), trust })
+    Ok(Passed { scheme: scheme.id.clone(), trust, claims })
 }
 
 /// The scheme that counts, if the provider declares any. A condition whose place is there twice or can't be read counts
@@ -119,7 +125,7 @@ fn applying<'a>(judge: &Judge<'a>, lookup: &Lookup<'_>) -> Result<Option<&'a Sch
 /// Lets a request pass that nothing checks, if the operator said so.
 fn unchecked(judge: &Judge<'_>, scheme: &str) -> Result<Passed, Reason> {
     match judge.unverified {
-        true => Ok(Passed { scheme: scheme.to_owned(), trust: Trust::Unverified }),
+        true => Ok(Passed { scheme: scheme.to_owned(), trust: Trust::Unverified, claims: None }),
         false => Err(Reason::Unverifiable),
     }
 }
@@ -154,12 +160,13 @@ fn check_each(
     items.iter().try_for_each(|raw| {
         let found = json::scan(&trie, raw.as_bytes());
         let element = Some(Scan { trie: &trie, found: &found });
-        check(scheme, &Look { judge, request, element }, now)
+        check(scheme, &Look { judge, request, element }, now).map(|_| ())
     })
 }
 
-/// Checks a request, or one element of it, by a scheme.
-fn check(scheme: &Scheme, look: &Look<'_>, now: Timestamp) -> Result<(), Reason> {
+/// Checks a request, or one element of it, by a scheme: the claims of its token, if it has one.
+fn check(scheme: &Scheme, look: &Look<'_>, now: Timestamp) -> Result<Option<Vec<u8>>, Reason> {
+    let mut claims = None;
     match &scheme.kind {
         SchemeKind::Hmac { hash, key, signature, signed, timestamp } => {
             let timestamp = timestamp.as_ref();
@@ -171,11 +178,17 @@ fn check(scheme: &Scheme, look: &Look<'_>, now: Timestamp) -> Result<(), Reason>
             let rule = mac::Rule { keying: Keying::Plain, hash: *hash, key, signature, signed, timestamp };
             mac::check(rule, look, now)?;
         }
+        SchemeKind::PublicKey { algorithm, signature, signed, timestamp } => {
+            let timestamp = timestamp.as_ref();
+            asymmetric::check(asymmetric::Rule { algorithm: *algorithm, signature, signed, timestamp }, look, now)?;
+        }
+        SchemeKind::Jwt(rule) => claims = jwt::check(rule, look, now)?,
         SchemeKind::Token { signature } => check_token(look, signature, now)?,
         SchemeKind::None => return Err(Reason::Unverifiable),
     }
-    match condition::all_hold(&scheme.also, &look.lookup(), look.judge.values, look.judge.public_url) {
-        true => Ok(()),
+    let lookup = look.lookup().with_claims(claims.as_deref());
+    match condition::all_hold(&scheme.also, &lookup, look.judge.values, look.judge.public_url) {
+        true => Ok(claims),
         false => Err(Reason::ConditionFailed),
     }
 }

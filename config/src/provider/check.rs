@@ -55,9 +55,9 @@ fn schemes(table: &Table<'_>, provider: &Provider) {
 
 fn trust(table: &Table<'_>, provider: &Provider) {
     let worth = |scheme: &Scheme| match scheme.kind {
-        SchemeKind::Token { .. } if scheme.covers_body(None) => Trust::Verified,
-        SchemeKind::Token { .. } => Trust::Authenticated,
-        SchemeKind::Hmac { .. } | SchemeKind::Digest { .. } => Trust::Verified,
+        SchemeKind::Jwt(_) if scheme.covers_body(None) => Trust::Verified,
+        SchemeKind::Token { .. } | SchemeKind::Jwt(_) => Trust::Authenticated,
+        SchemeKind::Hmac { .. } | SchemeKind::Digest { .. } | SchemeKind::PublicKey { .. } => Trust::Verified,
         SchemeKind::None => Trust::Unverified,
     };
     let weakest = provider.schemes.iter().map(worth).max_by_key(|trust| rank(*trust)).unwrap_or(Trust::Unverified);
@@ -94,10 +94,17 @@ fn event(table: &Table<'_>, provider: &Provider) {
         if matches!(place.source, Source::Item(_)) && provider.batch.is_none() {
             spot.error(format!("uses {place}, but there are no items"), "declare [batch], or use json:");
         }
+        if matches!(place.source, Source::Claim(_)) && !provider.schemes.iter().all(has_claims) {
+            spot.error(format!("uses {place}, but not every scheme is a token"), "use header: or json:");
+        }
         if let Source::Value(name) = &place.source {
             value(&spot, provider, name);
         }
     }
+}
+
+fn has_claims(scheme: &Scheme) -> bool {
+    matches!(&scheme.kind, SchemeKind::Jwt(jwt) if !jwt.detached)
 }
 
 fn handshakes(table: &Table<'_>, provider: &Provider) {
@@ -139,7 +146,7 @@ fn answer(spot: &Spot<'_>, provider: &Provider, respond: &Respond) {
 }
 
 fn not_an_item(spot: &Spot<'_>, place: &Location) {
-    if matches!(place.source, Source::Item(_) | Source::Signature(_)) {
+    if matches!(place.source, Source::Item(_) | Source::Signature(_) | Source::Claim(_)) {
         spot.error(format!("uses {place}, which a handshake doesn't have"), "use header:, query:, form: or json:");
     }
 }

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 /// A place in a request: `header:x-github-event`, `query:token`, `form:payload`, `json:/team/id`, `item:/portalId`,
-/// `form:payload json:/team/id` (look into what was found first), `signature:t`, `value:verify_token`, `path:connection`,
+/// `claim:/sub`, `form:payload json:/team/id` (look into what was found first), `signature:t`, `value:verify_token`, `path:connection`,
 /// `body`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
@@ -26,8 +26,10 @@ pub enum Source {
     Json(Pointer),
     /// A member of the batch item.
     Item(Pointer),
-    /// A field of the parsed signature (`t` of Stripe's).
+    /// A field of the parsed signature (`t` of Stripe's), or of a token's head (`kid`).
     Signature(String),
+    /// A member of the claims of the token that proved the request.
+    Claim(Pointer),
     /// One of the integration's named values.
     Value(String),
     /// The connection named in the URL.
@@ -48,7 +50,7 @@ pub enum LocationError {
     Empty,
     /// The word before the colon names no kind of place.
     #[error(
-        "starts with {0:?}, which is no kind of place; use header: query: form: json: item: signature: value: \
+        "starts with {0:?}, which is no kind of place; use header: query: form: json: item: claim: signature: value: \
          path:connection or body"
     )]
     Source(String),
@@ -106,7 +108,10 @@ impl FromStr for Location {
         let Some(rest) = rest else { return Ok(source.into()) };
         let at = first.chars().count() + 2;
         let pointer = rest.strip_prefix("json:").ok_or_else(|| LocationError::Within(at, rest.to_owned()))?;
-        if !matches!(source, Source::Header(_) | Source::Query(_) | Source::Form(_) | Source::Json(_)) {
+        if !matches!(
+            source,
+            Source::Header(_) | Source::Query(_) | Source::Form(_) | Source::Json(_) | Source::Claim(_)
+        ) {
             return Err(LocationError::NotText(first.to_owned()));
         }
         let within = pointer.parse().map_err(|error| LocationError::Pointer(at + 5, error))?;
@@ -131,6 +136,7 @@ fn source(text: &str) -> Result<Source, LocationError> {
         "form" => named("payload").map(Source::Form),
         "json" => pointer().map(Source::Json),
         "item" => pointer().map(Source::Item),
+        "claim" => pointer().map(Source::Claim),
         "signature" => named("t").map(Source::Signature),
         "value" => named("verify_token").map(Source::Value),
         "path" if name == "connection" => Ok(Source::PathConnection),
@@ -168,6 +174,7 @@ impl fmt::Display for Location {
             Source::Form(name) => write!(f, "form:{name}"),
             Source::Json(pointer) => write!(f, "json:{pointer}"),
             Source::Item(pointer) => write!(f, "item:{pointer}"),
+            Source::Claim(pointer) => write!(f, "claim:{pointer}"),
             Source::Signature(name) => write!(f, "signature:{name}"),
             Source::Value(name) => write!(f, "value:{name}"),
             Source::PathConnection => f.write_str("path:connection"),
@@ -233,6 +240,7 @@ mod tests {
             "json:/team/id",
             "json:",
             "item:/portalId",
+            "claim:/data json:/instanceId",
             "signature:t",
             "value:verify_token",
             "path:connection",

@@ -58,6 +58,20 @@ pub enum SchemeKind {
         /// A signed time that must be near now.
         timestamp: Option<TimestampRule>,
     },
+    /// A signature by a private key; the secret is the public key: PEM, base64 of its SPKI or of its raw bytes, hexadecimal
+    /// of those, a JWK, or a set of them.
+    PublicKey {
+        /// How it signs.
+        algorithm: Algorithm,
+        /// Where the signature stands and how it is written.
+        signature: Signature,
+        /// The signed text; where there are several, any of them may be what was signed.
+        signed: Vec<Template>,
+        /// A signed time that must be near now.
+        timestamp: Option<TimestampRule>,
+    },
+    /// A JSON Web Token. What it must say besides its times is for `also`, at `claim:` places.
+    Jwt(Jwt),
     /// The secret itself stands in the request.
     Token {
         /// Where, with the text that must stand before it.
@@ -65,6 +79,83 @@ pub enum SchemeKind {
     },
     /// Nothing is checked; an integration must say `unverified = true`.
     None,
+}
+
+/// How a private key signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Ed25519.
+    Ed25519,
+    /// ECDSA on P-256 with SHA-256, written as a DER sequence.
+    EcdsaDer,
+    /// ECDSA on P-256 with SHA-256, written as two numbers of 32 bytes.
+    EcdsaRaw,
+    /// RSA with PKCS #1 v1.5 padding and a hash (not MD5).
+    Rsa(Hash),
+}
+
+/// What a JSON Web Token must be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Jwt {
+    /// The algorithms it may be signed by; the token chooses among these alone.
+    pub algorithms: Vec<JwtAlgorithm>,
+    /// The key made from the secret, for HS256.
+    pub key: Key,
+    /// Where it stands; its encoding is plain.
+    pub signature: Signature,
+    /// The times that it must carry. Those it carries are checked anyhow.
+    pub required: Vec<JwtTime>,
+    /// How old it may be, by its `iat`.
+    pub max_age: Option<Duration>,
+    /// Its payload is the body, which is not repeated in it.
+    pub detached: bool,
+}
+
+/// An algorithm of JSON Web Tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JwtAlgorithm {
+    /// HMAC with SHA-256.
+    Hs256,
+    /// RSA with SHA-256.
+    Rs256,
+    /// RSA with SHA-512.
+    Rs512,
+    /// ECDSA on P-256.
+    Es256,
+}
+
+/// A time in a JSON Web Token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JwtTime {
+    /// `exp`: until when it holds.
+    Expires,
+    /// `nbf`: from when it holds.
+    NotBefore,
+    /// `iat`: when it was made.
+    IssuedAt,
+}
+
+impl JwtAlgorithm {
+    /// Its name in a token's head.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hs256 => "HS256",
+            Self::Rs256 => "RS256",
+            Self::Rs512 => "RS512",
+            Self::Es256 => "ES256",
+        }
+    }
+}
+
+impl JwtTime {
+    /// Its name in a token.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Expires => "exp",
+            Self::NotBefore => "nbf",
+            Self::IssuedAt => "iat",
+        }
+    }
 }
 
 /// A hash function.
@@ -108,9 +199,11 @@ impl SchemeKind {
     /// Where the signature or token stands.
     pub const fn signature(&self) -> Option<&Signature> {
         match self {
-            Self::Hmac { signature, .. } | Self::Digest { signature, .. } | Self::Token { signature } => {
-                Some(signature)
-            }
+            Self::Hmac { signature, .. }
+            | Self::Digest { signature, .. }
+            | Self::PublicKey { signature, .. }
+            | Self::Jwt(Jwt { signature, .. })
+            | Self::Token { signature } => Some(signature),
             Self::None => None,
         }
     }
@@ -118,24 +211,27 @@ impl SchemeKind {
     /// The texts of which one was signed.
     pub fn signed(&self) -> &[Template] {
         match self {
-            Self::Hmac { signed, .. } | Self::Digest { signed, .. } => signed,
-            Self::Token { .. } | Self::None => &[],
+            Self::Hmac { signed, .. } | Self::Digest { signed, .. } | Self::PublicKey { signed, .. } => signed,
+            Self::Jwt(_) | Self::Token { .. } | Self::None => &[],
         }
     }
 
     /// The signed time.
     pub const fn timestamp(&self) -> Option<&TimestampRule> {
         match self {
-            Self::Hmac { timestamp, .. } | Self::Digest { timestamp, .. } => timestamp.as_ref(),
-            Self::Token { .. } | Self::None => None,
+            Self::Hmac { timestamp, .. } | Self::Digest { timestamp, .. } | Self::PublicKey { timestamp, .. } => {
+                timestamp.as_ref()
+            }
+            Self::Jwt(_) | Self::Token { .. } | Self::None => None,
         }
     }
 
-    /// How a key is made from the secret.
-    pub const fn key(&self) -> Option<&Key> {
+    /// How a symmetric key is made from the secret.
+    pub fn key(&self) -> Option<&Key> {
         match self {
             Self::Hmac { key, .. } | Self::Digest { key, .. } => Some(key),
-            Self::Token { .. } | Self::None => None,
+            Self::Jwt(jwt) if jwt.algorithms.contains(&JwtAlgorithm::Hs256) => Some(&jwt.key),
+            Self::PublicKey { .. } | Self::Jwt(_) | Self::Token { .. } | Self::None => None,
         }
     }
 }
@@ -155,13 +251,20 @@ impl Scheme {
     pub fn covers_body(&self, form_payload: Option<&str>) -> bool {
         let signed = self.kind.signed();
         let by_text = !signed.is_empty() && signed.iter().all(|text| text.covers_body(form_payload));
-        by_text || self.covers_by_condition()
+        by_text || self.is_the_body() || self.covers_by_condition()
+    }
+
+    /// Whether the body is a token, or its payload.
+    fn is_the_body(&self) -> bool {
+        let SchemeKind::Jwt(jwt) = &self.kind else { return false };
+        jwt.detached || jwt.signature.from.iter().all(|place| place.source == Source::Body && place.within.is_none())
     }
 
     /// Whether something signed must equal a text that covers the body (`query:bodySHA256`, a claim with its hash).
     fn covers_by_condition(&self) -> bool {
         self.also.iter().any(|(place, expect)| {
             let signed = match place.source {
+                Source::Claim(_) => matches!(self.kind, SchemeKind::Jwt(_)),
                 Source::Query(_) => self.kind.signed().iter().all(Template::has_url) && !self.kind.signed().is_empty(),
                 _ => false,
             };

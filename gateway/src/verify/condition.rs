@@ -57,7 +57,9 @@ pub(crate) fn all_hold(
 
 /// Whether what stands at a place is wanted.
 fn any(lookup: &Lookup<'_>, place: &Location, is_wanted: impl Fn(&[u8]) -> bool) -> Result<bool, Trouble> {
-    Ok(lookup.find(place)?.is_some_and(|shown| is_wanted(&shown)))
+    let alone = lookup.find(place)?.is_some_and(|shown| is_wanted(&shown));
+    // An audience may be one of several.
+    Ok(alone || lookup.claim_list(place)?.iter().any(|shown| is_wanted(shown.as_bytes())))
 }
 
 /// Compares two texts, both hashed so that neither length nor content shows in the time.

@@ -33,7 +33,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
+/// The bytes that hexadecimal stands for.
+pub(super) fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
     if !text.len().is_multiple_of(2) {
         return None;

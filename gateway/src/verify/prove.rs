@@ -23,6 +23,7 @@ pub(crate) struct Verified {
     inbound: Arc<Inbound>,
     trust: Trust,
     proof: Proof,
+    claims: Option<Vec<u8>>,
 }
 
 /// Whose secret proved a request.
@@ -45,6 +46,11 @@ impl Verified {
     /// What the check is worth.
     pub(crate) const fn trust(&self) -> Trust {
         self.trust
+    }
+
+    /// The claims of the token that proved it.
+    pub(crate) fn claims(&self) -> Option<&[u8]> {
+        self.claims.as_deref()
     }
 
     /// Whose secret it was.
@@ -71,7 +77,7 @@ pub(crate) fn prove(inbound: Arc<Inbound>) -> Result<Verified, Failure> {
     let proof = if passed.trust == Trust::Unverified { Proof::Nothing } else { proof };
     tracing::debug!(target: "gatepost::step", step = "verified", request = %inbound.arrival.request,
         scheme = passed.scheme);
-    Ok(Verified { trust: passed.trust, proof, inbound })
+    Ok(Verified { trust: passed.trust, proof, claims: passed.claims, inbound })
 }
 
 fn try_integration(inbound: &Inbound) -> Result<(Passed, Proof), Reason> {

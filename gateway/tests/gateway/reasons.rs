@@ -7,6 +7,7 @@ use gatepost_gateway::Reason;
 
 use crate::{
     client::Ask,
+    fixtures,
     rig::{self, Rig, config},
 };
 
@@ -49,6 +50,40 @@ provider = "github"
 secrets = [{ env = "SECRET" }]
 
 [[provider]]
+name = "hs"
+title = "HS"
+secret_scope = "app"
+trust = "authenticated"
+event = { type = "json:/type" }
+[[provider.scheme]]
+id = "jwt"
+kind = "jwt"
+algorithms = ["HS256"]
+required = []
+signature = { from = "header:x-jwt" }
+[[integration]]
+id = "hs"
+provider = "hs"
+secrets = [{ env = "SECRET" }]
+
+[[provider]]
+name = "rs"
+title = "RS"
+secret_scope = "app"
+trust = "authenticated"
+event = { type = "json:/type" }
+[[provider.scheme]]
+id = "jwt"
+kind = "jwt"
+algorithms = ["RS256"]
+required = []
+signature = { from = "header:x-jwt" }
+[[integration]]
+id = "rs"
+provider = "rs"
+secrets = [{ env = "SECRET" }]
+
+[[provider]]
 name = "odd"
 title = "Odd"
 methods = ["POST", "GET"]
@@ -81,6 +116,8 @@ values = { word = { env = "WORD" } }
 fn broken(mut settings: Config) -> Config {
     for integration in &mut settings.integrations {
         match integration.id.as_str() {
+            "hs" => integration.secrets = vec![Secret::new(fixtures::SHARED.into(), "the test")],
+            "rs" => integration.secrets = vec![Secret::new(fixtures::JWKS.into(), "the test")],
             "keyless" => integration.secrets = vec![Secret::new(b"whsec_!".to_vec(), "the test")],
             "lapsed" => integration.secrets[0] = integration.secrets[0].clone().expiring(Timestamp::from_millis(0)),
             _ => {}
@@ -118,6 +155,7 @@ fn trials(rig: &Rig) -> Vec<Trial> {
     };
     let challenge = |word: &str, echo: &str| Ask::get(&format!("/webhooks/odd?word={word}&echo={echo}"));
     let claimed = r#"{"installation":{"id":1}}"#;
+    let jwt = |to: &str, token: &str| json(&format!("/webhooks/{to}"), "{}").header("x-jwt", token);
     let trial = |reason, good: Ask, bad: Ask| Trial { reason, good, bad };
     vec![
         trial(Reason::SignatureMissing, hub("{}"), hub("{}").without(sig)),
@@ -126,6 +164,9 @@ fn trials(rig: &Rig) -> Vec<Trial> {
         trial(Reason::SignatureTooLong, hub("{}"), hub("{}").with(sig, &"a".repeat(8_193))),
         trial(Reason::SignatureTooMany, stripe(), stripe().with("stripe-signature", &candidates)),
         trial(Reason::SignatureMismatch, hub("{}"), hub("{}").with(sig, &format!("sha256={zeros}"))),
+        trial(Reason::AlgorithmRefused, jwt("hs", fixtures::HS_EXP_NONE), jwt("hs", fixtures::RS_EXP_NONE)),
+        trial(Reason::KeyUnknown, jwt("rs", fixtures::RS_EXP_NONE), jwt("rs", fixtures::WRONG_KID)),
+        trial(Reason::TokenMalformed, jwt("hs", fixtures::HS_EXP_NONE), jwt("hs", fixtures::HS_EXP_TEXT)),
         trial(Reason::ConditionFailed, odd("[]"), odd("[]").with("x-version", "2")),
         trial(Reason::TokenMismatch, odd("[]"), odd("[]").with("x-token", "guess")),
         trial(Reason::TimestampMissing, slack(), slack().without(time)),

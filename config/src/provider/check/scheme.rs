@@ -2,7 +2,9 @@
 
 use super::value;
 use crate::{
-    provider::{Encoding, Location, Parse, Provider, Scheme, SchemeKind, Source, Template, Trust},
+    provider::{
+        Algorithm, Encoding, Hash, JwtAlgorithm, Location, Parse, Provider, Scheme, SchemeKind, Source, Template, Trust,
+    },
     read::Spot,
 };
 
@@ -27,9 +29,15 @@ fn places(spot: &Spot<'_>, provider: &Provider, scheme: &Scheme) {
                 let remedy = "set each = \"/the/array\" to check every element, or use json:";
                 spot.error(format!("uses {place}, but looks at no items"), remedy);
             }
+            Source::Claim(_) if !super::has_claims(scheme) => {
+                spot.error(format!("uses {place}, but is no token"), "set kind = \"jwt\", or use header: or json:");
+            }
             Source::Value(name) => value(spot, provider, name),
             _ => {}
         }
+    }
+    if scheme.when.iter().any(|(place, _)| matches!(place.source, Source::Claim(_))) {
+        spot.error("applies by what a token says that nobody has checked yet", "put the claim into `also`");
     }
     if let Some(Parse::Keyed { value: name, .. }) = parse {
         value(spot, provider, name);
@@ -46,7 +54,7 @@ fn secret(spot: &Spot<'_>, scheme: &Scheme) {
         SchemeKind::Digest { signed, .. } if !signed.iter().all(has) => {
             spot.error("hashes a text without the secret, as anybody could", "put {secret} in `signed`");
         }
-        SchemeKind::Hmac { signed, .. } if signed.iter().any(has) => {
+        SchemeKind::Hmac { signed, .. } | SchemeKind::PublicKey { signed, .. } if signed.iter().any(has) => {
             spot.error("has {secret} in `signed`, where the key is the secret already", "take it out");
         }
         _ => {}
@@ -79,8 +87,21 @@ fn body(spot: &Spot<'_>, provider: &Provider, scheme: &Scheme) {
 
 fn signature(spot: &Spot<'_>, scheme: &Scheme) {
     let Some(signature) = scheme.kind.signature() else { return };
-    let hashes = matches!(scheme.kind, SchemeKind::Hmac { .. } | SchemeKind::Digest { .. });
-    if hashes && signature.encoding == Encoding::Plain {
+    let is_plain_text = matches!(scheme.kind, SchemeKind::Token { .. } | SchemeKind::Jwt(_));
+    if !is_plain_text && signature.encoding == Encoding::Plain {
         spot.error("has a signature whose encoding is \"plain\"", "write \"hex\", \"base64\" or \"base64url\"");
+    }
+    match &scheme.kind {
+        SchemeKind::PublicKey { algorithm: Algorithm::Rsa(Hash::Md5), .. } => {
+            spot.error("signs with RSA over MD5, which anybody can forge", "write another hash");
+        }
+        SchemeKind::Jwt(jwt) if jwt.algorithms.is_empty() => {
+            spot.error("accepts a token of no algorithm", "list those that the provider signs with");
+        }
+        // One key for both would let whoever knows the public one make tokens with it.
+        SchemeKind::Jwt(jwt) if jwt.algorithms.contains(&JwtAlgorithm::Hs256) && jwt.algorithms.len() > 1 => {
+            spot.error("accepts tokens by a shared secret and by a public key", "declare a scheme for each");
+        }
+        _ => {}
     }
 }

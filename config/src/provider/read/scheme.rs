@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::{condition, in_table, some};
 use crate::{
     provider::{
-        Encoding, Hash, Key, KeyForm, Location, Parse, Pointer, Scheme, SchemeKind, Signature, Template, TimeUnit,
-        TimestampRule,
+        Algorithm, Encoding, Hash, Jwt, JwtAlgorithm, JwtTime, Key, KeyForm, Location, Parse, Pointer, Scheme,
+        SchemeKind, Signature, Template, TimeUnit, TimestampRule,
     },
     read::{Node, Read, Table},
 };
@@ -18,14 +18,22 @@ use crate::{
 enum Kind {
     Hmac,
     Digest,
+    Ed25519,
+    Ecdsa,
+    Rsa,
+    Jwt,
     Token,
     Basic,
     None,
 }
 
-const KINDS: [(&str, Kind); 5] = [
+const KINDS: [(&str, Kind); 9] = [
     ("hmac", Kind::Hmac),
     ("digest", Kind::Digest),
+    ("ed25519", Kind::Ed25519),
+    ("ecdsa", Kind::Ecdsa),
+    ("rsa", Kind::Rsa),
+    ("jwt", Kind::Jwt),
     ("token", Kind::Token),
     ("basic", Kind::Basic),
     ("none", Kind::None),
@@ -39,11 +47,22 @@ pub(super) fn read(table: &Table<'_>) -> Option<Scheme> {
     let kind = table.required_like("kind", "\"hmac\"", |node| node.one_of(&KINDS));
     if kind.is_none() {
         // Which settings belong here depends on the kind.
-        table.know(&["hash", "key", "signature", "signed", "timestamp"]);
+        table.know(&["hash", "key", "raw", "signature", "signed", "timestamp"]);
+        table.know(&["algorithms", "required", "max_age", "detached"]);
     }
     let kind = match kind? {
         Kind::Hmac => hmac(table),
         Kind::Digest => digest(table),
+        Kind::Ed25519 => public_key(table, Some(Algorithm::Ed25519)),
+        Kind::Ecdsa => {
+            let raw = table.or("raw", false).map(|raw| if raw { Algorithm::EcdsaRaw } else { Algorithm::EcdsaDer });
+            public_key(table, raw)
+        }
+        Kind::Rsa => {
+            let hash = table.required_like("hash", "\"sha256\"", Hash::read).map(Algorithm::Rsa);
+            public_key(table, hash)
+        }
+        Kind::Jwt => jwt(table),
         Kind::Token => {
             let token = |table: &Table<'_>| signature::read(table, Some(Encoding::Plain));
             let signature = table.required_like("signature", TOKEN_EXAMPLE, |node| in_table(node, token));
@@ -56,6 +75,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<Scheme> {
 }
 
 const TOKEN_EXAMPLE: &str = "{ from = \"header:x-token\" }";
+const JWT_EXAMPLE: &str = "{ from = \"header:authorization\", prefix = \"Bearer \" }";
 const SIGNATURE_EXAMPLE: &str = "{ from = \"header:x-signature\", encoding = \"hex\" }";
 
 fn hmac(table: &Table<'_>) -> Option<SchemeKind> {
@@ -72,6 +92,30 @@ fn digest(table: &Table<'_>) -> Option<SchemeKind> {
     let text = text(table);
     let Text { signature, signed, timestamp } = text?;
     Some(SchemeKind::Digest { hash: hash?, key: key?, signature, signed, timestamp })
+}
+
+fn public_key(table: &Table<'_>, algorithm: Option<Algorithm>) -> Option<SchemeKind> {
+    let text = text(table);
+    let Text { signature, signed, timestamp } = text?;
+    Some(SchemeKind::PublicKey { algorithm: algorithm?, signature, signed, timestamp })
+}
+
+fn jwt(table: &Table<'_>) -> Option<SchemeKind> {
+    let algorithms = table.required_like("algorithms", "[\"RS256\"]", some);
+    let key = table.or("key", Key::from(KeyForm::Utf8));
+    let token = |table: &Table<'_>| signature::read(table, Some(Encoding::Plain));
+    let signature = table.required_like("signature", JWT_EXAMPLE, |node| in_table(node, token));
+    let required = table.or("required", vec![JwtTime::Expires]);
+    let max_age = table.optional("max_age", crate::section::maybe_span);
+    let detached = table.or("detached", false);
+    Some(SchemeKind::Jwt(Jwt {
+        algorithms: algorithms?,
+        key: key?,
+        signature: signature?,
+        required: required?,
+        max_age: max_age?,
+        detached: detached?,
+    }))
 }
 
 /// The user and password of HTTP basic authentication, `user:password` in the secret.
@@ -116,6 +160,20 @@ fn timestamp(table: &Table<'_>) -> Option<TimestampRule> {
 
 fn tolerance(node: &Node<'_>) -> Option<Duration> {
     crate::section::maybe_span(node).flatten()
+}
+
+impl Read for JwtAlgorithm {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        node.one_of(
+            &[Self::Hs256, Self::Rs256, Self::Rs512, Self::Es256].map(|algorithm| (algorithm.name(), algorithm)),
+        )
+    }
+}
+
+impl Read for JwtTime {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        node.one_of(&[Self::Expires, Self::NotBefore, Self::IssuedAt].map(|time| (time.name(), time)))
+    }
 }
 
 impl Read for Hash {
