@@ -4,12 +4,15 @@ pub(crate) const ED_HEX: &str = "9b3b536e411c5063f131bd9d43b35b7e9d4116d2a54c247
 pub(crate) const ED_B64: &str = "mztTbkEcUGPxMb2dQ7Nbfp1BFtKlTCRzrxGUZNaVAdw=";
 pub(crate) const ED_SPKI: &str = "MCowBQYDK2VwAyEAmztTbkEcUGPxMb2dQ7Nbfp1BFtKlTCRzrxGUZNaVAdw=";
 pub(crate) const EC_SPKI: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEEpSgS/vHfM+xUt/Q2V2APeND/yMeOljR1C0JxiMxUhgaEIZWLWx88Zp70Qnu0GE6a5Ic4kjqorlQ2AVpflqS6Q==";
-pub(crate) const EC_HEX_POINT: &str = "BBKUoEv7x3zPsVLf0NldgD3jQ/8jHjpY0dQtCcYjMVIYGhCGVi1sfPGae9EJ7tBhOmuSHOJI6qK5UNgFaX5akuk=";
+pub(crate) const EC_HEX_POINT: &str =
+    "BBKUoEv7x3zPsVLf0NldgD3jQ/8jHjpY0dQtCcYjMVIYGhCGVi1sfPGae9EJ7tBhOmuSHOJI6qK5UNgFaX5akuk=";
 pub(crate) const RSA_SPKI: &str = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAj6co+ZOtMw/xup0OXckV8XwEr2KMwuizkC/5F2UDdZGZPybj8QEGmTsNbNKCqFxomTt7wlqcWKW8SEVTeZJuSyMcbyB7HlaxjTBJNYn9p+i2jsIqPZ+Ku+lchCsZUKpO4o64T/tvpOIHOFLBt61IH9cqeSyxhW1plynXtC8eB9NK/p5ImnndRc72rDX/1/sKljzWnLcimA34i9w6W6zK8lvFGHOggG05i7FCgyP9LuqlxrHOIMyKb/znbpilSc5SUVzgbOqGVv7TxMrz8+p/hQTJ3U21HpiRsT/qjOikb0yxf2HLnWatEeFJcLEu4BikDuB7hAmf0gRvexaHH5MLAwIDAQAB";
 pub(crate) const JWKS: &str = r#"{"keys":[{"kty":"RSA","kid":"r1","use":"sig","alg":"RS256","n":"j6co-ZOtMw_xup0OXckV8XwEr2KMwuizkC_5F2UDdZGZPybj8QEGmTsNbNKCqFxomTt7wlqcWKW8SEVTeZJuSyMcbyB7HlaxjTBJNYn9p-i2jsIqPZ-Ku-lchCsZUKpO4o64T_tvpOIHOFLBt61IH9cqeSyxhW1plynXtC8eB9NK_p5ImnndRc72rDX_1_sKljzWnLcimA34i9w6W6zK8lvFGHOggG05i7FCgyP9LuqlxrHOIMyKb_znbpilSc5SUVzgbOqGVv7TxMrz8-p_hQTJ3U21HpiRsT_qjOikb0yxf2HLnWatEeFJcLEu4BikDuB7hAmf0gRvexaHH5MLAw","e":"AQAB"},{"kty":"EC","kid":"e1","crv":"P-256","x":"EpSgS_vHfM-xUt_Q2V2APeND_yMeOljR1C0JxiMxUhg","y":"GhCGVi1sfPGae9EJ7tBhOmuSHOJI6qK5UNgFaX5akuk"},{"kty":"OKP","crv":"Ed25519","kid":"o1","x":"mztTbkEcUGPxMb2dQ7Nbfp1BFtKlTCRzrxGUZNaVAdw"},{"kty":"oct","k":"AAAA","kid":"bad"},{"kty":5}]}"#;
 pub(crate) const ED_SIG: &str = "fe0607b5791a87c3911a445f9a8c97198ebdac10e657d3b7458c6abb590f9c5ef639f3a6c7934bbf18ea06dae521d74582d4292dfd904f88110adbc29cb7be0f";
-pub(crate) const EC_SIG: &str = "MEYCIQDnoEimUXoy1R7ZiwIS1W5IOLaMpfGTgHglODwU+BtRegIhAPJeNvN4fgN+N3cIFhzRBMF3r4NUqNls1N8RYS/PUYXJ";
-pub(crate) const EC_RAW_SIG: &str = "3L2pXTu/SZn4XLW3ggAV3dBYG4GjKWMQ5+BC40L0r98GJdxc1ivAJRT8KXS2eOIVYdKPxj5YYF0WKtX6bwlO+w==";
+pub(crate) const EC_SIG: &str =
+    "MEYCIQDnoEimUXoy1R7ZiwIS1W5IOLaMpfGTgHglODwU+BtRegIhAPJeNvN4fgN+N3cIFhzRBMF3r4NUqNls1N8RYS/PUYXJ";
+pub(crate) const EC_RAW_SIG: &str =
+    "3L2pXTu/SZn4XLW3ggAV3dBYG4GjKWMQ5+BC40L0r98GJdxc1ivAJRT8KXS2eOIVYdKPxj5YYF0WKtX6bwlO+w==";
 pub(crate) const RSA_SHA1: &str = "EnxBcs92ijHXpdaOH9Ox5JwyrjPIzZdZiMaVtDTKSoH5roPlU+fE0sSiJtB2D02oNzhDS+YCZ+kT0dOyBDj51q+zk78CpxEZHi4KFfpLlFri4gHsWjdoOq9boqswh8mQSEJo5FaHMJjTc4MYL8j2b3zh5sDLpifNBuvoRd2cGT7DkGMDAbwAi8b/IhPmgwytyeGq0CkamekauBhyh8fzLGcSzOvAE8LBVMW/F1O03YZQXqs50ZZMMEIQc3U6kv0xu5JqA3eXpkJH/WV1BR3pf20gohzLID9euUzV7mdZ9dI/IhNHsfp4cR2B5UbqxDR4HCJpuLE0mzhyVz1E5RbOUQ==";
 pub(crate) const RSA_SHA256: &str = "YdknY6jZnpAYfA4FHgeE9SNmwwll5pIlc/QK2p3uxc6kL4OCtoeLcqwXPjhca8kNiMcJwVN+8umAV6++ONoiPVOetwRFxvK4WJA5extmH/FGYzIgKwzcrGPCYB+QOXDDWCfuJd512lsgCauyAsHKjz7F5PC/IwlaoqTVPpXqMAjf8bwuoYAqItTQG06E3EBnFG0GiCmOmrgyQRPgAv3TuRP/Sc1wexjf8Whp693uKsUHWeykNBtn5cdTP14zZqXzCI1UJcWzCQW8G3UBm87SsFi/C585OAQU7fv5enAdrKCkGLToEDxl8ohd6PQ9jNmet4w1YifeYF3kk0YI1ClpMw==";
 pub(crate) const RSA_SHA512: &str = "ABPvpgHB3OVzXzWwPnUVdUWSBiM+JwHYEPPjXxikt88ZdcPnk8IZ0H8N7d36fuMexxemykyx8awtX/pnv3tBYTSWeTyEq6gK3UYB2VSrsFSOJg8k9w1zECZ4QChtZAh1L5A9xfgxki/AJn2Rq4PGLHtaqfuIHiYP7bSH8emyauKPxlge6l7nnJdm3IFD9qhF8vxsCO+keDgUCvJYKm2aOiGKyA6mrs5dyAt2XJRwhfSsTkefEQAEenu+L0GLXQX4aa54lTtQHsP3EjX6o/lJFQTZR4tmdreYCw24aOCqzT/RhhAAxGvZUDvC9AN41HYetWUB/yhawIzWV7qIBuObZA==";
