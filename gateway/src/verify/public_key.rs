@@ -95,7 +95,7 @@ fn material(text: &[u8], now: Timestamp) -> Option<Material> {
     if let Some(at) = find(text, b"-----BEGIN ") {
         return pem(text.get(at..)?, now);
     }
-    if let Some(bytes) = Some(text).filter(|text| text.len() == 64).and_then(|text| encoding::from_hex(text)) {
+    if let Some(bytes) = Some(text).filter(|text| text.len() == 64).and_then(encoding::from_hex) {
         return raw(bytes);
     }
     let unspaced: Vec<u8> = text.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
