@@ -47,6 +47,11 @@ pub(crate) struct Inbound {
 }
 
 impl Inbound {
+    /// A request that was never sent: it holds no share of anything.
+    pub(crate) fn rehearsed(arrival: Arrival, raw: RawRequest, received_at: Timestamp, read_at: Instant) -> Arc<Self> {
+        Arc::new(Self { arrival, raw, received_at, read_at, _held: None })
+    }
+
     /// This request, refused.
     pub(crate) fn refuse(self: &Arc<Self>, reason: Reason) -> Failure {
         Failure::Refused(reason, Arc::clone(self))

@@ -15,6 +15,7 @@ mod listener;
 mod metrics;
 mod reason;
 mod receive;
+mod rehearse;
 mod request;
 mod serve;
 pub mod sign;
@@ -27,6 +28,7 @@ mod verify;
 mod fixtures;
 
 pub use reason::Reason;
+pub use rehearse::{Rehearsal, Rehearsed, Turned};
 pub use request::RawRequest;
 pub use serve::{RunError, run};
 pub use verify::{Judge, Passed, verify};

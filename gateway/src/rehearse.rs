@@ -1,0 +1,96 @@
+//! The way of one webhook up to the store, without one: what the catalogue is proven by.
+
+use std::{sync::Arc, time::Instant};
+
+use gatepost_config::{Config, IntegrationId, Timestamp};
+use gatepost_event::{Event, RequestId};
+
+use crate::{
+    attribute,
+    event::accept,
+    failure::Failure,
+    handshake::{self, Reply},
+    inbound::{Arrival, Inbound},
+    reason::Reason,
+    request::RawRequest,
+    split,
+    tables::{Tables, method_name},
+    verify,
+};
+
+/// An integration that requests are tried on.
+pub struct Rehearsal {
+    arrival: Arrival,
+}
+
+/// What a request came to.
+#[derive(Debug, Clone)]
+pub enum Rehearsed {
+    /// It would be answered without an event.
+    Handshake {
+        /// The answer's status.
+        status: u16,
+        /// The answer's content type.
+        content_type: String,
+        /// The answer's body.
+        body: Vec<u8>,
+    },
+    /// These events would be stored.
+    Events(Vec<Event>),
+}
+
+/// Why a request would be turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turned {
+    /// It is refused.
+    Refused(Reason),
+    /// It breaks a limit, such as the provider's methods; the word that metrics have for it.
+    Limited(&'static str),
+}
+
+impl Rehearsal {
+    /// For an integration of a configuration, if it has one of that id.
+    pub fn new(config: &Config, integration: &IntegrationId) -> Option<Self> {
+        let tables = Arc::new(Tables::new(config));
+        let endpoint = Arc::clone(tables.endpoint(integration.as_str())?);
+        let request = RequestId::fresh(Timestamp::from_millis(0));
+        Some(Self { arrival: Arrival { request, tables, endpoint, connection: None } })
+    }
+
+    /// Takes a request all the way up to the store, by the very stages that the gateway takes it.
+    ///
+    /// # Errors
+    /// Why it would be turned away.
+    pub fn judge(&self, raw: RawRequest, now: Timestamp) -> Result<Rehearsed, Turned> {
+        self.receive(raw, now).map_err(|failure| match failure {
+            Failure::Refused(reason, _) => Turned::Refused(reason),
+            other => Turned::Limited(other.word()),
+        })
+    }
+
+    fn receive(&self, raw: RawRequest, now: Timestamp) -> Result<Rehearsed, Failure> {
+        let provider = self.arrival.endpoint.provider();
+        if !provider.methods.iter().any(|method| method_name(*method) == raw.method.as_str()) {
+            return Err(Failure::MethodNotAllowed);
+        }
+        if raw.body.len() as u64 > provider.body_max.0 {
+            return Err(Failure::BodyTooLarge(provider.body_max.0));
+        }
+        let inbound = Inbound::rehearsed(self.arrival.clone(), raw, now, Instant::now());
+        if let Some(reply) = handshake::unsigned(&inbound)? {
+            return Ok(reply.into());
+        }
+        let verified = verify::prove(inbound)?;
+        if let Some(reply) = handshake::signed(&verified)? {
+            return Ok(reply.into());
+        }
+        let (_, items) = accept(attribute::attribute(split::split(verified)?)?).into_parts();
+        Ok(Rehearsed::Events(items.into_iter().map(|item| item.event).collect()))
+    }
+}
+
+impl From<Reply> for Rehearsed {
+    fn from(reply: Reply) -> Self {
+        Self::Handshake { status: reply.status, content_type: reply.content_type, body: reply.body }
+    }
+}
