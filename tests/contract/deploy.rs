@@ -1,6 +1,6 @@
 //! The server configuration in `deploy/nats`, run as it stands: every role can do its work, and no more.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, Event};
 use gatepost_config::{Durability, Engine, NatsStore, Store as Settings, Timestamp};
@@ -8,7 +8,7 @@ use gatepost_event::{
     DeadReason, Ending, Lane, Store,
     store::{LeaseKey, nats},
 };
-use gatepost_tests::nats_server::{NatsCluster, NatsServer, Options};
+use gatepost_tests::nats_server::{DEPLOYED_PASSWORD as PASSWORD, NatsCluster, NatsServer, Options};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -16,22 +16,6 @@ use crate::{
     journey::{self, Logs, heads},
     make, wait,
 };
-
-/// What a test's password is, for every user.
-const PASSWORD: &str = "correct-horse";
-
-fn options(file: &str) -> Options {
-    let config = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../deploy/nats").join(file);
-    let users = ["SYS", "GATEWAY", "ROUTER", "ADMIN", "SETUP"].map(|user| format!("GATEPOST_NATS_{user}_PASSWORD"));
-    let mut env: Vec<_> = users.into_iter().map(|name| (name, PASSWORD.to_owned())).collect();
-    // The harness says the name and the routes itself.
-    let routes = (1..=3).map(|n| (format!("GATEPOST_NATS_ROUTE_{n}"), format!("nats://127.0.0.1:{n}")));
-    env.extend(routes);
-    env.push(("GATEPOST_NATS_NAME".to_owned(), "named-by-the-harness".to_owned()));
-    env.push(("GATEPOST_NATS_CLUSTER_PASSWORD".to_owned(), PASSWORD.to_owned()));
-    let cluster_login = format!("cluster:{PASSWORD}@");
-    Options { config: Some(config), env, cluster_login, ..Options::default() }
-}
 
 fn settings(servers: &[NatsServer], user: &str) -> NatsStore {
     let urls = servers.iter().map(|server| server.url_as(&format!("{user}:{PASSWORD}"))).collect();
@@ -177,21 +161,21 @@ async fn the_whole_way(servers: &[NatsServer]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_role_can_do_its_work_on_one_server() {
-    let servers = [NatsServer::start_with(options("single.conf")).await];
+    let servers = [NatsServer::start_with(Options::deployed("single.conf")).await];
     init(&servers).await;
     wait::within(wait::CASE, the_whole_way(&servers)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_role_can_do_its_work_on_three_servers() {
-    let cluster = NatsCluster::start_with(&vec![options("cluster.conf"); 3]).await;
+    let cluster = NatsCluster::start_with(&vec![Options::deployed("cluster.conf"); 3]).await;
     init(&cluster.servers).await;
     wait::within(wait::CASE, the_whole_way(&cluster.servers)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_role_can_do_another_s_work() {
-    let server = NatsServer::start_with(options("single.conf")).await;
+    let server = NatsServer::start_with(Options::deployed("single.conf")).await;
     let servers = [server];
     init(&servers).await;
     let [server] = &servers;

@@ -2,6 +2,7 @@
 
 mod commands;
 mod corpus;
+mod deployed;
 mod forgery;
 mod handshakes;
 mod hostile;

@@ -63,28 +63,10 @@ impl Journey {
     /// GitHub with `unmatched` as given, a connection per installation, one operator's destination, one route.
     pub(crate) async fn new(engine: Engine, unmatched: &str, installations: &BTreeSet<u64>) -> Self {
         let backend = Backend::start().await;
-        let connections: String = installations
-            .iter()
-            .map(|id| format!("[[connection]]\nintegration = \"github\"\nid = \"c{id}\"\naccount = \"{id}\"\ntenant = \"t{id}\"\n\n"))
-            .collect();
-        let config = format!(
-            "[gateway]\nlisten = \"127.0.0.1:0\"\n\n[ops]\nlisten = \"127.0.0.1:0\"\n\n[store]\n{}\n\n\
-             [[integration]]\nid = \"github\"\nprovider = \"github\"\nsecrets = [{{ file = \"github\" }}]\n\
-             unmatched = \"{unmatched}\"\n\n\
-             [[integration]]\nid = \"other\"\nprovider = \"github\"\nsecrets = [{{ file = \"other\" }}]\n\n\
-             {connections}\
-             [[destination]]\nid = \"backend\"\nurl = \"{}\"\nprivate = true\nsecrets = [{{ file = \"signing\" }}]\n\
-             schedule = [\"0s\", \"200ms\", \"1s\", \"1s\", \"2s\", \"2s\", \"2s\", \"2s\", \"2s\", \"2s\"]\n\n\
-             [[route]]\nid = \"all\"\nforward = [\"backend\"]\n",
-            engine.section(),
-            backend.url(),
-        );
-        let files = [("github", SECRET), ("other", "another integration's secret"), ("signing", SIGNING)];
-        let home = Home::new(&config, &files);
+        let home = home(&engine.section(), unmatched, installations, &backend);
         let journey = Self { engine, home, backend };
         if !journey.engine.is_embedded() {
-            let output = journey.home.command(&["store", "init"]);
-            assert!(output.status.success(), "store init: {}", String::from_utf8_lossy(&output.stderr));
+            journey.home.init_store();
         }
         journey
     }
@@ -96,10 +78,40 @@ impl Journey {
 
     /// Opens the store as a role does. The embedded one belongs to one process: stop it first.
     pub(crate) async fn store(&self) -> Store {
-        let path = self.home.path("gatepost.toml");
-        let loaded = load(&path, &std_env, Options::default()).expect("a good configuration");
-        Store::open(&loaded.config.store, &loaded.config.retention).await.expect("the store opens")
+        open(&self.home).await
     }
+}
+
+/// Opens the store that a folder's configuration names.
+pub(crate) async fn open(home: &Home) -> Store {
+    let loaded = load(&home.path("gatepost.toml"), &std_env, Options::default()).expect("a good configuration");
+    Store::open(&loaded.config.store, &loaded.config.retention).await.expect("the store opens")
+}
+
+/// A configuration with this `[store]` section and all else as [`Journey::new`] says.
+pub(crate) fn home(section: &str, unmatched: &str, installations: &BTreeSet<u64>, backend: &Backend) -> Home {
+    let connections: String = installations
+        .iter()
+        .map(|id| {
+            format!(
+                "[[connection]]\nintegration = \"github\"\nid = \"c{id}\"\naccount = \"{id}\"\ntenant = \"t{id}\"\n\n"
+            )
+        })
+        .collect();
+    let config = format!(
+        "[gateway]\nlisten = \"127.0.0.1:0\"\n\n[ops]\nlisten = \"127.0.0.1:0\"\n\n[store]\n{}\n\n\
+         [[integration]]\nid = \"github\"\nprovider = \"github\"\nsecrets = [{{ file = \"github\" }}]\n\
+         unmatched = \"{unmatched}\"\n\n\
+         [[integration]]\nid = \"other\"\nprovider = \"github\"\nsecrets = [{{ file = \"other\" }}]\n\n\
+         {connections}\
+         [[destination]]\nid = \"backend\"\nurl = \"{}\"\nprivate = true\nsecrets = [{{ file = \"signing\" }}]\n\
+         schedule = [\"0s\", \"200ms\", \"1s\", \"1s\", \"2s\", \"2s\", \"2s\", \"2s\", \"2s\", \"2s\"]\n\n\
+         [[route]]\nid = \"all\"\nforward = [\"backend\"]\n",
+        section,
+        backend.url(),
+    );
+    let files = [("github", SECRET), ("other", "another integration's secret"), ("signing", SIGNING)];
+    Home::new(&config, &files)
 }
 
 /// Everything parked.
@@ -114,7 +126,7 @@ pub(crate) async fn unmatched(store: &Store) -> Vec<Event> {
     }
 }
 
-/// One test per engine from one body: `each_engine!(name(engine) { .. })`.
+/// One test per engine of a body `async fn(Engine)`.
 macro_rules! each_engine {
     ($(#[$meta:meta])* $name:ident) => {
         mod $name {

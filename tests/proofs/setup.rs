@@ -70,8 +70,7 @@ impl Site {
         let signing = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwmuf8Yd4zsY4=";
         let home = Home::new(&config, &[("github", SECRET), ("signing", signing)]);
         if nats.is_some() {
-            let output = home.command(&["store", "init"]);
-            assert!(output.status.success(), "store init: {}", String::from_utf8_lossy(&output.stderr));
+            home.init_store();
         }
         let backend = Backend::start().await;
         Self { backend, nats, home, running: BTreeMap::new(), addresses: BTreeMap::new() }

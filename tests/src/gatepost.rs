@@ -69,6 +69,12 @@ impl Home {
         command.stdin(Stdio::null()).output().expect("the binary runs")
     }
 
+    /// Runs `gatepost store init`.
+    pub fn init_store(&self) {
+        let output = self.command(&["store", "init"]);
+        assert!(output.status.success(), "store init: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Starts `gatepost run` with roles and waits until it is ready.
     pub async fn run(&self, roles: &[&str]) -> Gatepost {
         let gatepost = self.start(roles);

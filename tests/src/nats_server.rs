@@ -14,7 +14,10 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{judge::tool, wait::eventually};
+use crate::{
+    judge::{folder, tool},
+    wait::eventually,
+};
 
 /// How long a server may take to start, stop or elect.
 const SOON: Duration = Duration::from_secs(20);
@@ -34,6 +37,25 @@ pub struct Options {
     pub cluster_login: String,
     /// A server of another version.
     pub binary: Option<PathBuf>,
+}
+
+/// The password of every user of the deployed configuration in tests.
+pub const DEPLOYED_PASSWORD: &str = "correct-horse";
+
+impl Options {
+    /// A file of `deploy/nats`, as it stands.
+    pub fn deployed(file: &str) -> Self {
+        let config = folder().join("../deploy/nats").join(file);
+        let users = ["SYS", "GATEWAY", "ROUTER", "ADMIN", "SETUP", "CLUSTER"];
+        let mut env: Vec<_> = users
+            .map(|user| (format!("GATEPOST_NATS_{user}_PASSWORD"), DEPLOYED_PASSWORD.to_owned()))
+            .into_iter()
+            .collect();
+        // The harness says the name and the routes itself.
+        env.extend((1..=3).map(|n| (format!("GATEPOST_NATS_ROUTE_{n}"), format!("nats://127.0.0.1:{n}"))));
+        env.push(("GATEPOST_NATS_NAME".to_owned(), "named-by-the-harness".to_owned()));
+        Self { config: Some(config), env, cluster_login: format!("cluster:{DEPLOYED_PASSWORD}@"), ..Self::default() }
+    }
 }
 
 /// One nats-server with JetStream.

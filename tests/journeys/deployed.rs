@@ -1,0 +1,64 @@
+//! The servers of `deploy/nats`, as they stand: each role in a process of its own, as the user made for it.
+
+use std::collections::BTreeSet;
+
+use gatepost_tests::{
+    backend::Backend,
+    corpus, judge,
+    nats_server::{DEPLOYED_PASSWORD, NatsCluster, NatsServer, Options},
+};
+
+use crate::setup::{self, PATIENCE, SECRET, SIGNING, unmatched};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_one_deployed_server_every_role_does_its_work_as_its_own_user() {
+    let server = NatsServer::start_with(Options::deployed("single.conf")).await;
+    every_role_does_its_work(std::slice::from_ref(&server)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_the_deployed_cluster_every_role_does_its_work_as_its_own_user() {
+    let cluster = NatsCluster::start_with(&vec![Options::deployed("cluster.conf"); 3]).await;
+    every_role_does_its_work(&cluster.servers).await;
+}
+
+async fn every_role_does_its_work(servers: &[NatsServer]) {
+    let payloads = corpus::github(SECRET);
+    let installations: BTreeSet<u64> = payloads.iter().filter_map(|payload| payload.installation).collect();
+    let backend = Backend::start().await;
+    let home = |user: &str| setup::home(&section(servers, user, 4), "park", &installations, &backend);
+    home("setup").init_store();
+
+    let (as_gateway, as_router) = (home("gateway"), home("router"));
+    let gateway = as_gateway.run(&["gateway"]).await;
+    let router = as_router.run(&["router"]).await;
+    let address = gateway.gateway().await;
+    for payload in &payloads {
+        let answer = payload.webhook.post(&address, "github").await.expect("an answer");
+        assert_eq!(answer.status.as_u16(), 200, "{}", payload.webhook.event);
+    }
+    let deliveries = backend.wait_for(133, PATIENCE).await;
+    assert_eq!(deliveries.len(), 133, "each exactly once");
+    judge::accept_all(SIGNING, &deliveries);
+    gateway.stop().await;
+    router.stop().await;
+
+    let store = setup::open(&home("admin")).await;
+    assert_eq!(unmatched(&store).await.len(), 196);
+    store.close().await;
+
+    let one_more = |user: &str| setup::home(&section(servers, user, 5), "park", &installations, &backend);
+    let refused = one_more("gateway").command(&["store", "init"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", String::from_utf8_lossy(&refused.stdout));
+    one_more("setup").init_store();
+}
+
+fn section(servers: &[NatsServer], user: &str, partitions: usize) -> String {
+    let urls: Vec<_> = servers.iter().map(|server| server.url_as(&format!("{user}:{DEPLOYED_PASSWORD}"))).collect();
+    format!(
+        "engine = \"nats\"\nurl = {urls:?}\nreplicas = {}\ndurability = \"fsync\"\nmonitor_url = \"{}\"\n\
+         partitions = {partitions}\nshards = 4",
+        servers.len(),
+        servers[0].monitor_url()
+    )
+}
