@@ -1,7 +1,7 @@
 //! Every handshake of the catalogue through the true binary: answered harmlessly, abused in vain, stored never.
 
 mod catalogue;
-mod request;
+pub(crate) mod request;
 
 use bytes::Bytes;
 use gatepost_tests::{

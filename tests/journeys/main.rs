@@ -1,5 +1,6 @@
 //! Journeys of webhooks through the true binary.
 
+mod batches;
 mod commands;
 mod corpus;
 mod deployed;

@@ -29,7 +29,7 @@ pub(crate) enum Engine {
 
 impl Engine {
     /// The `[store]` section.
-    fn section(&self) -> String {
+    pub(crate) fn section(&self) -> String {
         match self {
             Self::Embedded => "engine = \"embedded\"\npath = \"data\"".to_owned(),
             Self::Nats(server) => Self::nats(&[server.url()], 1),
@@ -44,7 +44,7 @@ impl Engine {
         )
     }
 
-    const fn is_embedded(&self) -> bool {
+    pub(crate) const fn is_embedded(&self) -> bool {
         matches!(self, Self::Embedded)
     }
 }

@@ -80,7 +80,7 @@ fn put(pairs: &mut Vec<(String, String)>, name: &str, value: String) {
     pairs.push((name.to_owned(), value));
 }
 
-fn put_json(at: &mut Value, path: &[String], value: &Value) {
+pub(crate) fn put_json(at: &mut Value, path: &[String], value: &Value) {
     let Some((first, rest)) = path.split_first() else {
         *at = value.clone();
         return;
