@@ -3,7 +3,6 @@
 mod catalogue;
 pub(crate) mod request;
 
-use bytes::Bytes;
 use gatepost_tests::{
     gatepost::{Gatepost, Home},
     github::Webhook,
@@ -84,9 +83,13 @@ async fn every_handshake_is_answered_as_text_that_no_browser_runs_and_nothing_is
         let said = String::from_utf8_lossy(&answer.body).into_owned();
         assert_eq!(answer.status.as_u16(), case.handshake.respond.status, "{what}: {said}");
         assert_eq!(answer.result(), "handshake", "{what}");
-        match case.answer() {
-            Some(wanted) => assert_eq!(said, wanted, "{what}"),
-            None => assert!(!said.is_empty(), "{what}"),
+        let respond = &case.handshake.respond;
+        let headers = respond.headers.iter().map(|(name, template)| (answer.header(name), template));
+        for (text, template) in headers.chain([(said.as_str(), &respond.body)]) {
+            match case.filled(template) {
+                Some(wanted) => assert_eq!(text, wanted, "{what}"),
+                None => assert!(!text.is_empty(), "{what}"),
+            }
         }
         assert_eq!(answer.header("content-type"), case.handshake.respond.content_type, "{what}");
         assert!(!answer.header("content-type").contains("html"), "{what}");
@@ -159,8 +162,10 @@ async fn a_handshake_without_its_proof_is_refused_without_an_echo() {
 fn refused(answer: &Answer, text: &str, what: &str) {
     assert!(answer.status.is_client_error(), "{what}: {}", answer.status);
     assert_eq!(answer.result(), "", "{what}");
-    let contains = |body: &Bytes| body.windows(text.len()).any(|window| window == text.as_bytes());
+    let contains = |said: &[u8]| said.windows(text.len()).any(|window| window == text.as_bytes());
+    // Our own answer has quotes, and our own headers have spaces.
     assert!(text == "\"" || !contains(&answer.body), "{what}: it is echoed");
+    assert!(!answer.headers.values().any(|value| contains(value.as_bytes())), "{what}: it is echoed in a header");
     assert!(answer.headers.get("set-cookie").is_none(), "{what}: a header was made");
     assert_eq!(answer.header("content-type"), "application/json", "{what}");
 }

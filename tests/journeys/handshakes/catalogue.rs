@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use gatepost_config::{
     Provider, Secret, Timestamp,
-    provider::{Catalogue, Expect, Handshake, Location, Method, Segment, Source},
+    provider::{Catalogue, Expect, Handshake, Location, Method, Segment, Source, Template},
 };
 use gatepost_gateway::sign::{Unsigned, sign_as};
 use serde_json::Value;
@@ -92,10 +92,9 @@ impl Case {
         self.made().expect("it was made before")
     }
 
-    /// What it must be answered with, where that is plain.
-    pub(crate) fn answer(&self) -> Option<String> {
-        let segments = self.handshake.respond.body.0.iter();
-        let texts = segments.map(|segment| match segment {
+    /// A text of its answer, where that is plain.
+    pub(crate) fn filled(&self, template: &Template) -> Option<String> {
+        let texts = template.0.iter().map(|segment| match segment {
             Segment::Literal(text) => Some(text.clone()),
             Segment::Place { location: Location { source: Source::Value(name), .. }, .. } => {
                 self.values.get(name).cloned()
@@ -108,7 +107,9 @@ impl Case {
 
     /// The places of the request that it takes something for the answer from.
     pub(crate) fn echoed(&self) -> Vec<Location> {
-        let places = self.handshake.respond.body.places().into_iter();
+        let respond = &self.handshake.respond;
+        let templates = std::iter::once(&respond.body).chain(respond.headers.iter().map(|(_, template)| template));
+        let places = templates.flat_map(Template::places);
         places.filter(|place| !matches!(place.source, Source::Value(_))).cloned().collect()
     }
 
