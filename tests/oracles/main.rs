@@ -12,7 +12,22 @@ use gatepost_config::provider::Catalogue;
 use crate::library::Asked;
 
 /// Providers whose files must be there and agree with their vendor's library.
-const COVERED: &[&str] = &["github", "slack", "standard-webhooks", "stripe"];
+const COVERED: &[&str] = &[
+    "box",
+    "github",
+    "line",
+    "linear",
+    "mercado-pago",
+    "paddle",
+    "sanity",
+    "shopify",
+    "slack",
+    "square",
+    "standard-webhooks",
+    "stripe",
+    "svix",
+    "workos",
+];
 
 #[test]
 fn the_verifier_agrees_with_the_vendors_own_libraries() {
