@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use gatepost_config::{
     Provider, Secret, Timestamp,
-    provider::{Location, Pointer, Source},
+    provider::{Location, Pointer, SchemeKind, Source},
 };
 use gatepost_gateway::sign::{Unsigned, sign_as};
 use serde_json::{Value, json};
@@ -20,6 +20,8 @@ const ACCOUNTS: usize = 4;
 pub(crate) struct Made {
     /// Its headers, but for the signature's.
     pub(crate) headers: Vec<(String, String)>,
+    /// What its query says, where the secret itself stands there.
+    pub(crate) query: String,
     /// Its body.
     pub(crate) body: String,
     /// Each item's bytes with the account it is of.
@@ -60,10 +62,20 @@ pub(crate) fn made(provider: &Provider) -> Option<Made> {
     let values = vector.values.iter().map(|(name, text)| (name.clone(), secret(text))).collect();
     let url = "https://hooks.example.com/webhooks/batch".parse().expect("a URL");
     let unsigned = Unsigned { method: &http::Method::POST, url: &url, headers: &headers, body: body.as_bytes() };
-    sign_as(provider, &secret(&vector.secret), &values, &unsigned, Timestamp::now()).ok()?;
+    let query = match &provider.schemes.first()?.kind {
+        SchemeKind::Token { signature } => match &signature.from.first()?.source {
+            Source::Query(name) => format!("?{name}={}", vector.secret),
+            _ => String::new(),
+        },
+        _ => String::new(),
+    };
+    let signed = sign_as(provider, &secret(&vector.secret), &values, &unsigned, Timestamp::now());
+    if signed.is_err() && query.is_empty() {
+        return None;
+    }
     let accounts = items.iter().filter_map(|(_, account)| account.clone()).collect();
     let named = !batch.discriminator.is_empty() && !provider.event.id.is_empty();
-    Some(Made { headers, body, items, accounts, named })
+    Some(Made { headers, query, body, items, accounts, named })
 }
 
 /// An item's bytes, and the account it is of.

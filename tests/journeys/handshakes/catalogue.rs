@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use gatepost_config::{
     Provider, Secret, Timestamp,
-    provider::{Catalogue, Expect, Handshake, Location, Method, Segment, Source, Template},
+    provider::{Catalogue, Expect, Handshake, Location, Method, SchemeKind, Segment, Source, Template},
 };
 use gatepost_gateway::sign::{Unsigned, sign_as};
 use serde_json::Value;
@@ -147,7 +147,21 @@ impl Case {
             value.push(if last == '0' { '1' } else { '0' });
             all.push((format!("{name} changed"), request));
         }
+        if let Some(place) = self.token_place() {
+            let mut request = signed;
+            request.write(place, &Value::from(format!("{}0", self.secret))).expect("it was written before");
+            all.push((format!("{place} changed"), request));
+        }
         all
+    }
+
+    /// Where the secret itself stands, when that isn't a header.
+    fn token_place(&self) -> Option<&Location> {
+        match &self.provider.schemes.first()?.kind {
+            SchemeKind::Token { signature } => signature.from.first(),
+            _ => None,
+        }
+        .filter(|place| !matches!(place.source, Source::Header(_)))
     }
 
     fn made(&self) -> Option<Request> {
@@ -170,6 +184,7 @@ impl Case {
             let text = match expect {
                 Expect::Present if request.has(place) => continue,
                 Expect::Present => CHALLENGE,
+                Expect::Equals(text) if text.is_empty() => continue,
                 Expect::Equals(text) => text,
                 Expect::Value(name) => &self.values[name],
                 Expect::Absent => continue,
@@ -182,6 +197,10 @@ impl Case {
 
     fn signed(&self, mut request: Request) -> Option<Request> {
         if !self.handshake.verified {
+            return Some(request);
+        }
+        if let Some(place) = self.token_place() {
+            request.write(place, &Value::from(self.secret.as_str()))?;
             return Some(request);
         }
         let url = format!("{PUBLIC_URL}{}", request.target()).parse().expect("a URL");

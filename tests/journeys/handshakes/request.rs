@@ -57,6 +57,11 @@ impl Request {
                 put(&mut self.headers, name, text);
             }
             Source::Query(name) => put(&mut self.query, name, text),
+            Source::Form(name) => {
+                let field = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+                self.body = format!("{}={}", field(name), field(&text));
+                put(&mut self.headers, "content-type", "application/x-www-form-urlencoded".to_owned());
+            }
             Source::Json(Pointer(path)) => {
                 let mut body = serde_json::from_str(&self.body).unwrap_or(Value::Null);
                 put_json(&mut body, path, value);
