@@ -1,5 +1,6 @@
 // Asks the vendors' own libraries about genuine and broken requests; prints what they say, one JSON object a line:
-// {provider, secret, values, method, url, headers, body_base64, at, verdict, what}; `at` in milliseconds.
+// {provider, secret, values, method, url, headers, body_base64, at, verdict, what}; `at` in milliseconds;
+// `certificates`, where the provider has any: what stands at which address.
 // Usage: node oracles.mjs [PROVIDER...]
 import { readdir } from "node:fs/promises";
 
@@ -25,6 +26,7 @@ async function tell(provider, oracle, what, request, secret, at) {
     provider,
     secret,
     values: oracle.values ?? {},
+    certificates: oracle.certificates,
     method,
     url,
     headers,
@@ -41,7 +43,7 @@ async function ask(provider) {
     const base = { method: "POST", url: oracle.url ?? `https://hooks.example.com/webhooks/${provider}`, ...given };
     const varied = given.varied ?? oracle.varied;
     await tell(provider, oracle, given.what, base, oracle.secret, START);
-    await tell(provider, oracle, `${given.what}; wrong secret`, base, oracle.wrong, START);
+    if (oracle.wrong) await tell(provider, oracle, `${given.what}; wrong secret`, base, oracle.wrong, START);
     await tell(provider, oracle, `${given.what}; 30 minutes late`, base, oracle.secret, START + 30 * MINUTE);
     await tell(provider, oracle, `${given.what}; 30 minutes early`, base, oracle.secret, START - 30 * MINUTE);
     for (const { what, request } of broken(base, varied, oracle.url !== undefined)) {

@@ -17,6 +17,7 @@ const COVERED: &[&str] = &[
     "github",
     "line",
     "linear",
+    "livekit",
     "mercado-pago",
     "paddle",
     "sanity",
@@ -26,6 +27,7 @@ const COVERED: &[&str] = &[
     "standard-webhooks",
     "stripe",
     "svix",
+    "telnyx",
     "workos",
 ];
 
