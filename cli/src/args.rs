@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
+use gatepost_config::Timestamp;
 use url::Url;
 
 /// The command line.
@@ -34,6 +35,11 @@ pub(crate) enum Command {
     Secret(SecretCommand),
     /// Post a genuine signed sample to an integration
     Send(SendArgs),
+    /// Say whether a captured request verifies, and if not why
+    Explain(ExplainArgs),
+    /// List, show and prove providers
+    #[command(subcommand)]
+    Providers(ProvidersCommand),
     /// Set up or check the store
     #[command(subcommand)]
     Store(StoreCommand),
@@ -118,6 +124,62 @@ pub(crate) struct SendArgs {
     /// The gateway; when not said, `gateway.public_url` or the address it listens on
     #[arg(long, value_name = "URL")]
     pub(crate) to: Option<Url>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExplainArgs {
+    /// The provider, by its name in the catalogue
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: String,
+    /// A file with the secret (or public key) that should fit; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Vec<PathBuf>,
+    /// What the provider calls us; when not said, `gateway.public_url` of the configuration if there is one
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<Url>,
+    /// A named value that the provider's file asks for
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// When the request arrived (RFC 3339); now when not said
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<Timestamp>,
+    /// One JSON object, for machines
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// A file with the raw HTTP/1.1 request as captured; `-` for standard input
+    #[arg(value_name = "REQUEST.http")]
+    pub(crate) request: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProvidersCommand {
+    /// Every provider of the catalogue, your own included
+    List {
+        /// One JSON list, for machines
+        #[arg(long)]
+        json: bool,
+    },
+    /// All that is known of one provider
+    Show {
+        /// Its name
+        name: String,
+        /// One JSON object, for machines
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read a provider's file and prove it by its own vectors
+    Check {
+        /// The file, named by the provider: acme-pay.toml
+        file: PathBuf,
+        /// One JSON object, for machines
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the documentation page of every built-in provider
+    Docs {
+        /// Where to
+        folder: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,12 +5,14 @@ mod check;
 mod client;
 mod dev;
 mod exit;
+mod explain;
 mod http;
 mod init;
 mod load;
 mod logging;
 mod ops;
 mod process;
+mod providers;
 mod reload;
 mod run;
 mod secret;
@@ -46,6 +48,8 @@ async fn dispatch(args: Args) -> Result<(), Exit> {
         Command::Check(check) => check::check(&config, &check),
         Command::Secret(SecretCommand::New) => secret::new(),
         Command::Send(send) => send::send(&config, &send).await,
+        Command::Explain(args) => explain::explain(&config, &args),
+        Command::Providers(command) => providers::providers(&config, &command),
         Command::Store(store) => store::store(&config, &store).await,
     }
 }

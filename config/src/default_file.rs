@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::section::{
-    Admin, Connection, Destination, EMBEDDED_FIELDS, Gateway, Integration, NatsStore, Ops, Retention, Route, Router,
-    Secrets, Store,
+    Admin, CatalogueFolder, Connection, Destination, EMBEDDED_FIELDS, Gateway, Integration, NatsStore, Ops, Retention,
+    Route, Router, Secrets, Store,
     declare::{Absent, Field},
 };
 
@@ -31,6 +31,7 @@ pub fn default_file() -> String {
     fields(&mut file, NatsStore::ABOUT, NatsStore::FIELDS);
     section(&mut file, "[retention]", Retention::ABOUT, &[Retention::FIELDS]);
     section(&mut file, "[secrets]", Secrets::ABOUT, &[Secrets::FIELDS]);
+    section(&mut file, "[catalogue]", CatalogueFolder::ABOUT, &[CatalogueFolder::FIELDS]);
     section(&mut file, "[admin]", Admin::ABOUT, &[Admin::FIELDS]);
     section(&mut file, "[ops]", Ops::ABOUT, &[Ops::FIELDS]);
     section(&mut file, "#[[integration]]", Integration::ABOUT, &[Integration::FIELDS]);

@@ -23,8 +23,8 @@ pub use provider::{Catalogue, Provider};
 pub use reload::{Live, Reload, Reloader, watch};
 pub use secret::Secret;
 pub use section::{
-    Admin, Config, Connection, DeliveryFormat, Destination, Durability, Engine, Forward, Gateway, Integration,
-    NatsStore, Ops, Retention, Route, Router, Secrets, Store, Unmatched,
+    Admin, CatalogueFolder, Config, Connection, DeliveryFormat, Destination, Durability, Engine, Forward, Gateway,
+    Integration, NatsStore, Ops, Retention, Route, Router, Secrets, Store, Unmatched,
 };
 pub use time::Timestamp;
 pub use units::ByteSize;

@@ -6,7 +6,7 @@ mod document;
 use std::path::Path;
 
 use crate::{
-    Config, Place, Problem, Problems, Severity,
+    Catalogue, Config, Place, Problem, Problems, Severity,
     read::{Sheet, Surroundings},
     reload::Fingerprint,
 };
@@ -56,7 +56,7 @@ pub fn parse(
     env: &dyn Fn(&str) -> Option<String>,
     options: Options,
 ) -> Result<Loaded, Problems> {
-    parse_noting_files(text, path, env, options).0
+    parse_noting_files(text, path, env, options, None).0
 }
 
 /// As [`parse`], with what the files were even when something is wrong.
@@ -65,9 +65,10 @@ pub(crate) fn parse_noting_files(
     path: &Path,
     env: &dyn Fn(&str) -> Option<String>,
     options: Options,
+    served: Option<&Catalogue>,
 ) -> (Result<Loaded, Problems>, Fingerprint) {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let sheet = Sheet::new(&path.display().to_string(), text, Surroundings { env, folder, options });
+    let sheet = Sheet::new(&path.display().to_string(), text, Surroundings { env, folder, options, served });
     let config = document::read(&sheet, text);
     let (problems, seen) = sheet.into_parts();
     let problems = Problems::new(problems);

@@ -7,6 +7,7 @@ mod builtin;
 mod check;
 pub mod condition;
 pub mod extract;
+pub mod overlay;
 mod read;
 pub mod scheme;
 pub mod template;

@@ -112,7 +112,8 @@ impl Reloader {
             *seen = Fingerprint::unreadable(&self.path);
             unreadable(&self.path, &error)
         })?;
-        let (loaded, fingerprint) = parse_noting_files(&text, &self.path, &*self.env, self.options);
+        let served = self.live.get().catalogue.clone();
+        let (loaded, fingerprint) = parse_noting_files(&text, &self.path, &*self.env, self.options, Some(&served));
         *seen = fingerprint;
         let Loaded { mut config, warnings, .. } = loaded?;
         let kept = keep_fixed(&mut config, &self.live.get());

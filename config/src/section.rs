@@ -1,6 +1,7 @@
 //! The sections of `gatepost.toml`, one type each.
 
 mod admin;
+mod catalogue;
 mod config;
 mod connection;
 pub(crate) mod declare;
@@ -16,6 +17,7 @@ mod store;
 mod value;
 
 pub use admin::Admin;
+pub use catalogue::CatalogueFolder;
 pub use config::Config;
 pub use connection::Connection;
 pub use destination::{DeliveryFormat, Destination, PUBLIC_PORTS};

@@ -6,6 +6,7 @@
 mod answer;
 mod attribute;
 mod event;
+pub mod explain;
 mod extract;
 mod failure;
 mod fields;

@@ -3,11 +3,11 @@
 use std::fmt;
 
 macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident $code:literal)*) => {
+    ($($(#[doc = $doc:literal])+ $name:ident $code:literal)*) => {
         /// Why a request was refused.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Reason {$(
-            $(#[$doc])*
+            $(#[doc = $doc])+
             $name,
         )*}
 
@@ -18,6 +18,11 @@ macro_rules! reasons {
             /// Its stable code.
             pub const fn code(self) -> &'static str {
                 match self {$(Self::$name => $code,)*}
+            }
+
+            /// What it means, as a sentence.
+            pub const fn about(self) -> &'static str {
+                match self {$(Self::$name => concat!($($doc),+),)*}
             }
         }
     };

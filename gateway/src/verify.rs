@@ -29,7 +29,7 @@ use zeroize::Zeroizing;
 pub(crate) use encoding::{encode, hex};
 pub(crate) use hash::{Keying, crc32};
 pub(crate) use mac::tags;
-pub(crate) use parse::write;
+pub(crate) use parse::{parse_all, write};
 pub(crate) use prove::{Proof, Verified, prove};
 pub(crate) use timestamp::{read as read_time, write as write_time};
 
@@ -110,7 +110,7 @@ pub fn verify(judge: &Judge<'_>, request: &RawRequest, now: Timestamp) -> Result
 
 /// The scheme that counts, if the provider declares any. A condition whose place is there twice or can't be read counts
 /// as holding: no downgrade.
-fn applying<'a>(judge: &Judge<'a>, lookup: &Lookup<'_>) -> Result<Option<&'a Scheme>, Reason> {
+pub(crate) fn applying<'a>(judge: &Judge<'a>, lookup: &Lookup<'_>) -> Result<Option<&'a Scheme>, Reason> {
     let applies = |scheme: &&Scheme| {
         let mut conditions = scheme.when.iter();
         conditions.all(|when| condition::holds(when, lookup, judge.values, judge.public_url).unwrap_or(true))

@@ -4,6 +4,7 @@ mod batches;
 mod commands;
 mod corpus;
 mod deployed;
+mod explain;
 mod forgery;
 mod handshakes;
 mod hostile;

@@ -4,8 +4,9 @@ use toml::de::DeTable;
 
 use super::check;
 use crate::{
-    Admin, Catalogue, Config, Connection, Destination, Gateway, Integration, Ops, Provider, Retention, Route, Router,
-    Secrets, Store,
+    Admin, Catalogue, CatalogueFolder, Config, Connection, Destination, Gateway, Integration, Ops, Provider, Retention,
+    Route, Router, Secrets, Store,
+    provider::overlay,
     read::{Node, Sheet, Table, all},
 };
 
@@ -36,7 +37,8 @@ pub(super) fn read(sheet: &Sheet<'_>, text: &str) -> Option<Config> {
 
 fn read_document<'a>(sheet: &'a Sheet<'a>, document: &'a DeTable<'a>) -> Option<Config> {
     let root = Table::root(sheet, document);
-    let catalogue = catalogue(&root);
+    let catalogue_folder = section(&root, "catalogue", CatalogueFolder::read);
+    let catalogue = catalogue(&root, catalogue_folder.as_ref());
     let _ = sheet.catalogue.set(catalogue.clone());
     let gateway = section(&root, "gateway", Gateway::read);
     let router = section(&root, "router", Router::read);
@@ -67,6 +69,7 @@ fn read_document<'a>(sheet: &'a Sheet<'a>, document: &'a DeTable<'a>) -> Option<
         admin: admin?,
         ops: ops?,
         nango_environments: nango_environments?,
+        catalogue_folder: catalogue_folder?,
         catalogue,
         integrations: values(entries.integrations)?,
         connections: values(entries.connections)?,
@@ -120,9 +123,13 @@ fn entries<'a, T>(root: &Table<'a>, name: &'static str, read: impl Fn(&Table<'a>
     nodes.iter().filter_map(entry).collect()
 }
 
-/// The built-in catalogue and the file's own providers.
-fn catalogue(root: &Table<'_>) -> Catalogue {
+/// The built-in catalogue, the folder's and the file's own providers.
+fn catalogue(root: &Table<'_>, folder: Option<&CatalogueFolder>) -> Catalogue {
     let mut catalogue = Catalogue::builtin();
+    if let Some(path) = folder.and_then(|folder| folder.path.as_ref()) {
+        let refused = overlay::add(&mut catalogue, path, &root.at("catalogue").under("path"));
+        let _ = root.spot.sheet.refused.set(refused);
+    }
     for entry in entries(root, "provider", |table| Provider::read(table, None)) {
         let Some(provider) = entry.value else {
             root.spot.sheet.catalogue_is_complete.set(false);

@@ -2,14 +2,8 @@
 
 use std::{path::Path, sync::LazyLock};
 
-use toml::de::DeTable;
-
-use super::Catalogue;
-use crate::{
-    Options, Provider,
-    problem::Problem,
-    read::{Sheet, Surroundings, Table},
-};
+use super::{Catalogue, overlay};
+use crate::{Options, problem::Problem, read::Surroundings};
 
 /// Each provider's name with its file, in the order of the alphabet.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/providers.rs"));
@@ -24,20 +18,10 @@ fn read(files: &[(&str, &str)]) -> (Catalogue, Vec<Problem>) {
     let mut catalogue = Catalogue::default();
     let mut problems = Vec::new();
     for (name, text) in files {
-        let around = Surroundings { env: &|_| None, folder: Path::new(""), options: Options::default() };
-        let sheet = Sheet::new(&format!("providers/{name}.toml"), text, around);
-        let (document, errors) = DeTable::parse_recoverable(text);
-        sheet.note_syntax(errors);
-        let provider = match name.parse() {
-            Ok(name) => {
-                let table = Table::root(&sheet, document.get_ref());
-                let provider = Provider::read(&table, Some(name));
-                table.finish();
-                provider
-            }
-            Err(_) => None,
-        };
-        problems.extend(sheet.into_parts().0);
+        let around = Surroundings::alone(Path::new(""), &|_| None, Options::default());
+        let Ok(id) = name.parse() else { continue };
+        let (provider, wrong) = overlay::read(&format!("providers/{name}.toml"), id, text, around);
+        problems.extend(wrong);
         if let Some(provider) = provider {
             catalogue.0.insert(provider.name.clone(), provider.into());
         }
@@ -48,7 +32,7 @@ fn read(files: &[(&str, &str)]) -> (Catalogue, Vec<Problem>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Problems;
+    use crate::{Problems, Provider};
 
     #[test]
     fn every_file_of_the_catalogue_is_part_of_the_program_and_has_no_problem() {

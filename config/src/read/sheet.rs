@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    Catalogue, Options,
+    Catalogue, Options, ProviderName,
     problem::{Place, Problem, Severity},
     reload::{Fingerprint, hash},
 };
@@ -23,6 +23,15 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) folder: &'a Path,
     /// How to read.
     pub(crate) options: Options,
+    /// The catalogue in use, when there is one already: what it holds goes on when its file goes bad.
+    pub(crate) served: Option<&'a Catalogue>,
+}
+
+impl<'a> Surroundings<'a> {
+    /// Those of a file that is read for the first time.
+    pub(crate) fn alone(folder: &'a Path, env: &'a dyn Fn(&str) -> Option<String>, options: Options) -> Self {
+        Self { env, folder, options, served: None }
+    }
 }
 
 /// A text being read, with the problems found so far.
@@ -36,8 +45,11 @@ pub(crate) struct Sheet<'a> {
     pub(crate) catalogue: OnceCell<Catalogue>,
     /// Whether every provider of the file could be read. If not, an unknown one may still be right.
     pub(crate) catalogue_is_complete: Cell<bool>,
+    /// Providers of the folder that can't be used.
+    pub(crate) refused: OnceCell<Vec<ProviderName>>,
     problems: RefCell<Vec<Problem>>,
     files: RefCell<BTreeMap<PathBuf, Option<[u8; 32]>>>,
+    folders: RefCell<BTreeMap<PathBuf, Option<Vec<PathBuf>>>>,
 }
 
 impl<'a> Sheet<'a> {
@@ -49,8 +61,10 @@ impl<'a> Sheet<'a> {
             around,
             catalogue: OnceCell::new(),
             catalogue_is_complete: Cell::new(true),
+            refused: OnceCell::new(),
             problems: RefCell::default(),
             files: RefCell::default(),
+            folders: RefCell::default(),
         }
     }
 
@@ -78,13 +92,28 @@ impl<'a> Sheet<'a> {
     }
 
     /// Notes the content of a file that a reference names, or that it couldn't be read.
-    pub(super) fn note_file(&self, path: PathBuf, content: Option<&[u8]>) {
+    pub(crate) fn note_file(&self, path: PathBuf, content: Option<&[u8]>) {
         self.files.borrow_mut().insert(path, content.map(hash));
     }
 
     /// Why a filter doesn't compile, if it doesn't.
     pub(crate) fn refuses_filter(&self, filter: &str) -> Option<String> {
         self.around.options.check_filter.and_then(|check| check(filter).err())
+    }
+
+    /// Notes which files a folder has, or that it couldn't be read.
+    pub(crate) fn note_folder(&self, path: PathBuf, files: Option<&Vec<PathBuf>>) {
+        self.folders.borrow_mut().insert(path, files.cloned());
+    }
+
+    /// What references resolve against.
+    pub(crate) fn around(&self) -> Surroundings<'a> {
+        self.around
+    }
+
+    /// The catalogue in use.
+    pub(crate) fn served(&self) -> Option<&'a Catalogue> {
+        self.around.served
     }
 
     /// Whether what stands for secrets is not their bytes.
@@ -99,7 +128,7 @@ impl<'a> Sheet<'a> {
 
     /// The problems found, and what the text and the files that references named were.
     pub(crate) fn into_parts(self) -> (Vec<Problem>, Fingerprint) {
-        (self.problems.into_inner(), Fingerprint::new(self.text, self.files.into_inner()))
+        (self.problems.into_inner(), Fingerprint::new(self.text, self.files.into_inner(), self.folders.into_inner()))
     }
 
     fn place(&self, offset: usize) -> Place {

@@ -1,6 +1,9 @@
 //! The whole file.
 
-use super::{Admin, Connection, Destination, Gateway, Integration, Ops, Retention, Route, Router, Secrets, Store};
+use super::{
+    Admin, CatalogueFolder, Connection, Destination, Gateway, Integration, Ops, Retention, Route, Router, Secrets,
+    Store,
+};
 use crate::Catalogue;
 
 /// A whole, checked configuration.
@@ -22,7 +25,9 @@ pub struct Config {
     pub ops: Ops,
     /// Environments served under `/webhook/{environment}/{integration}`.
     pub nango_environments: Vec<String>,
-    /// Providers: the built-in catalogue and those declared in the file.
+    /// Where providers of the operator's own are.
+    pub catalogue_folder: CatalogueFolder,
+    /// Providers: the built-in catalogue, those of the folder and those declared in the file.
     pub catalogue: Catalogue,
     /// Providers the operator configured.
     pub integrations: Vec<Integration>,

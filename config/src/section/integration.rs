@@ -49,6 +49,11 @@ impl Read for Unmatched {
 fn provider(node: &Node<'_>) -> Option<Arc<Provider>> {
     let sheet = node.spot.sheet;
     let catalogue = sheet.catalogue.get()?;
+    let is_refused = |name: &str| sheet.refused.get().is_some_and(|refused| refused.iter().any(|r| r.as_str() == name));
+    if let Some(name) = String::read(node).filter(|name| is_refused(name)) {
+        node.error(format!("is {name:?}, whose own file is refused"), "put right what is said of the file");
+        return None;
+    }
     if !sheet.catalogue_is_complete.get() {
         // What is wrong with the file's own providers is noted already.
         return catalogue.0.get(String::read(node)?.as_str()).map(Arc::clone);

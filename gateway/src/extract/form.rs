@@ -12,6 +12,11 @@ pub(crate) fn fields(text: &[u8]) -> impl Iterator<Item = (Cow<'_, [u8]>, Cow<'_
     })
 }
 
+/// A text decoded as a field is.
+pub(crate) fn decoded(text: &[u8]) -> Vec<u8> {
+    decode(text).into_owned()
+}
+
 fn decode(text: &[u8]) -> Cow<'_, [u8]> {
     if !text.iter().any(|b| matches!(b, b'+' | b'%')) {
         return Cow::Borrowed(text);

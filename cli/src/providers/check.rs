@@ -1,0 +1,181 @@
+//! `gatepost providers check FILE`: reads a provider's file, and proves it by its own vectors.
+
+use std::{collections::BTreeMap, path::Path};
+
+use bytes::Bytes;
+use gatepost_config::{
+    Provider, Secret,
+    provider::{Trust, Vector, overlay},
+};
+use gatepost_gateway::{Judge, RawRequest, Reason, verify};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::json;
+
+use super::words;
+use crate::{
+    exit::Exit,
+    style::{self, BAD, GOOD},
+};
+
+/// What was tried on a vector.
+struct Proof {
+    vector: String,
+    tried: usize,
+    failures: Vec<String>,
+}
+
+/// Reads and proves a file.
+pub(super) fn check(path: &Path, json: bool) -> Result<(), Exit> {
+    let (provider, warnings) = match overlay::read_file(path) {
+        Ok(read) => read,
+        Err(problems) => {
+            if json {
+                let problems: Vec<_> = problems.iter().map(problem).collect();
+                style::line(&json!({ "valid": false, "problems": problems, "proofs": [] }).to_string());
+            }
+            return Err(Exit::failed(format!("{} is bad:\n{problems}", path.display())));
+        }
+    };
+    let proofs: Vec<Proof> =
+        provider.vectors.iter().enumerate().map(|(n, vector)| prove(&provider, n, vector)).collect();
+    let good = proofs.iter().all(|proof| proof.failures.is_empty());
+    if json {
+        let proofs: Vec<_> = proofs
+            .iter()
+            .map(|proof| json!({ "vector": proof.vector, "tried": proof.tried, "failures": proof.failures }))
+            .collect();
+        let warnings: Vec<_> = warnings.iter().map(problem).collect();
+        let name = provider.name.as_str();
+        style::line(&json!({ "valid": good, "name": name, "problems": warnings, "proofs": proofs }).to_string());
+    } else {
+        for warning in &warnings {
+            style::note(&warning.to_string());
+        }
+        report(&provider, &proofs);
+    }
+    match good {
+        true => Ok(()),
+        false => Err(Exit::failed(format!("{} does not stand its proof", path.display()))),
+    }
+}
+
+fn problem(problem: &gatepost_config::Problem) -> serde_json::Value {
+    json!({
+        "line": problem.place.line, "column": problem.place.column, "key": problem.key,
+        "severity": problem.severity.to_string(), "message": problem.message, "remedy": problem.remedy,
+    })
+}
+
+fn report(provider: &Provider, proofs: &[Proof]) {
+    let kinds = words::kinds(provider).join(", ");
+    style::line(&format!("{} ({kinds}, {})", provider.title, words::trust(provider.trust)));
+    for proof in proofs {
+        let verdict = if proof.failures.is_empty() { style::paint(GOOD, "good") } else { style::paint(BAD, "bad") };
+        style::line(&format!("  {verdict} {}: {} requests tried", proof.vector, proof.tried));
+        for failure in &proof.failures {
+            style::line(&format!("      {failure}"));
+        }
+    }
+    if proofs.is_empty() {
+        style::warning("it has no [[vector]], so nothing proves it");
+    }
+}
+
+/// A request to try, with what it is called.
+struct Try {
+    what: String,
+    request: RawRequest,
+    secret: Vec<u8>,
+}
+
+/// Tries a vector as it is, which must pass, and changed in every signed part, which must not.
+fn prove(provider: &Provider, n: usize, vector: &Vector) -> Proof {
+    let name = vector.name.clone().unwrap_or_else(|| format!("vector {}", n.saturating_add(1)));
+    let Some(request) = request(vector) else {
+        let failures = vec!["its headers can't be sent".to_owned()];
+        return Proof { vector: name, tried: 0, failures };
+    };
+    let genuine = Try { what: "as it is".to_owned(), request, secret: vector.secret.clone().into_bytes() };
+    let mut failures = Vec::new();
+    let trust = match judge(provider, vector, &genuine) {
+        Ok(trust) => trust,
+        Err(reason) => {
+            failures.push(format!("as it is, it is refused: {reason} ({})", reason.about().trim()));
+            return Proof { vector: name, tried: 1, failures };
+        }
+    };
+    if trust == Trust::Unverified {
+        return Proof { vector: name, tried: 1, failures };
+    }
+    let bad = changed(&genuine, trust == Trust::Verified);
+    for attempt in &bad {
+        if judge(provider, vector, attempt).is_ok() {
+            failures.push(format!("{}: accepted, though it is forged", attempt.what));
+        }
+    }
+    Proof { vector: name, tried: bad.len().saturating_add(1), failures }
+}
+
+fn judge(provider: &Provider, vector: &Vector, attempt: &Try) -> Result<Trust, Reason> {
+    let secrets = [Secret::new(attempt.secret.clone(), "the vector")];
+    let value =
+        |(name, value): (&String, &String)| (name.clone(), Secret::new(value.clone().into_bytes(), "the vector"));
+    let values: BTreeMap<_, _> = vector.values.iter().map(value).collect();
+    let unverified = provider.trust == Trust::Unverified;
+    let judge =
+        Judge { provider, secrets: &secrets, values: &values, public_url: vector.public_url.as_ref(), unverified };
+    verify(&judge, &attempt.request, vector.at).map(|passed| passed.trust)
+}
+
+fn changed(genuine: &Try, covers_body: bool) -> Vec<Try> {
+    let mut bad = Vec::new();
+    let other =
+        |request: RawRequest, what: &str| Try { what: what.to_owned(), request, secret: genuine.secret.clone() };
+    let secret = genuine.secret.iter().rev().copied().collect::<Vec<u8>>();
+    if secret != genuine.secret {
+        bad.push(Try { what: "another secret".to_owned(), request: genuine.request.clone(), secret });
+    }
+    if covers_body {
+        let body = &genuine.request.body;
+        for at in 0..body.len() {
+            let mut flipped = body.to_vec();
+            if let Some(byte) = flipped.get_mut(at) {
+                *byte ^= 1;
+            }
+            let request = RawRequest { body: flipped.into(), ..genuine.request.clone() };
+            bad.push(other(request, &format!("byte {at} of the body changed")));
+        }
+        for (what, end) in [("a line feed after the body", "\n"), ("a space after the body", " ")] {
+            let body = Bytes::from([&body[..], end.as_bytes()].concat());
+            bad.push(other(RawRequest { body, ..genuine.request.clone() }, what));
+        }
+    }
+    let mut bare = genuine.request.clone();
+    let kept = [http::header::CONTENT_TYPE, http::header::CONTENT_LENGTH];
+    bare.headers = genuine
+        .request
+        .headers
+        .iter()
+        .filter(|(name, _)| kept.contains(name))
+        .map(|(n, v)| (n.clone(), v.clone()))
+        .collect();
+    bare.target = bare.target.split('?').next().unwrap_or_default().to_owned();
+    if bare != genuine.request {
+        bad.push(other(bare, "no signature at all"));
+    }
+    bad
+}
+
+fn request(vector: &Vector) -> Option<RawRequest> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &vector.headers {
+        headers.append(name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value).ok()?);
+    }
+    Some(RawRequest {
+        method: words::method(vector.method).parse().ok()?,
+        target: vector.target.clone(),
+        headers,
+        body: Bytes::from(vector.body.clone()),
+        connection: None,
+    })
+}
