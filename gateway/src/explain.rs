@@ -11,6 +11,8 @@ mod json;
 mod secret;
 mod shape;
 mod signed;
+#[cfg(test)]
+mod table;
 mod time;
 mod url;
 
@@ -201,6 +203,15 @@ const fn remedy(reason: Reason) -> &'static str {
         Reason::Unverifiable => {
             "Nothing of this provider can be verified; unverified = true in the integration accepts that."
         }
-        _ => "See docs/reasons.md.",
+        Reason::TokenMismatch | Reason::SignatureMismatch => "Ask `gatepost explain` for the cause.",
+        Reason::TimestampMalformed | Reason::SignedFieldMalformed => {
+            "Compare it with the provider's documentation; something rewrites it."
+        }
+        Reason::HandshakeTokenMismatch => "Give the integration's value the text that is set at the provider.",
+        Reason::AccountMismatch | Reason::AccountUnproven => {
+            "Give the connection a secret of its own, or post to the integration's URL."
+        }
+        Reason::BatchTooLarge => "Let the provider send fewer events at once.",
+        _ => "Compare the request with the provider's documentation.",
     }
 }

@@ -7,7 +7,8 @@ mod url;
 
 use std::collections::BTreeSet;
 
-use capture::{Bench, Capture, hex, hmac_sha256};
+use capture::{Bench, Capture};
+pub(crate) use capture::{hex, hmac_sha256};
 
 /// A request broken in one way: its provider, the reason it must be given, what was done, and the doing.
 type Row = (&'static str, &'static str, &'static str, fn(&mut Capture));

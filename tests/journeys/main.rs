@@ -9,5 +9,6 @@ mod forgery;
 mod handshakes;
 mod hostile;
 mod operate;
+mod providers;
 mod setup;
 mod structure;
