@@ -206,6 +206,23 @@ fn at_the_first_load_a_bad_file_stops_only_those_who_need_it() {
 }
 
 #[test]
+fn the_provider_that_contributing_md_adds_is_proven_and_listed_and_was_lacking() {
+    let guide = std::fs::read_to_string(repository().join("CONTRIBUTING.md")).expect("the guide");
+    let (_, rest) = guide.split_once("```toml\n").expect("the provider's file");
+    let (file, _) = rest.split_once("```\n").expect("its end");
+    assert!(!Catalogue::builtin().0.contains_key("uploadcare"), "choose another provider for CONTRIBUTING.md");
+    let home = Home::new("[catalogue]\npath = \"providers\"\n", &[]);
+    std::fs::create_dir(home.path("providers")).expect("writable");
+    home.write("providers/uploadcare.toml", file);
+    let output = home.command(&["providers", "check", "providers/uploadcare.toml", "--json"]);
+    let report = json(&output);
+    assert!(output.status.success() && report["problems"] == serde_json::json!([]), "{report}");
+    assert!(report["proofs"][0]["tried"].as_u64().is_some_and(|tried| tried > 100), "{report}");
+    let shown = json(&home.command(&["providers", "show", "uploadcare", "--json"]));
+    assert_eq!((&shown["kinds"][0], &shown["trust"]), (&"hmac-sha256".into(), &"verified".into()));
+}
+
+#[test]
 fn list_shows_the_operator_s_own_providers_too() {
     let home = home();
     let list = json(&home.command(&["providers", "list", "--json"]));

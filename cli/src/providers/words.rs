@@ -3,8 +3,8 @@
 use gatepost_config::{
     Provider,
     provider::{
-        Confidence, Encoding, Expect, Hash, Key, KeyForm, Location, Method, Parse, Scheme, SchemeKind, SecretScope,
-        Signature, Trust,
+        Algorithm, Confidence, Encoding, Expect, Hash, Key, KeyForm, Location, Method, Parse, Scheme, SchemeKind,
+        SecretScope, Signature, Trust,
     },
 };
 
@@ -15,6 +15,12 @@ pub(super) fn kind(scheme: &Scheme) -> String {
         SchemeKind::Digest { hash, .. } => {
             format!("digest-{}", hash_word(*hash).to_ascii_lowercase().replace('-', ""))
         }
+        SchemeKind::PublicKey { algorithm, .. } => match algorithm {
+            Algorithm::Ed25519 => "ed25519".to_owned(),
+            Algorithm::EcdsaDer | Algorithm::EcdsaRaw => "ecdsa".to_owned(),
+            Algorithm::Rsa(hash) => format!("rsa-{}", hash_word(*hash).to_ascii_lowercase().replace('-', "")),
+        },
+        SchemeKind::Jwt(_) => "jwt".to_owned(),
         SchemeKind::Token { .. } => "token".to_owned(),
         SchemeKind::None => "none".to_owned(),
     }
@@ -101,6 +107,25 @@ pub(super) fn signature(scheme: &Scheme) -> Vec<String> {
         }
         SchemeKind::Digest { hash, signature, .. } => {
             lines.push(format!("A plain {} that the secret is part of, in {}.", hash_word(*hash), written(signature)));
+        }
+        SchemeKind::PublicKey { algorithm, signature, .. } => {
+            let algorithm = match algorithm {
+                Algorithm::Ed25519 => "Ed25519".to_owned(),
+                Algorithm::EcdsaDer | Algorithm::EcdsaRaw => "ECDSA on P-256 with SHA-256".to_owned(),
+                Algorithm::Rsa(hash) => format!("RSA with {}", hash_word(*hash)),
+            };
+            lines.push(format!("{algorithm} in {}. The secret is the provider's public key.", written(signature)));
+        }
+        SchemeKind::Jwt(jwt) => {
+            let algorithms: Vec<&str> = jwt.algorithms.iter().map(|algorithm| algorithm.name()).collect();
+            lines.push(format!("A JSON Web Token ({}) in {}.", algorithms.join(", "), written(&jwt.signature)));
+            let required: Vec<&str> = jwt.required.iter().map(|time| time.name()).collect();
+            if !required.is_empty() {
+                lines.push(format!("It must carry {}.", required.join(", ")));
+            }
+            if let Some(age) = jwt.max_age {
+                lines.push(format!("It may be {} old.", gatepost_config::units::format_span(age)));
+            }
         }
         SchemeKind::Token { signature } => lines.push(format!("The secret itself in {}.", written(signature))),
         SchemeKind::None => lines.push("Nothing is checked.".to_owned()),

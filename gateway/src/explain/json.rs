@@ -101,7 +101,7 @@ impl<'a> Node<'a> {
             Self::List(items) => items.iter_mut().for_each(Self::sort),
             Self::Map(members) => {
                 members.iter_mut().for_each(|(_, value)| value.sort());
-                members.sort_by(|(a, _), (b, _)| a.cmp(b));
+                members.sort_by_key(|(key, _)| *key);
             }
         }
     }

@@ -125,14 +125,18 @@ fn hash(kind: &mut SchemeKind) -> Option<&mut Hash> {
 
 fn signature(kind: &mut SchemeKind) -> Option<&mut Signature> {
     match kind {
-        SchemeKind::Hmac { signature, .. } | SchemeKind::Digest { signature, .. } => Some(signature),
+        SchemeKind::Hmac { signature, .. }
+        | SchemeKind::Digest { signature, .. }
+        | SchemeKind::PublicKey { signature, .. } => Some(signature),
         _ => None,
     }
 }
 
 fn timestamp(kind: &mut SchemeKind) -> Option<&mut TimestampRule> {
     match kind {
-        SchemeKind::Hmac { timestamp, .. } | SchemeKind::Digest { timestamp, .. } => timestamp.as_mut(),
+        SchemeKind::Hmac { timestamp, .. }
+        | SchemeKind::Digest { timestamp, .. }
+        | SchemeKind::PublicKey { timestamp, .. } => timestamp.as_mut(),
         _ => None,
     }
 }
