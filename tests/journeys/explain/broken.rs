@@ -147,6 +147,15 @@ pub(super) const ROWS: &[Row] = &[
         c.set("x-cal-signature-256", &tag);
         c.body = b"{\"a\":1,\r\n\"b\":2}\r\n".to_vec();
     }),
+    ("square", "url_scheme_differs", "http for https", |c| {
+        c.public_url = c.public_url.as_ref().map(|url| url.replace("https://", "http://"));
+    }),
+    ("square", "body_trailing_newline", "a line feed more", |c| c.body.push(b'\n')),
+    ("trello", "url_scheme_differs", "http for https", |c| {
+        c.public_url = c.public_url.as_ref().map(|url| url.replace("https://", "http://"));
+    }),
+    ("telnyx", "body_trailing_newline", "a line feed more", |c| c.body.push(b'\n')),
+    ("telnyx", "timestamp_stale", "an hour later", |c| c.at = "2026-11-22T19:04:05Z".into()),
     ("airwallex", "body_reserialized", "indented by two and a line feed", |c| {
         c.relayout(Some("  "));
         c.body.push(b'\n');
