@@ -91,6 +91,7 @@ fn every_file_of_the_catalogue_stands_the_check() {
 fn check_names_the_place_of_what_is_wrong_and_the_vector_that_fails() {
     let home = bare();
     let good = std::fs::read_to_string(repository().join("config/providers/github.toml")).expect("readable");
+    let good = good.replace("type = \"github.", "type = \"acme-hub.");
     let check = |text: &str| {
         home.write("acme-hub.toml", text);
         home.command(&["providers", "check", "acme-hub.toml", "--json"])
@@ -110,6 +111,10 @@ fn check_names_the_place_of_what_is_wrong_and_the_vector_that_fails() {
     assert_eq!(output.status.code(), Some(1));
     let report = json(&output);
     assert!(report["proofs"][0]["failures"][0].as_str().is_some_and(|f| f.contains("signature_mismatch")), "{report}");
+    let output = check(&good.replace("account = \"12345678\"", "account = \"12345679\""));
+    assert_eq!(output.status.code(), Some(1));
+    let report = json(&output);
+    assert!(report["proofs"][0]["failures"][0].as_str().is_some_and(|f| f.contains("account")), "{report}");
     let output = check(
         &good
             .replace("signed = \"{body}\"", "signed = \"\"")

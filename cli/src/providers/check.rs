@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, path::Path};
 
 use bytes::Bytes;
 use gatepost_config::{
-    Provider, Secret,
-    provider::{Handshake, Trust, Vector, overlay},
+    Options, Provider, Secret,
+    provider::{Handshake, SchemeKind, Trust, Vector, overlay},
 };
-use gatepost_gateway::{Judge, RawRequest, Reason, verify};
+use gatepost_gateway::{Judge, RawRequest, Reason, Rehearsal, Rehearsed, verify};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
 
@@ -101,6 +101,7 @@ fn prove(provider: &Provider, n: usize, vector: &Vector) -> Proof {
         Ok(trust) => trust,
         // What answers a handshake that nobody signs asks for no signature.
         Err(Reason::SignatureMissing) if is_handshake(provider, vector) => {
+            failures.extend(outcome(provider, vector, &genuine));
             return Proof { vector: name, tried: 1, failures };
         }
         Err(reason) => {
@@ -108,6 +109,7 @@ fn prove(provider: &Provider, n: usize, vector: &Vector) -> Proof {
             return Proof { vector: name, tried: 1, failures };
         }
     };
+    failures.extend(outcome(provider, vector, &genuine));
     if trust == Trust::Unverified {
         return Proof { vector: name, tried: 1, failures };
     }
@@ -118,6 +120,52 @@ fn prove(provider: &Provider, n: usize, vector: &Vector) -> Proof {
         }
     }
     Proof { vector: name, tried: bad.len().saturating_add(1), failures }
+}
+
+/// What differs from the events that a vector expects.
+fn outcome(provider: &Provider, vector: &Vector, genuine: &Try) -> Vec<String> {
+    let Some(expected) = &vector.expect else { return Vec::new() };
+    let Some(rehearsal) = rehearsal(provider, vector, genuine) else { return Vec::new() };
+    let events = match rehearsal.judge(genuine.request.clone(), vector.at) {
+        Ok(Rehearsed::Events(events)) => events,
+        Ok(Rehearsed::Handshake { .. }) => Vec::new(),
+        Err(turned) => return vec![format!("it would be turned away: {turned:?}")],
+    };
+    if events.len() != expected.len() {
+        return vec![format!("it gives {} events, where {} are expected", events.len(), expected.len())];
+    }
+    let mut differ = Vec::new();
+    for (n, (event, expected)) in events.iter().zip(expected).enumerate() {
+        let facts = [
+            ("type", Some(event.meta.kind.as_str()), &expected.kind),
+            ("id", event.meta.provider_event_id.as_deref(), &expected.id),
+            ("account", event.meta.account.as_deref(), &expected.account),
+        ];
+        for (what, found, expected) in facts {
+            if expected.is_some() && found != expected.as_deref() {
+                differ.push(format!("event {n}: its {what} is {found:?}, where {expected:?} is expected"));
+            }
+        }
+    }
+    differ
+}
+
+/// The provider as an integration of a configuration has it.
+fn rehearsal(provider: &Provider, vector: &Vector, genuine: &Try) -> Option<Rehearsal> {
+    const CONFIG: &str = "[[integration]]\nid = \"proof\"\nprovider = \"github\"\nsecrets = [{ env = \"S\" }]\n";
+    let env = |_: &str| Some("stands for the vector's".to_owned());
+    let loaded = gatepost_config::parse(CONFIG, Path::new("proof.toml"), &env, Options::default());
+    let mut config = loaded.ok()?.config;
+    config.gateway.public_url.clone_from(&vector.public_url);
+    let integration = config.integrations.first_mut()?;
+    integration.provider = provider.clone().into();
+    integration.secrets = vec![Secret::new(genuine.secret.clone(), "the vector")];
+    let value =
+        |(name, value): (&String, &String)| (name.clone(), Secret::new(value.clone().into_bytes(), "the vector"));
+    integration.values = vector.values.iter().map(value).collect();
+    integration.unverified = provider.schemes.iter().any(|scheme| scheme.kind == SchemeKind::None);
+    let id = integration.id.clone();
+    Rehearsal::new(&config, &id)
 }
 
 fn is_handshake(provider: &Provider, vector: &Vector) -> bool {
