@@ -7,6 +7,7 @@ mod builtin;
 mod check;
 pub mod condition;
 pub mod extract;
+pub mod handshake;
 pub mod overlay;
 mod read;
 pub mod scheme;
@@ -17,6 +18,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 pub use condition::{Conditions, Expect};
 pub use extract::{Location, LocationError, Pointer, PointerError, Source};
+pub use handshake::{Compute, Echo, Handshake, Respond};
 pub use scheme::{
     Algorithm, Encoding, Hash, Jwt, JwtAlgorithm, JwtTime, Key, KeyError, KeyForm, Parse, Scheme, SchemeKind,
     Signature, TimeUnit, TimestampRule,
@@ -164,42 +166,6 @@ pub struct Batch {
     pub items: Pointer,
     /// What tells items of one request apart, looked up in the item; with none, each item gets a fresh id.
     pub discriminator: Vec<Location>,
-}
-
-/// A request that is answered without an event (`url_verification`).
-#[derive(Debug, Clone, PartialEq)]
-pub struct Handshake {
-    /// The method it comes with.
-    pub method: Method,
-    /// All of these must hold.
-    pub when: Conditions,
-    /// It must be signed like any other request.
-    pub verified: bool,
-    /// The answer.
-    pub respond: Respond,
-}
-
-impl Handshake {
-    /// Every place that it reads.
-    pub fn places(&self) -> Vec<&Location> {
-        let mut places = condition::places_of(&self.when);
-        places.extend(self.respond.body.places());
-        places.extend(self.respond.headers.iter().flat_map(|(_, value)| value.places()));
-        places
-    }
-}
-
-/// An answer to a handshake.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Respond {
-    /// Its status.
-    pub status: u16,
-    /// Its content type.
-    pub content_type: String,
-    /// Its body; what it takes from the request must be 1 to 256 characters of `A-Z a-z 0-9 _ - . =` or the request is refused.
-    pub body: Template,
-    /// Further headers, by lower-case name; the same holds for what they take from the request.
-    pub headers: Vec<(String, Template)>,
 }
 
 /// Answers that differ from the usual.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use gatepost_config::provider::{Expect, Handshake, Template};
-use url::Url;
+use gatepost_config::provider::{Compute, Expect, Handshake, Respond, Template};
+use zeroize::Zeroizing;
 
 use crate::{
     extract::{
@@ -14,11 +14,8 @@ use crate::{
     inbound::Inbound,
     reason::Reason,
     tables::method_name,
-    verify::{Verified, condition},
+    verify::{Hasher, Keying, Verified, condition, encode},
 };
-
-/// Most characters of one echoed text.
-const ECHO_CHARS_MAX: usize = 256;
 
 /// The answer to a handshake.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,29 +51,59 @@ fn answer(inbound: &Inbound, verified: bool) -> Result<Option<Reply>, Reason> {
     let Some(handshake) = found else { return Ok(None) };
     check_tokens(handshake, &lookup, inbound)?;
 
-    let public_url = inbound.arrival.tables.settings.public_url.as_ref();
-    let write = |text: &Template| written(text, &lookup, public_url);
     let respond = &handshake.respond;
-    let body = write(&respond.body)?;
-    let headers = respond.headers.iter().map(|(name, text)| Ok((name.clone(), write(text)?)));
+    let computed = respond.compute.as_ref().map(|compute| computed(compute, respond, &lookup, inbound)).transpose()?;
+    let computed = computed.unwrap_or_default();
+    let filled = |template| filled(template, respond, &lookup, inbound, computed.as_bytes());
+    let body = filled(&respond.body)?;
+    let headers = respond.headers.iter().map(|(name, value)| Ok((name.clone(), filled(value)?)));
     let headers = headers.collect::<Result<_, Reason>>()?;
     tracing::debug!(target: "gatepost::step", step = "handshake", request = %inbound.arrival.request);
     Ok(Some(Reply { status: respond.status, content_type: respond.content_type.clone(), body, headers }))
 }
 
-/// A part of the answer, in which nothing from outside can do harm.
-fn written(text: &Template, lookup: &Lookup<'_>, public_url: Option<&Url>) -> Result<Vec<u8>, Reason> {
-    let (mut bytes, mut fit) = (Vec::new(), true);
-    fill(text, lookup, public_url, None, &mut |piece| match piece {
-        Piece::Own(text) => bytes.extend_from_slice(text),
-        Piece::Taken(text) => {
-            fit &= may_be_echoed(text);
-            bytes.extend_from_slice(text);
+/// Fills in a text of the answer; what it takes from the request must be fit for an echo.
+fn filled(
+    template: &Template,
+    respond: &Respond,
+    lookup: &Lookup<'_>,
+    inbound: &Inbound,
+    computed: &[u8],
+) -> Result<Vec<u8>, Reason> {
+    let (mut text, mut fit) = (Vec::new(), true);
+    let public_url = inbound.arrival.tables.settings.public_url.as_ref();
+    fill(template, lookup, public_url, None, &mut |piece| match piece {
+        Piece::Own(own) => text.extend_from_slice(own),
+        Piece::Taken(taken) => {
+            fit &= (1..=respond.echo_chars_max).contains(&taken.len()) && respond.echo.fits(taken);
+            text.extend_from_slice(taken);
         }
+        Piece::Computed => text.extend_from_slice(computed),
         Piece::Secret => fit = false,
     })
     .map_err(|_| Reason::HandshakeMalformed)?;
-    if fit { Ok(bytes) } else { Err(Reason::HandshakeMalformed) }
+    if fit { Ok(text) } else { Err(Reason::HandshakeMalformed) }
+}
+
+/// The hash that proves to the provider who answers, by the first active secret.
+fn computed(compute: &Compute, respond: &Respond, lookup: &Lookup<'_>, inbound: &Inbound) -> Result<String, Reason> {
+    let text = filled(&compute.text, respond, lookup, inbound, b"")?;
+    let (keying, key) = match &compute.key {
+        Some(key) => {
+            let own = inbound.arrival.connection.as_ref().map(|connection| &connection.secrets);
+            let secrets = own.filter(|own| !own.is_empty()).unwrap_or(&inbound.endpoint().integration.secrets);
+            let secret = secrets.iter().find(|secret| secret.is_active(inbound.received_at));
+            let key = key.bytes(secret.ok_or(Reason::SecretAbsent)?).map_err(|_| Reason::SecretMalformed)?;
+            (Keying::Keyed, key)
+        }
+        None => (Keying::Plain, Zeroizing::default()),
+    };
+    if keying == Keying::Keyed && key.is_empty() {
+        return Err(Reason::SecretMalformed);
+    }
+    let mut hasher = Hasher::new(keying, compute.hash, &key).ok_or(Reason::SecretMalformed)?;
+    hasher.update(&text);
+    Ok(encode(compute.encoding, &hasher.finish()))
 }
 
 /// Whether everything that tells a handshake from an event is there; tokens are checked after that.
@@ -94,10 +121,4 @@ fn check_tokens(handshake: &Handshake, lookup: &Lookup<'_>, inbound: &Inbound) -
         true => Ok(()),
         false => Err(Reason::HandshakeTokenMismatch),
     }
-}
-
-/// Whether a text can do no harm wherever it is shown.
-fn may_be_echoed(text: &[u8]) -> bool {
-    let fit = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'=');
-    (1..=ECHO_CHARS_MAX).contains(&text.len()) && text.iter().all(fit)
 }

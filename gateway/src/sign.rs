@@ -175,9 +175,9 @@ fn missing(scheme: &Scheme, given: &[(String, String)], now: Timestamp) -> Vec<(
 /// The headers that a template can't do without.
 fn signed_headers(template: &Template) -> impl Iterator<Item = &str> {
     template.0.iter().filter_map(|segment| match segment {
-        Segment::Place { location: Location { source: Source::Header(name), within: None }, optional: false } => {
-            Some(name.as_str())
-        }
+        Segment::Place {
+            location: Location { source: Source::Header(name), within: None }, optional: false, ..
+        } => Some(name.as_str()),
         _ => None,
     })
 }

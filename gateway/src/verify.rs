@@ -27,7 +27,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 pub(crate) use encoding::{encode, hex};
-pub(crate) use hash::{Keying, crc32};
+pub(crate) use hash::{Hasher, Keying, crc32};
 pub(crate) use mac::tags;
 pub(crate) use parse::{parse_all, write};
 pub(crate) use prove::{Proof, Verified, prove};

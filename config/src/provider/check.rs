@@ -4,7 +4,9 @@ mod scheme;
 
 use std::collections::BTreeSet;
 
-use super::{Location, Method, Provider, Respond, Scheme, SchemeKind, Source, Template, Trust};
+use super::{
+    Compute, Echo, Encoding, Location, Method, Parse, Provider, Respond, Scheme, SchemeKind, Source, Template, Trust,
+};
 use crate::read::{Spot, Table, near};
 
 /// Notes what doesn't fit together in a provider.
@@ -126,22 +128,53 @@ fn handshakes(table: &Table<'_>, provider: &Provider) {
 
 /// A named value may stand in a header, which some providers look for (Vercel's `x-vercel-verify`), but not in the body.
 fn answer(spot: &Spot<'_>, provider: &Provider, respond: &Respond) {
-    let texts = respond.headers.iter().map(|(_, text)| text).chain([&respond.body]);
-    if texts.clone().any(Template::has_secret) {
-        spot.error("answers with the secret", "take {secret} out of the answer");
+    let is_public = |name: &&str| provider.schemes.iter().any(|scheme| public_value(scheme) == Some(name));
+    for name in respond.body.places().into_iter().filter_map(|place| value_of(&place.source)) {
+        if is_public(&name) {
+            continue;
+        }
+        spot.error(format!("answers with the value {name:?}, which may be secret"), "take it out of the body");
     }
-    for place in texts.flat_map(Template::places) {
-        not_an_item(spot, place);
+    let others = respond.templates().skip(1).flat_map(Template::places);
+    for name in others.filter_map(|place| value_of(&place.source)) {
+        value(spot, provider, name);
     }
-    for place in respond.body.places() {
-        if let Source::Value(name) = &place.source {
-            spot.error(format!("answers with the value {name:?}, which may be secret"), "take it out of the body");
+    for template in respond.answers() {
+        if template.has_computed() && respond.compute.is_none() {
+            spot.error("answers with {computed}, but computes nothing", "add compute = { hash, encoding, text }");
         }
     }
-    for place in respond.headers.iter().flat_map(|(_, text)| text.places()) {
-        if let Source::Value(name) = &place.source {
-            value(spot, provider, name);
+    for template in respond.templates() {
+        template.places().into_iter().for_each(|place| not_an_item(spot, place));
+        if template.has_secret() {
+            spot.error("answers with the secret", "take {secret} out of the answer");
         }
+    }
+    let is_odd = |compute: &Compute| compute.text.has_computed() || compute.encoding == Encoding::Plain;
+    if respond.compute.as_ref().is_some_and(is_odd) {
+        let remedy = "leave {computed} out of its text, and write a hash as \"hex\" or \"base64\"";
+        spot.error("can't be computed", remedy);
+    }
+    if respond.echo == Echo::Text && !respond.content_type.starts_with("text/plain") {
+        spot.error(
+            "echoes text that is only fit for plain text",
+            "leave out echo, or set content_type = \"text/plain\"",
+        );
+    }
+}
+
+/// The value that names a public key, which every request shows.
+fn public_value(scheme: &Scheme) -> Option<&str> {
+    match scheme.kind.signature().map(|signature| &signature.parse) {
+        Some(Parse::Keyed { value, .. }) => Some(value),
+        _ => None,
+    }
+}
+
+fn value_of(source: &Source) -> Option<&str> {
+    match source {
+        Source::Value(name) => Some(name),
+        _ => None,
     }
 }
 

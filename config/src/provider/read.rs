@@ -1,14 +1,15 @@
 //! How a provider's file is read.
 
 mod condition;
+mod handshake;
 mod scheme;
 mod vector;
 
 use std::collections::BTreeMap;
 
 use super::{
-    Batch, Confidence, EventRule, Handshake, Location, Method, Pointer, Provider, Respond, Responses, Sample,
-    SecretScope, Template, TimeAt, TimeUnit, Trust,
+    Batch, Confidence, EventRule, Location, Method, Pointer, Provider, Responses, Sample, SecretScope, TimeAt,
+    TimeUnit, Trust,
 };
 use crate::{
     ByteSize, ProviderName,
@@ -42,7 +43,7 @@ impl Provider {
         let schemes = table.optional("scheme", |node| each(node, scheme::read));
         let event = table.required_like("event", "{ type = \"json:/type\" }", |node| in_table(node, event));
         let batch = table.optional("batch", |node| in_table(node, batch).map(Some));
-        let handshakes = table.optional("handshake", |node| each(node, handshake));
+        let handshakes = table.optional("handshake", |node| each(node, handshake::read));
         let responses = table.or("responses", Responses::default());
         let samples = table.optional("sample", |node| each(node, sample));
         let vectors = table.optional("vector", |node| each(node, |table| vector::read(table, name.as_ref())));
@@ -208,46 +209,6 @@ fn batch(table: &Table<'_>) -> Option<Batch> {
     let items = table.required_like("items", "\"/events\" (\"\" for the body itself)", Pointer::read);
     let discriminator = table.optional("discriminator", some);
     Some(Batch { items: items?, discriminator: discriminator? })
-}
-
-fn handshake(table: &Table<'_>) -> Option<Handshake> {
-    let method = table.or("method", Method::Post);
-    let when = table.required_like("when", "{ \"json:/type\" = \"url_verification\" }", condition::conditions);
-    let verified = table.required_like("verified", "true", bool::read);
-    let respond = table.optional("respond", respond);
-    Some(Handshake { method: method?, when: when?, verified: verified?, respond: respond? })
-}
-
-impl Default for Respond {
-    fn default() -> Self {
-        Self { status: 200, content_type: TEXT.to_owned(), body: Template::default(), headers: Vec::new() }
-    }
-}
-
-const TEXT: &str = "text/plain; charset=utf-8";
-
-fn respond(node: &Node<'_>) -> Option<Respond> {
-    in_table(node, |table| {
-        let status = status(table, "status", 200, 200..=499);
-        let content_type = table.or("content_type", TEXT.to_owned());
-        let body = table.or("body", Template::default());
-        let headers = table.optional("headers", answer_headers);
-        Some(Respond { status: status?, content_type: content_type?, body: body?, headers: headers? })
-    })
-}
-
-/// Headers of an answer, each a template.
-fn answer_headers(node: &Node<'_>) -> Option<Vec<(String, Template)>> {
-    all(node.table()?.entries().into_iter().map(|(name, node)| {
-        let value = Template::read(&node);
-        match header_name(&name) {
-            Ok(name) => Some((name, value?)),
-            Err(why) => {
-                node.error(why, "write the header's name in lower case");
-                None
-            }
-        }
-    }))
 }
 
 fn sample(table: &Table<'_>) -> Option<Sample> {

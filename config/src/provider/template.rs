@@ -25,6 +25,8 @@ pub enum Segment {
         location: Location,
         /// Empty when absent, rather than a refusal.
         optional: bool,
+        /// `{place!}`: what follows it may also stand in it, because the provider separates its parts no better.
+        open: bool,
     },
     /// `{sha256hex:body}`: a checksum of a place.
     Sum {
@@ -38,6 +40,8 @@ pub enum Segment {
     Form,
     /// `{secret}`: the secret's key, where the hash has no key of its own.
     Secret,
+    /// `{computed}`: what a handshake's answer computes.
+    Computed,
     /// The request's method.
     Method,
     /// The public URL with path and query as received.
@@ -55,6 +59,8 @@ pub enum UrlForm {
     Decoded,
     /// `{url_with_port}`: with the scheme's own port written out.
     WithPort,
+    /// `{url_without_query}`: without the query.
+    WithoutQuery,
 }
 
 /// A checksum of a place.
@@ -95,7 +101,7 @@ impl Template {
             .flat_map(|segment| match segment {
                 Segment::Place { location, .. } | Segment::Sum { location, .. } => vec![location],
                 Segment::Optional(inner) => inner.places(),
-                Segment::Literal(_) | Segment::Method | Segment::Url(_) | Segment::Form | Segment::Secret => Vec::new(),
+                _ => Vec::new(),
             })
             .collect()
     }
@@ -134,5 +140,10 @@ impl Template {
     /// Whether the secret is in every text made from it.
     pub fn has_secret(&self) -> bool {
         self.0.contains(&Segment::Secret)
+    }
+
+    /// Whether something computed is in a text made from it.
+    pub fn has_computed(&self) -> bool {
+        self.0.contains(&Segment::Computed)
     }
 }

@@ -63,6 +63,7 @@ fn shown(piece: Piece<'_>) -> &[u8] {
     match piece {
         Piece::Own(bytes) | Piece::Taken(bytes) => bytes,
         Piece::Secret => b"<secret>",
+        Piece::Computed => b"<computed>",
     }
 }
 

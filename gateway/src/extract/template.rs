@@ -33,6 +33,8 @@ pub(crate) enum Piece<'a> {
     Taken(&'a [u8]),
     /// The key that the text is made for.
     Secret,
+    /// What a handshake's answer computes.
+    Computed,
 }
 
 /// Most characters of an id that stands before a dot.
@@ -53,6 +55,7 @@ pub(crate) fn fill(
         match segment {
             Segment::Literal(text) => sink(Piece::Own(text.as_bytes())),
             Segment::Secret => sink(Piece::Secret),
+            Segment::Computed => sink(Piece::Computed),
             Segment::Method => sink(Piece::Own(lookup.request().method.as_str().as_bytes())),
             Segment::Url(form) => {
                 let base = public_url.ok_or(Unfilled::NoPublicUrl)?;
@@ -63,10 +66,10 @@ pub(crate) fn fill(
                 Some(value) => sink(Piece::Taken(checksum(*sum, &value).as_bytes())),
                 None => return Err(Unfilled::Missing(location.clone())),
             },
-            Segment::Place { location, optional } => match find(lookup, location)? {
+            Segment::Place { location, optional, open } => match find(lookup, location)? {
                 Some(value) => {
                     let next = template.0.get(at.saturating_add(1));
-                    if exempt != Some(location) && !stands_apart(location, &value, next, exempt) {
+                    if !open && exempt != Some(location) && !stands_apart(location, &value, next, exempt) {
                         return Err(Unfilled::Ambiguous(location.clone()));
                     }
                     sink(match location.source {
@@ -127,13 +130,14 @@ fn find<'l>(lookup: &'l Lookup<'_>, location: &Location) -> Result<Option<Cow<'l
 fn is_complete(part: &Template, lookup: &Lookup<'_>) -> Result<bool, Unfilled> {
     for segment in &part.0 {
         let there = match segment {
-            Segment::Place { location, optional } => *optional || find(lookup, location)?.is_some(),
+            Segment::Place { location, optional, .. } => *optional || find(lookup, location)?.is_some(),
             Segment::Sum { location, .. } => find(lookup, location)?.is_some(),
             Segment::Optional(_)
             | Segment::Literal(_)
             | Segment::Method
             | Segment::Url(_)
             | Segment::Form
+            | Segment::Computed
             | Segment::Secret => true,
         };
         if !there {
@@ -178,7 +182,7 @@ mod tests {
 
     fn header(name: &str) -> Segment {
         let location = Location { source: Source::Header(name.into()), within: None };
-        Segment::Place { location, optional: false }
+        Segment::Place { location, optional: false, open: false }
     }
 
     fn filled(template: Vec<Segment>, headers: &[(&str, &str)]) -> Result<String, Unfilled> {
@@ -201,7 +205,7 @@ mod tests {
         let mut text = Vec::new();
         let mut sink = |piece: Piece<'_>| match piece {
             Piece::Own(bytes) | Piece::Taken(bytes) => text.extend_from_slice(bytes),
-            Piece::Secret => text.extend_from_slice(b"SECRET"),
+            Piece::Secret | Piece::Computed => text.extend_from_slice(b"SECRET"),
         };
         fill(&Template(template), &lookup, Some(&url), None, &mut sink)?;
         Ok(String::from_utf8(text).expect("text"))
@@ -222,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_body_that_touches_a_header_must_end_by_itself() {
-        let body = || Segment::Place { location: Source::Body.into(), optional: false };
+        let body = || Segment::Place { location: Source::Body.into(), optional: false, open: false };
         let filled_with = |text: &'static str, template: Vec<Segment>| filled_from(text, template, &[("id", "msg_1")]);
         let touching = || vec![body(), header("id")];
         assert_eq!(filled_with(r#"{"a":1}"#, touching()), Ok(r#"{"a":1}msg_1"#.into()));

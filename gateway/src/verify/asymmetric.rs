@@ -96,7 +96,7 @@ fn text(
     fill(signed, lookup, judge.public_url, exempt, &mut |piece| match piece {
         Piece::Own(bytes) | Piece::Taken(bytes) => text.extend_from_slice(bytes),
         // Checking the provider's file refuses a secret here.
-        Piece::Secret => {}
+        Piece::Secret | Piece::Computed => {}
     })?;
     Ok(text)
 }

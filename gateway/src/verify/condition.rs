@@ -78,7 +78,7 @@ fn text(template: &Template, lookup: &Lookup<'_>, public_url: Option<&Url>) -> O
     let (mut text, mut whole) = (Vec::new(), true);
     let filled = fill(template, lookup, public_url, None, &mut |piece| match piece {
         Piece::Own(bytes) | Piece::Taken(bytes) => text.extend_from_slice(bytes),
-        Piece::Secret => whole = false,
+        Piece::Secret | Piece::Computed => whole = false,
     });
     (filled.is_ok() && whole).then_some(text)
 }

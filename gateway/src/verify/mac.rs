@@ -10,7 +10,7 @@ use subtle::{Choice, ConstantTimeEq};
 use url::Url;
 
 use super::{
-    Look, active_keys,
+    Judge, Look, active_keys,
     hash::{Hasher, Keying, tag_bytes},
     parse::{self, Parsed},
     signature_texts, timestamp,
@@ -59,6 +59,7 @@ pub(crate) fn tags(
             match piece {
                 Piece::Own(bytes) | Piece::Taken(bytes) => hasher.update(bytes),
                 Piece::Secret => hasher.update(key.as_ref()),
+                Piece::Computed => {}
             }
         }
     })
@@ -92,6 +93,10 @@ fn check_group(rule: Rule<'_>, group: &Parsed<'_>, look: &Look<'_>, now: Timesta
     let exempt = rule.timestamp.map(|rule| &rule.from);
     let (mut matched, mut refused) = (Choice::from(0), Vec::new());
     for signed in rule.signed {
+        if could_be_a_challenge(signed, &lookup, look.judge) {
+            refused.push(Reason::SignedFieldMalformed);
+            continue;
+        }
         match tags((rule.keying, rule.hash), &keys, signed, &lookup, look.judge.public_url, exempt) {
             Ok(tags) => {
                 for (tag, candidate) in tags.iter().flat_map(|tag| group.candidates.iter().map(move |c| (tag, c))) {
@@ -109,6 +114,21 @@ fn check_group(rule: Rule<'_>, group: &Parsed<'_>, look: &Look<'_>, now: Timesta
         (Some(rule), Some(at)) => timestamp::check_age(rule, at, now),
         _ => Ok(()),
     }
+}
+
+/// Whether a text could have been tagged for anybody, as the answer to a challenge.
+fn could_be_a_challenge(signed: &Template, lookup: &Lookup<'_>, judge: &Judge<'_>) -> bool {
+    let mut oracles = judge.provider.handshakes.iter().filter(|handshake| handshake.is_oracle()).peekable();
+    if oracles.peek().is_none() {
+        return false;
+    }
+    let mut text = Vec::new();
+    // An error here is met again when the tags are made.
+    let _ = fill(signed, lookup, judge.public_url, None, &mut |piece| match piece {
+        Piece::Own(bytes) | Piece::Taken(bytes) => text.extend_from_slice(bytes),
+        Piece::Secret | Piece::Computed => {}
+    });
+    oracles.any(|oracle| oracle.respond.echo.fits(&text))
 }
 
 /// A field that stands beside the candidates twice could be read in two ways, unless it is another version's signature.

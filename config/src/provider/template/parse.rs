@@ -105,6 +105,8 @@ impl Reader<'_> {
             "url" => return Ok(Segment::Url(UrlForm::Raw)),
             "url_decoded" => return Ok(Segment::Url(UrlForm::Decoded)),
             "url_with_port" => return Ok(Segment::Url(UrlForm::WithPort)),
+            "url_without_query" => return Ok(Segment::Url(UrlForm::WithoutQuery)),
+            "computed" => return Ok(Segment::Computed),
             "form:*" => return Ok(Segment::Form),
             "secret" => return Ok(Segment::Secret),
             _ => {}
@@ -116,12 +118,10 @@ impl Reader<'_> {
                 return Ok(Segment::Sum { sum, location });
             }
         }
-        let (name, optional) = match text.strip_suffix('?') {
-            Some(name) => (name, true),
-            None => (text.as_str(), false),
-        };
+        let (name, open) = text.strip_suffix('!').map_or((text.as_str(), false), |name| (name, true));
+        let (name, optional) = name.strip_suffix('?').map_or((name, false), |name| (name, true));
         let location: Location = name.parse().map_err(|error| TemplateError::Place(at + 1, error))?;
-        Ok(Segment::Place { location, optional })
+        Ok(Segment::Place { location, optional, open })
     }
 }
 
@@ -152,8 +152,12 @@ impl fmt::Display for Template {
                 '\n' => f.write_str("\\n"),
                 c => write!(f, "{c}"),
             }),
-            Segment::Place { location, optional } => write!(f, "{{{location}{}}}", if *optional { "?" } else { "" }),
+            Segment::Place { location, optional, open } => {
+                write!(f, "{{{location}{}{}}}", if *optional { "?" } else { "" }, if *open { "!" } else { "" })
+            }
             Segment::Sum { sum, location } => write!(f, "{{{}:{location}}}", sum.word()),
+            Segment::Computed => f.write_str("{computed}"),
+            Segment::Url(UrlForm::WithoutQuery) => f.write_str("{url_without_query}"),
             Segment::Form => f.write_str("{form:*}"),
             Segment::Secret => f.write_str("{secret}"),
             Segment::Method => f.write_str("{method}"),
@@ -173,7 +177,7 @@ mod tests {
     use crate::provider::Source;
 
     fn place(location: Source, optional: bool) -> Segment {
-        Segment::Place { location: location.into(), optional }
+        Segment::Place { location: location.into(), optional, open: false }
     }
 
     #[test]
@@ -214,10 +218,10 @@ mod tests {
     #[test]
     fn a_template_is_written_as_it_is_read() {
         for text in [
-            "{signature:t}.{body}",
+            "{signature:t}.{body}{json:/a!}{json:/b?!}",
             "{{\"a\":\"{json:/challenge}\"}}",
             "[x{header:a}]\\n\\\\[[]]{query:b?}",
-            "{url}{url_decoded}{url_with_port}{form:*}{secret}",
+            "{url}{url_decoded}{url_with_port}{url_without_query}{form:*}{secret}{computed}",
             "{sha256hex:body}{sha256b64:body}{sha256b64url:json:/a}{crc32dec:body}",
             "",
         ] {

@@ -25,6 +25,7 @@ pub(super) fn write(form: UrlForm, base: &Url, target: &str) -> String {
     match form {
         UrlForm::Raw => format!("{host}{target}"),
         UrlForm::Decoded => decode(&format!("{host}{target}")),
+        UrlForm::WithoutQuery => format!("{host}{}", target.split('?').next().unwrap_or_default()),
         UrlForm::WithPort => {
             let end = host.find("://").map_or(0, |at| at + 3);
             let (scheme, rest) = host.split_at_checked(end).unwrap_or(("", host));
