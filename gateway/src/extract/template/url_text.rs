@@ -44,7 +44,7 @@ fn decode(text: &str) -> String {
     while let Some(at) = rest.find('%') {
         let (before, from) = rest.split_at_checked(at).unwrap_or((rest, ""));
         decoded.push_str(before);
-        let code = from.get(..3).unwrap_or_default().to_ascii_uppercase();
+        let code = from.get(..3).unwrap_or_default();
         match DECODED.iter().find(|(escape, _)| *escape == code) {
             Some((_, character)) => {
                 decoded.push_str(character);
@@ -68,7 +68,7 @@ mod tests {
         let base = Url::parse("https://hooks.example.com/in/").expect("a URL");
         let target = "/w?a=%2F%3a%2525&b=%C3%A9%20%2C%";
         assert_eq!(write(UrlForm::Raw, &base, target), "https://hooks.example.com/in/w?a=%2F%3a%2525&b=%C3%A9%20%2C%");
-        assert_eq!(write(UrlForm::Decoded, &base, target), "https://hooks.example.com/in/w?a=/:%2525&b=%C3%A9%20,%");
+        assert_eq!(write(UrlForm::Decoded, &base, target), "https://hooks.example.com/in/w?a=/%3a%2525&b=%C3%A9%20,%");
     }
 
     #[test]
