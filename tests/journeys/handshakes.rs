@@ -112,6 +112,10 @@ async fn what_a_handshake_may_not_echo_is_refused_without_an_echo() {
     for case in cases.iter().filter(|case| !case.echoed().is_empty()) {
         for place in case.echoed() {
             for text in HOSTILE.iter().copied().chain([long.as_str()]) {
+                let respond = &case.handshake.respond;
+                if respond.echo.fits(text.as_bytes()) && text.len() <= respond.echo_chars_max {
+                    continue; // Harmless in plain text, and this provider's own challenges have spaces.
+                }
                 let Some(request) = case.with(&place, &serde_json::Value::from(text)) else { continue };
                 refused(&rig.ask(&request).await, text, &format!("{}: {text:.40}", case.what));
                 tried += 1;
