@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use gatepost_config::{
-    Admin, ByteSize, Catalogue, Config, DeliveryFormat, Destination, Engine, Forward, Gateway, Ops, Retention, Route,
-    Router, Secrets, Store, Timestamp, provider::Trust,
+    Admin, ByteSize, Catalogue, CatalogueFolder, Config, DeliveryFormat, Destination, Engine, Forward, Gateway, Ops,
+    Retention, Route, Router, Secrets, Store, Timestamp, provider::Trust,
 };
 use gatepost_event::{Event, EventId, Meta};
 
@@ -70,6 +70,7 @@ pub(crate) fn config(destinations: Vec<Destination>, routes: Vec<Route>) -> Conf
     let listen = "127.0.0.1:0".parse().expect("an address");
     let span = Duration::from_secs;
     Config {
+        catalogue_folder: CatalogueFolder { path: None },
         gateway: Gateway {
             listen,
             public_url: None,
