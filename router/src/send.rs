@@ -2,15 +2,12 @@
 
 mod answer;
 mod body;
-mod connect;
-mod guard;
-mod resolve;
-mod tls;
 
 use std::time::{Duration, Instant};
 
 use gatepost_config::{Destination, Timestamp};
 use gatepost_event::AttemptError;
+use gatepost_outbound::{Connector, DialError, Resolver, guard, tls};
 use http::{Method, Request, Uri, Version, header};
 use hyper_util::{
     client::legacy::{Client, Error as ClientError},
@@ -19,11 +16,7 @@ use hyper_util::{
 use rustls::pki_types::CertificateDer;
 use tokio::time::timeout;
 
-use self::{
-    answer::Answer,
-    body::Pieces,
-    connect::{Connector, DialError},
-};
+use self::{answer::Answer, body::Pieces};
 use crate::sign::Signed;
 
 /// How long an unused connection is kept for the next delivery.
@@ -80,7 +73,7 @@ impl Outside {
     /// When TLS can't be set up.
     pub(crate) fn with_roots(roots: Vec<CertificateDer<'static>>) -> Result<Self, String> {
         let tls = tls::config(roots)?;
-        let resolver = resolve::Resolver::default();
+        let resolver = Resolver::default();
         Ok(Self {
             public: client(Connector::new(resolver.clone(), tls.clone(), false)),
             private: client(Connector::new(resolver, tls, true)),
@@ -160,11 +153,21 @@ fn error_of(error: &ClientError) -> AttemptError {
     while let Some(current) = cause {
         if let Some(dial) = current.downcast_ref::<DialError>() {
             tracing::debug!(error = %dial, "no connection to a destination");
-            return dial.word();
+            return word(dial);
         }
         cause = current.source();
     }
     if error.is_connect() { AttemptError::Connect } else { AttemptError::Protocol }
+}
+
+/// A dial's error in attempt records.
+const fn word(error: &DialError) -> AttemptError {
+    match error {
+        DialError::Dns(_) => AttemptError::Dns,
+        DialError::Refused(_) => AttemptError::AddressRefused,
+        DialError::Connect(_) => AttemptError::Connect,
+        DialError::Tls(_) => AttemptError::Tls,
+    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ type Lookup = Shared<BoxFuture<'static, Result<Arc<[IpAddr]>, String>>>;
 
 /// The system's resolver, asked with care. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Resolver {
+pub struct Resolver {
     slots: Arc<Semaphore>,
     under_way: Arc<Mutex<HashMap<String, Lookup>>>,
     #[cfg(test)]
@@ -49,7 +49,7 @@ impl Resolver {
     ///
     /// # Errors
     /// When the name has none, or can't be looked up.
-    pub(super) async fn addresses(&self, host: &str) -> Result<Arc<[IpAddr]>, String> {
+    pub async fn addresses(&self, host: &str) -> Result<Arc<[IpAddr]>, String> {
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(Arc::new([address]));
         }
@@ -63,7 +63,7 @@ impl Resolver {
 
     /// Knows some names by heart.
     #[cfg(test)]
-    pub(super) fn made_up<const N: usize>(names: [(&str, Vec<IpAddr>); N]) -> Self {
+    pub(crate) fn made_up<const N: usize>(names: [(&str, Vec<IpAddr>); N]) -> Self {
         let made_up = names.into_iter().map(|(name, addresses)| (name.to_owned(), addresses)).collect();
         Self { made_up: Arc::new(made_up), ..Self::default() }
     }

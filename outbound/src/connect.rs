@@ -1,4 +1,4 @@
-//! Dialling: the one place where a connection to a destination is made, so that nothing goes round the guard.
+//! Dialling: the one place where a connection to the outside is made, so that nothing goes round the guard.
 
 use std::{
     future::Future,
@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use gatepost_event::AttemptError;
 use http::Uri;
 use hyper_util::{
     client::legacy::connect::{Connected, Connection},
@@ -20,7 +19,7 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tower::Service;
 
-use super::{guard, resolve::Resolver};
+use crate::{guard, resolve::Resolver};
 
 /// Longest time that dialling may take, also when the attempt that asked for it has ended.
 const DIAL_MAX: Duration = Duration::from_secs(30);
@@ -31,9 +30,9 @@ const ADDRESS_MAX: Duration = Duration::from_secs(5);
 /// Most addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 4;
 
-/// Dials destinations: resolve, check every address, dial a checked one, TLS.
+/// Dials: resolve, check every address, dial a checked one, TLS.
 #[derive(Debug, Clone)]
-pub(super) struct Connector {
+pub struct Connector {
     resolver: Resolver,
     tls: Arc<ClientConfig>,
     private: bool,
@@ -41,11 +40,11 @@ pub(super) struct Connector {
 
 /// Why a connection was not made.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DialError {
+pub enum DialError {
     /// The name did not resolve.
     #[error("the name did not resolve: {0}")]
     Dns(String),
-    /// An address that destinations may not have; the whole answer is refused.
+    /// An address that may not be dialled; the whole answer is refused.
     #[error("{0}")]
     Refused(#[from] guard::Refused),
     /// No connection.
@@ -58,7 +57,7 @@ pub(super) enum DialError {
 
 impl Connector {
     /// Without `private`, only public addresses are dialled.
-    pub(super) const fn new(resolver: Resolver, tls: Arc<ClientConfig>, private: bool) -> Self {
+    pub const fn new(resolver: Resolver, tls: Arc<ClientConfig>, private: bool) -> Self {
         Self { resolver, tls, private }
     }
 
@@ -101,18 +100,6 @@ async fn connect(addresses: &[IpAddr], port: u16) -> Result<TcpStream, DialError
     Err(last)
 }
 
-impl DialError {
-    /// Its word in attempt records.
-    pub(super) const fn word(&self) -> AttemptError {
-        match self {
-            Self::Dns(_) => AttemptError::Dns,
-            Self::Refused(_) => AttemptError::AddressRefused,
-            Self::Connect(_) => AttemptError::Connect,
-            Self::Tls(_) => AttemptError::Tls,
-        }
-    }
-}
-
 impl Service<Uri> for Connector {
     type Response = Stream;
     type Error = DialError;
@@ -130,10 +117,10 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// A connection to a destination.
+/// A connection.
 #[derive(Debug)]
-pub(super) enum Stream {
-    /// Without TLS: private destinations only.
+pub enum Stream {
+    /// Without TLS: private addresses only.
     Plain(TokioIo<TcpStream>),
     /// With TLS.
     Tls(Box<TokioIo<TlsStream<TcpStream>>>),
@@ -198,3 +185,6 @@ impl hyper::rt::Write for Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

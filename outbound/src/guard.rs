@@ -19,7 +19,7 @@ const METADATA_NAMES: [&str; 4] =
 
 /// An address, name or URL that a destination may not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refused {
+pub enum Refused {
     /// Of an address.
     #[error("the address {0} is refused: {1}")]
     Address(IpAddr, &'static str),
@@ -39,7 +39,7 @@ const NOT_A_HOST: &str = "not the address of a host";
 ///
 /// # Errors
 /// When the URL is one that destinations may not have.
-pub(super) fn target(url: &Url, private: bool) -> Result<Uri, Refused> {
+pub fn target(url: &Url, private: bool) -> Result<Uri, Refused> {
     match url.scheme() {
         "https" => {}
         "http" if private => {}
@@ -67,7 +67,7 @@ pub(super) fn target(url: &Url, private: bool) -> Result<Uri, Refused> {
 ///
 /// # Errors
 /// When the name is one.
-pub(super) fn check_name(host: &str) -> Result<(), Refused> {
+pub fn check_name(host: &str) -> Result<(), Refused> {
     let name = host.trim_end_matches('.').to_ascii_lowercase();
     match METADATA_NAMES.contains(&name.as_str()) {
         true => Err(Refused::Name(name)),
@@ -79,7 +79,7 @@ pub(super) fn check_name(host: &str) -> Result<(), Refused> {
 ///
 /// # Errors
 /// When the address is refused.
-pub(super) fn check(address: IpAddr, private: bool) -> Result<(), Refused> {
+pub fn check(address: IpAddr, private: bool) -> Result<(), Refused> {
     let refused = |why| Err(Refused::Address(address, why));
     let embedded = match address {
         IpAddr::V4(v4) => Some(v4),

@@ -1,0 +1,13 @@
+//! The way out: connections that Gatepost makes, to destinations and to providers, at addresses that were checked when they
+//! were dialled.
+
+pub mod guard;
+pub mod tls;
+
+mod connect;
+mod resolve;
+
+pub use self::{
+    connect::{Connector, DialError, Stream},
+    resolve::Resolver,
+};
