@@ -8,6 +8,7 @@ mod check;
 pub mod condition;
 pub mod extract;
 pub mod handshake;
+mod keys;
 pub mod overlay;
 mod read;
 pub mod scheme;
@@ -19,6 +20,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 pub use condition::{Conditions, Expect};
 pub use extract::{Location, LocationError, Pointer, PointerError, Source};
 pub use handshake::{Compute, Echo, Handshake, Respond};
+pub use keys::{CertificateRule, HostPattern, Keys};
 pub use scheme::{
     Algorithm, Encoding, Hash, Jwt, JwtAlgorithm, JwtTime, Key, KeyError, KeyForm, Parse, Scheme, SchemeKind,
     Signature, TimeUnit, TimestampRule,

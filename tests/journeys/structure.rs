@@ -26,7 +26,7 @@ fn crates_depend_in_one_direction_and_keep_their_secrets() {
     assert_eq!(own("gatepost-config"), BTreeSet::from([]));
     assert_eq!(own("gatepost-event"), BTreeSet::from(["config"]));
     assert_eq!(own("gatepost-outbound"), BTreeSet::from(["config"]));
-    assert_eq!(own("gatepost-gateway"), BTreeSet::from(["config", "event"]));
+    assert_eq!(own("gatepost-gateway"), BTreeSet::from(["config", "event", "outbound"]));
     assert_eq!(own("gatepost-router"), BTreeSet::from(["config", "event", "outbound"]));
     assert_eq!(own("gatepost-cli"), BTreeSet::from(["config", "event", "gateway", "router"]));
 

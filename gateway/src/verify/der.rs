@@ -12,6 +12,10 @@ pub(super) const BIT_STRING: u8 = 0x03;
 pub(super) const OBJECT: u8 = 0x06;
 /// Things in order.
 pub(super) const SEQUENCE: u8 = 0x30;
+/// Bytes.
+pub(super) const OCTET_STRING: u8 = 0x04;
+/// The third optional part of a structure.
+pub(super) const CONSTRUCTED_3: u8 = 0xa3;
 /// A time of this century.
 pub(super) const UTC_TIME: u8 = 0x17;
 /// A time.
