@@ -177,8 +177,12 @@ pub struct Responses {
     pub accepted_status: u16,
     /// Body then.
     pub accepted_body: String,
+    /// Headers then, filled in from the request. What isn't fit for an echo is left out: the event is stored by then.
+    pub accepted_headers: Vec<(String, Template)>,
     /// Status when refused.
     pub refused_status: u16,
+    /// Body then, instead of the usual one.
+    pub refused_body: Option<String>,
 }
 
 /// A genuine-looking event.

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::{
     failure::Failure,
-    handshake::Reply,
+    handshake::{self, Reply},
     inbound::{Arrival, Inbound},
     metrics::NO_INTEGRATION,
     reason::Reason,
@@ -45,7 +45,8 @@ pub(crate) fn respond(
     let (word, response) = match outcome {
         Ok(Answer::Stored(stored)) => {
             let word = stored.outcome().word();
-            let response = accepted(responses.accepted_status, &responses.accepted_body, word);
+            let mut response = accepted(responses.accepted_status, &responses.accepted_body, word);
+            put(response.headers_mut(), &handshake::on_delivery(stored.inbound()));
             (word, response)
         }
         Ok(Answer::Handshake(reply)) => ("handshake", handshaken(reply)),
@@ -72,8 +73,12 @@ fn failed(arrival: &Arrival, failure: &Failure) -> Response {
     let plain = |status: StatusCode, word: &str| error(status, word, request, None);
     match failure {
         Failure::Refused(..) => {
-            let status = StatusCode::from_u16(arrival.endpoint.provider().responses.refused_status);
-            plain(status.unwrap_or(StatusCode::UNAUTHORIZED), "signature_rejected")
+            let responses = &arrival.endpoint.provider().responses;
+            let status = StatusCode::from_u16(responses.refused_status).unwrap_or(StatusCode::UNAUTHORIZED);
+            match &responses.refused_body {
+                Some(body) => worded(status, body),
+                None => plain(status, "signature_rejected"),
+            }
         }
         Failure::MethodNotAllowed => {
             let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
@@ -94,17 +99,22 @@ fn failed(arrival: &Arrival, failure: &Failure) -> Response {
 }
 
 fn accepted(status: u16, body: &str, word: &'static str) -> Response {
+    let mut response = worded(StatusCode::from_u16(status).unwrap_or(StatusCode::OK), body);
+    response.headers_mut().insert(RESULT, HeaderValue::from_static(word));
+    response
+}
+
+/// An answer in the provider's own words.
+fn worded(status: StatusCode, body: &str) -> Response {
     let mut response = Response::new(Body::from(body.to_owned()));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    *response.status_mut() = status;
     let content_type = match body.as_bytes().first() {
         None => None,
         Some(b'{' | b'[') => Some("application/json"),
         Some(b'<') => Some("text/xml; charset=utf-8"),
         Some(_) => Some("text/plain; charset=utf-8"),
     };
-    let headers = response.headers_mut();
-    headers.extend(content_type.map(|kind| (header::CONTENT_TYPE, HeaderValue::from_static(kind))));
-    headers.insert(RESULT, HeaderValue::from_static(word));
+    response.headers_mut().extend(content_type.map(|kind| (header::CONTENT_TYPE, HeaderValue::from_static(kind))));
     response
 }
 
@@ -119,12 +129,16 @@ fn handshaken(reply: Reply) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'"));
     headers.insert(RESULT, HeaderValue::from_static("handshake"));
-    for (name, value) in &reply.headers {
+    put(headers, &reply.headers);
+    response
+}
+
+fn put(headers: &mut HeaderMap, more: &[(String, Vec<u8>)]) {
+    for (name, value) in more {
         if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_bytes(value)) {
             headers.insert(name, value);
         }
     }
-    response
 }
 
 fn error(status: StatusCode, word: &str, request: RequestId, limit: Option<u64>) -> Response {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gatepost_config::provider::{Compute, Expect, Handshake, Respond, Template};
+use gatepost_config::provider::{Compute, Echo, Expect, Handshake, Template};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -30,6 +30,16 @@ pub(crate) struct Reply {
     pub(crate) headers: Vec<(String, Vec<u8>)>,
 }
 
+/// Most characters of a text that is echoed with the answer to an event.
+const ON_DELIVERY_CHARS_MAX: usize = 256;
+
+/// What is fit for an echo.
+#[derive(Clone, Copy)]
+struct Limits {
+    echo: Echo,
+    chars_max: usize,
+}
+
 /// Answers a handshake that the provider doesn't sign.
 pub(crate) fn unsigned(inbound: &Arc<Inbound>) -> Result<Option<Reply>, Failure> {
     answer(inbound, false).map_err(|reason| inbound.refuse(reason))
@@ -39,6 +49,19 @@ pub(crate) fn unsigned(inbound: &Arc<Inbound>) -> Result<Option<Reply>, Failure>
 pub(crate) fn signed(verified: &Verified) -> Result<Option<Reply>, Failure> {
     let inbound = verified.inbound();
     answer(inbound, true).map_err(|reason| inbound.refuse(reason))
+}
+
+/// Headers that the answer to an event has: what the provider wants to see again each time. By now the event is stored, so
+/// what isn't fit for an echo is left out.
+pub(crate) fn on_delivery(inbound: &Inbound) -> Vec<(String, Vec<u8>)> {
+    let endpoint = inbound.endpoint();
+    let declared = &endpoint.provider().responses.accepted_headers;
+    let lookup = Lookup::new(endpoint.provider(), &inbound.raw, &endpoint.integration.values);
+    let limits = Limits { echo: Echo::Word, chars_max: ON_DELIVERY_CHARS_MAX };
+    let filled = declared
+        .iter()
+        .map(|(name, value)| filled(value, limits, &lookup, inbound, b"").ok().map(|value| (name.clone(), value)));
+    filled.flatten().collect()
 }
 
 fn answer(inbound: &Inbound, verified: bool) -> Result<Option<Reply>, Reason> {
@@ -52,9 +75,10 @@ fn answer(inbound: &Inbound, verified: bool) -> Result<Option<Reply>, Reason> {
     check_tokens(handshake, &lookup, inbound)?;
 
     let respond = &handshake.respond;
-    let computed = respond.compute.as_ref().map(|compute| computed(compute, respond, &lookup, inbound)).transpose()?;
+    let limits = Limits { echo: respond.echo, chars_max: respond.echo_chars_max };
+    let computed = respond.compute.as_ref().map(|compute| computed(compute, limits, &lookup, inbound)).transpose()?;
     let computed = computed.unwrap_or_default();
-    let filled = |template| filled(template, respond, &lookup, inbound, computed.as_bytes());
+    let filled = |template| filled(template, limits, &lookup, inbound, computed.as_bytes());
     let body = filled(&respond.body)?;
     let headers = respond.headers.iter().map(|(name, value)| Ok((name.clone(), filled(value)?)));
     let headers = headers.collect::<Result<_, Reason>>()?;
@@ -65,7 +89,7 @@ fn answer(inbound: &Inbound, verified: bool) -> Result<Option<Reply>, Reason> {
 /// Fills in a text of the answer; what it takes from the request must be fit for an echo.
 fn filled(
     template: &Template,
-    respond: &Respond,
+    limits: Limits,
     lookup: &Lookup<'_>,
     inbound: &Inbound,
     computed: &[u8],
@@ -75,7 +99,7 @@ fn filled(
     fill(template, lookup, public_url, None, &mut |piece| match piece {
         Piece::Own(own) => text.extend_from_slice(own),
         Piece::Taken(taken) => {
-            fit &= (1..=respond.echo_chars_max).contains(&taken.len()) && respond.echo.fits(taken);
+            fit &= (1..=limits.chars_max).contains(&taken.len()) && limits.echo.fits(taken);
             text.extend_from_slice(taken);
         }
         Piece::Computed => text.extend_from_slice(computed),
@@ -86,8 +110,8 @@ fn filled(
 }
 
 /// The hash that proves to the provider who answers, by the first active secret.
-fn computed(compute: &Compute, respond: &Respond, lookup: &Lookup<'_>, inbound: &Inbound) -> Result<String, Reason> {
-    let text = filled(&compute.text, respond, lookup, inbound, b"")?;
+fn computed(compute: &Compute, limits: Limits, lookup: &Lookup<'_>, inbound: &Inbound) -> Result<String, Reason> {
+    let text = filled(&compute.text, limits, lookup, inbound, b"")?;
     let (keying, key) = match &compute.key {
         Some(key) => {
             let own = inbound.arrival.connection.as_ref().map(|connection| &connection.secrets);

@@ -14,6 +14,7 @@ use crate::{event::Accepted, failure::Failure, inbound::Inbound, serve::Gateway}
 
 /// Every event of a request is stored.
 pub(crate) struct Stored {
+    inbound: Arc<Inbound>,
     outcome: Outcome,
 }
 
@@ -29,6 +30,11 @@ pub(crate) enum Outcome {
 }
 
 impl Stored {
+    /// The request.
+    pub(crate) const fn inbound(&self) -> &Arc<Inbound> {
+        &self.inbound
+    }
+
     /// What the request came to.
     pub(crate) const fn outcome(&self) -> Outcome {
         self.outcome
@@ -58,10 +64,11 @@ impl Outcome {
 pub(crate) async fn append(accepted: Accepted, gateway: &Gateway) -> Result<Stored, Failure> {
     let (inbound, items) = accepted.into_parts();
     if items.is_empty() {
-        return Ok(Stored { outcome: Outcome::Stored });
+        return Ok(Stored { inbound, outcome: Outcome::Stored });
     }
     let deadline = answer_by(&inbound);
     let (store, metrics) = (gateway.store.clone(), gateway.metrics.clone());
+    let request = Arc::clone(&inbound);
     let task = gateway.appends.spawn(async move {
         let places: Vec<(EventId, Place)> = items.iter().map(|item: &Item| (item.event.meta.id, item.place)).collect();
         let appended = store.append(items, deadline).await;
@@ -72,7 +79,7 @@ pub(crate) async fn append(accepted: Accepted, gateway: &Gateway) -> Result<Stor
         appended.map(|appended| outcome(&inbound, &places, &appended))
     });
     match tokio::time::timeout_at(deadline.into(), task).await {
-        Ok(Ok(Ok(outcome))) => Ok(Stored { outcome }),
+        Ok(Ok(Ok(outcome))) => Ok(Stored { inbound: request, outcome }),
         Ok(Ok(Err(_))) => Err(Failure::StoreAway),
         Ok(Err(_)) => Err(Failure::Panicked),
         Err(_) => {

@@ -156,6 +156,10 @@ fn delivery(page: &mut String, provider: &Provider) {
         page,
         &format!("- Answered {} when stored, {} when refused.", responses.accepted_status, responses.refused_status),
     );
+    if !responses.accepted_headers.is_empty() {
+        let names: Vec<String> = responses.accepted_headers.iter().map(|(name, _)| format!("`{name}`")).collect();
+        line(page, &format!("- The answer to an event shows again: {}.", names.join(", ")));
+    }
     if let Some(deadline) = provider.deadline {
         line(page, &format!("- It waits {} for the answer.", format_span(deadline)));
     }

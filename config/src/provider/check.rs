@@ -5,7 +5,8 @@ mod scheme;
 use std::collections::BTreeSet;
 
 use super::{
-    Compute, Echo, Encoding, Location, Method, Parse, Provider, Respond, Scheme, SchemeKind, Source, Template, Trust,
+    Compute, Echo, Encoding, Handshake, Location, Method, Parse, Provider, Respond, Scheme, SchemeKind, Source,
+    Template, Trust,
 };
 use crate::read::{Spot, Table, near};
 
@@ -22,6 +23,7 @@ pub(super) fn check(table: &Table<'_>, provider: &Provider) {
     trust(table, provider);
     event(table, provider);
     handshakes(table, provider);
+    responses(table, provider);
     samples(table, provider);
     vectors(table, provider);
 }
@@ -123,6 +125,30 @@ fn handshakes(table: &Table<'_>, provider: &Provider) {
             not_an_item(&spot, place);
         }
         answer(&spot, provider, &handshake.respond);
+        capture(&spot, handshake);
+    }
+}
+
+/// A secret that is given must be given openly, in a place of its own.
+fn capture(spot: &Spot<'_>, handshake: &Handshake) {
+    let Some(place) = &handshake.capture else { return };
+    if handshake.verified {
+        spot.error("is verified by the secret that it gives", "write verified = false, or leave out capture");
+    }
+    if !matches!(place.source, Source::Header(_) | Source::Json(_)) {
+        spot.error(format!("captures {place}"), "name a header: or json: place, which no log of addresses shows");
+    }
+}
+
+/// What an answer to an event shows of the request.
+fn responses(table: &Table<'_>, provider: &Provider) {
+    let spot = table.at("responses");
+    for (name, template) in &provider.responses.accepted_headers {
+        let is_plain = |place: &&Location| matches!(place.source, Source::Header(_) | Source::Query(_));
+        if template.has_secret() || template.has_computed() || !template.places().iter().all(is_plain) {
+            let remedy = "name only header: and query: places";
+            spot.error(format!("has the header {name}, which isn't made of the request's head alone"), remedy);
+        }
     }
 }
 

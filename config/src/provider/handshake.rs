@@ -11,6 +11,9 @@ pub struct Handshake {
     pub when: Conditions,
     /// It must be signed like any other request.
     pub verified: bool,
+    /// Where the secret stands that the provider gives to sign with from now on (Asana's `x-hook-secret`). It is kept once,
+    /// while there is none yet; a request with any other is refused ever after.
+    pub capture: Option<Location>,
     /// The answer.
     pub respond: Respond,
 }
@@ -65,8 +68,14 @@ impl Handshake {
     /// Every place that it reads.
     pub fn places(&self) -> Vec<&Location> {
         let mut places = condition::places_of(&self.when);
+        places.extend(&self.capture);
         places.extend(self.respond.templates().flat_map(Template::places));
         places
+    }
+
+    /// Whether it gives a secret.
+    pub const fn captures(&self) -> bool {
+        self.capture.is_some()
     }
 
     /// Whether anybody can have texts tagged with the integration's secret.

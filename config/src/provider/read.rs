@@ -78,7 +78,13 @@ impl Provider {
 
 impl Default for Responses {
     fn default() -> Self {
-        Self { accepted_status: 200, accepted_body: String::new(), refused_status: 401 }
+        Self {
+            accepted_status: 200,
+            accepted_body: String::new(),
+            accepted_headers: Vec::new(),
+            refused_status: 401,
+            refused_body: None,
+        }
     }
 }
 
@@ -88,11 +94,15 @@ impl Read for Responses {
             let usual = Self::default();
             let accepted_status = status(table, "accepted_status", usual.accepted_status, 200..=299);
             let accepted_body = table.or("accepted_body", usual.accepted_body);
+            let accepted_headers = table.optional("accepted_headers", handshake::headers);
             let refused_status = status(table, "refused_status", usual.refused_status, 400..=499);
+            let refused_body = table.optional("refused_body", Option::<String>::read);
             Some(Self {
                 accepted_status: accepted_status?,
                 accepted_body: accepted_body?,
+                accepted_headers: accepted_headers?,
                 refused_status: refused_status?,
+                refused_body: refused_body?,
             })
         })
     }

@@ -22,7 +22,8 @@ pub(crate) struct Case {
     pub(crate) provider: Arc<Provider>,
     /// As it is declared.
     pub(crate) handshake: Handshake,
-    secret: String,
+    /// The integration's secret.
+    pub(crate) secret: String,
     values: BTreeMap<String, String>,
 }
 
@@ -39,13 +40,16 @@ pub(crate) fn cases() -> Vec<Case> {
                     .entry(name.clone())
                     .or_insert_with(|| format!("the-{}-that-nobody-uses", name.replace('_', "-")));
             }
-            let case = Case {
+            let mut case = Case {
                 what: format!("{} {at}", provider.name),
                 provider: provider.clone(),
                 handshake: handshake.clone(),
                 secret: secret.to_owned(),
                 values,
             };
+            if case.shown_token().is_some() {
+                case.secret = CHALLENGE.to_owned();
+            }
             match case.made() {
                 Some(_) => cases.push(case),
                 None => others.push(case.what),
@@ -138,6 +142,11 @@ impl Case {
     /// Genuine, but for its signature: left out, and each part of it changed.
     pub(crate) fn unproven(&self) -> Vec<(String, Request)> {
         let bare = self.unsigned().expect("it was made before");
+        if let Some(place) = self.shown_token() {
+            let mut request = bare;
+            request.write(&place, &Value::from(format!("{}0", self.secret))).expect("it was written before");
+            return vec![(format!("{place} changed"), request)];
+        }
         let signed = self.genuine();
         let mut all = vec![("no signature".to_owned(), bare.clone())];
         for at in bare.headers.len()..signed.headers.len() {
@@ -153,6 +162,14 @@ impl Case {
             all.push((format!("{place} changed"), request));
         }
         all
+    }
+
+    /// Where the secret itself stands, when the answer shows it again.
+    fn shown_token(&self) -> Option<Location> {
+        match &self.provider.schemes.first()?.kind {
+            SchemeKind::Token { signature } => self.echoed().into_iter().find(|place| signature.from.contains(place)),
+            _ => None,
+        }
     }
 
     /// Where the secret itself stands, when that isn't a header.
@@ -196,7 +213,7 @@ impl Case {
     }
 
     fn signed(&self, mut request: Request) -> Option<Request> {
-        if !self.handshake.verified {
+        if !self.handshake.verified || self.shown_token().is_some() {
             return Some(request);
         }
         if let Some(place) = self.token_place() {

@@ -2,7 +2,7 @@
 
 use super::{condition, header_name, in_table, status};
 use crate::{
-    provider::{Compute, Echo, Encoding, Handshake, Hash, Key, KeyForm, Method, Respond, Template},
+    provider::{Compute, Echo, Encoding, Handshake, Hash, Key, KeyForm, Location, Method, Respond, Template},
     read::{Node, Read, Table, all},
 };
 
@@ -22,11 +22,12 @@ pub(super) fn read(table: &Table<'_>) -> Option<Handshake> {
         Some(Method::Get | Method::Head | Method::Options) => table.optional("when", condition::conditions),
     };
     let verified = table.required_like("verified", "true", bool::read);
+    let capture = table.optional("capture", Option::<Location>::read);
     let respond = match table.get("respond") {
         Some(node) => in_table(&node, respond),
         None => Some(usual()),
     };
-    Some(Handshake { method: method?, when: when?, verified: verified?, respond: respond? })
+    Some(Handshake { method: method?, when: when?, verified: verified?, capture: capture?, respond: respond? })
 }
 
 fn usual() -> Respond {
@@ -61,7 +62,8 @@ fn respond(table: &Table<'_>) -> Option<Respond> {
     })
 }
 
-fn headers(node: &Node<'_>) -> Option<Vec<(String, Template)>> {
+/// Headers of an answer, each with what it is made of.
+pub(super) fn headers(node: &Node<'_>) -> Option<Vec<(String, Template)>> {
     all(node.table()?.entries().into_iter().map(|(name, node)| {
         let value = Template::read(&node);
         match header_name(&name) {
