@@ -8,6 +8,7 @@ mod check;
 pub mod condition;
 pub mod extract;
 pub mod handshake;
+mod identity;
 mod keys;
 pub mod overlay;
 mod read;
@@ -20,6 +21,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 pub use condition::{Conditions, Expect};
 pub use extract::{Location, LocationError, Pointer, PointerError, Source};
 pub use handshake::{Compute, Echo, Handshake, Respond};
+pub use identity::Identity;
 pub use keys::{CertificateRule, HostPattern, Keys};
 pub use scheme::{
     Algorithm, Encoding, Hash, Jwt, JwtAlgorithm, JwtTime, Key, KeyError, KeyForm, Parse, Scheme, SchemeKind,
@@ -144,8 +146,8 @@ pub struct EventRule {
     /// Parts of the type, joined by `.`; each is the first of its places that is present, and left out when none is.
     /// Under a batch `item` locations look into the item.
     pub kind: Vec<Vec<Location>>,
-    /// The provider's id of the event: the first that is present.
-    pub id: Vec<Location>,
+    /// What makes its id: the first of these that the request or item has.
+    pub id: Vec<Identity>,
     /// The account the event belongs to: the first that is present.
     pub account: Vec<Location>,
     /// When it happened, by the provider's word.
@@ -164,8 +166,8 @@ pub struct TimeAt {
 /// How one request is split into several events.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
-    /// The array in the body; the empty pointer is the body itself.
-    pub items: Pointer,
+    /// The array in the body, the first of these that is there; the empty pointer is the body itself.
+    pub items: Vec<Pointer>,
     /// What tells items of one request apart, looked up in the item; with none, each item gets a fresh id.
     pub discriminator: Vec<Location>,
 }

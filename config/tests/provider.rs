@@ -6,7 +6,9 @@ use std::{path::Path, time::Duration};
 
 use gatepost_config::{
     Options, Problems, Provider,
-    provider::{Encoding, Expect, Hash, KeyForm, Location, Method, Parse, SchemeKind, SecretScope, TimeUnit, Trust},
+    provider::{
+        Encoding, Expect, Hash, Identity, KeyForm, Location, Method, Parse, SchemeKind, SecretScope, TimeUnit, Trust,
+    },
 };
 
 const WHOLE: &str = r#"
@@ -45,7 +47,7 @@ timestamp = { from = "json:/sent", unit = "iso8601", tolerance = "5m" }
 
 [provider.event]
 type = ["header:x-acme-event", ["item:/action", "item:/kind"]]
-id = ["item:/id", "header:x-acme-id"]
+id = ["item:/id", { all = ["item:/kind", "item:/n"] }, { content_dated_by = ["item:/at", "header:x-acme-id"] }]
 account = "item:/account"
 occurred_at = { from = "item:/at", unit = "s" }
 
@@ -93,7 +95,10 @@ fn an_operator_declares_a_provider_with_all_that_the_catalogue_can_say() {
 
     assert_eq!(acme.event.kind, [vec![place("header:x-acme-event")], vec![place("item:/action"), place("item:/kind")]]);
     assert_eq!(acme.event.account, [place("item:/account")]);
-    assert_eq!(acme.batch.expect("a batch").items.to_string(), "/events");
+    let (id, all) = (Identity::Place(place("item:/id")), vec![place("item:/kind"), place("item:/n")]);
+    let dated_by = vec![place("item:/at"), place("header:x-acme-id")];
+    assert_eq!(acme.event.id, [id, Identity::Together(all), Identity::Content { dated_by }]);
+    assert_eq!(acme.batch.expect("a batch").items, ["/events".parse().expect("a pointer")]);
 
     let handshake = &acme.handshakes[0];
     assert!(handshake.when.contains(&(place("query:token"), Expect::Value("verify_token".into()))));
@@ -101,6 +106,22 @@ fn an_operator_declares_a_provider_with_all_that_the_catalogue_can_say() {
     assert!(handshake.when.contains(&(place("json:/n"), Expect::Equals("1".into()))));
     assert_eq!((handshake.method, handshake.verified, handshake.respond.status), (Method::Get, false, 201));
     assert_eq!(acme.samples[0].body, r#"{"events":[{"id":"{id}"}]}"#);
+}
+
+#[test]
+fn what_names_an_event_is_said_in_one_way_and_is_of_that_event() {
+    let with = |id: &str| WHOLE.replace("{ all = [\"item:/kind\", \"item:/n\"] }", id);
+    for (id, why) in [
+        ("{}", "says neither or both of all and content_dated_by"),
+        ("{ all = [\"item:/a\", \"item:/b\"], content_dated_by = \"item:/c\" }", "says neither or both"),
+        ("{ all = \"item:/a\" }", "names one place alone in `all`"),
+        ("{ all = [\"json:/a\", \"json:/b\"] }", "which all items of a request share"),
+        ("{ content_dated_by = \"claim:/iat\" }", "uses claim:/iat, but not every scheme is a token"),
+    ] {
+        let problems = provider(&with(id)).expect_err(id).to_string();
+        assert!(problems.contains(why), "{id}: {problems}");
+    }
+    assert!(provider(&with("{ all = [\"item:/a\", \"json:/b\"] }")).is_ok(), "the control");
 }
 
 #[test]

@@ -1,24 +1,20 @@
 //! Makes the events that are stored.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use gatepost_config::Unmatched;
 use gatepost_event::{
     Event, EventId, Meta,
     store::{Item, Place},
 };
 use http::HeaderMap;
-use sha2::{Digest, Sha256};
 
 use crate::{
     attribute::{Attributed, Owner},
+    identity::Names,
     inbound::Inbound,
     split::Part,
-    verify::{Verified, hex},
+    verify::Verified,
 };
 
 /// Most characters of a type.
@@ -37,52 +33,19 @@ impl Accepted {
     }
 }
 
-/// Makes the events of a request.
-///
-/// An item whose id and bytes are both an earlier item's is the same occurrence, told twice, and is stored once. One
-/// with an earlier item's id but other bytes must not be taken for it: its id is made from its bytes too, so that
-/// nothing is lost and a redelivery still converges.
+/// Makes the events of a request, each once.
 pub(crate) fn accept(attributed: Attributed) -> Accepted {
     let (verified, parts) = attributed.into_parts();
-    let mut seen: HashMap<EventId, Bytes> = HashMap::new();
+    let mut names = Names::default();
     let mut items = Vec::with_capacity(parts.len());
     for (part, owners) in parts {
         for owner in owners {
-            let mut id = event_id(verified.inbound(), &part, &owner, None);
-            if seen.get(&id).is_some_and(|earlier| *earlier != part.body) {
-                id = event_id(verified.inbound(), &part, &owner, Some(&hex(&Sha256::digest(&part.body))));
-            }
-            if let Entry::Vacant(new) = seen.entry(id) {
-                new.insert(part.body.clone());
+            if let Some(id) = names.name(verified.inbound(), &part, &owner) {
                 items.push(item(&verified, &part, &owner, id));
             }
         }
     }
     Accepted { inbound: Arc::clone(verified.inbound()), items }
-}
-
-/// The id of an event: the same for every repeat of it where the provider names it, else a fresh one. Items of a batch
-/// that can't be told apart get fresh ones: too coarse an id loses data.
-fn event_id(inbound: &Inbound, part: &Part, owner: &Owner, digest: Option<&str>) -> EventId {
-    let account;
-    let scope = match owner {
-        Owner::Connection(connection) => connection.id.as_str(),
-        Owner::Unmatched => {
-            account = format!("account:{}", part.fields.account.key().unwrap_or_default());
-            &account
-        }
-    };
-    let discriminator = match (&part.fields.discriminator, digest) {
-        (Some(text), Some(digest)) => Some(format!("{text}sha256:{digest}")),
-        (None, Some(digest)) => Some(format!("sha256:{digest}")),
-        (text, None) => text.clone().filter(|_| part.of_batch),
-    };
-    match &part.fields.id {
-        Some(id) if !part.of_batch || discriminator.is_some() => {
-            EventId::of(inbound.endpoint().integration.id.as_str(), scope, id, discriminator.as_deref())
-        }
-        _ => EventId::fresh(inbound.received_at),
-    }
 }
 
 fn item(verified: &Verified, part: &Part, owner: &Owner, id: EventId) -> Item {
@@ -105,7 +68,7 @@ fn item(verified: &Verified, part: &Part, owner: &Owner, id: EventId) -> Item {
         account: part.fields.account.key().map(str::to_owned),
         kind: kind(integration.provider.name.as_str(), &part.fields.kind),
         provider_type: part.fields.kind.first().map(|word| word.chars().take(KIND_CHARS_MAX).collect()),
-        provider_event_id: part.fields.id.clone(),
+        provider_event_id: part.fields.provider_event_id(),
         trust: verified.trust(),
         occurred_at: part.fields.occurred_at,
         received_at: inbound.received_at,

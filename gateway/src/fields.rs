@@ -2,31 +2,45 @@
 
 use gatepost_config::{
     Provider, Timestamp,
-    provider::{Location, Source},
+    provider::{Identity, Location, Source},
 };
 
 use crate::{
     extract::{Lookup, Trouble},
+    identity::bounded,
     reason::Reason,
     verify::read_time,
 };
 
-/// Most bytes of an id, account or discriminator.
-const FIELD_BYTES_MAX: usize = 1024;
+/// Most bytes of an id or account; of longer texts that only tell events apart a hash counts.
+pub(crate) const FIELD_BYTES_MAX: usize = 1024;
 
 /// What a request or item says of its event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fields {
     /// The parts of its type, as the provider writes them.
     pub(crate) kind: Vec<String>,
-    /// The provider's id of it.
-    pub(crate) id: Option<String>,
+    /// What names it.
+    pub(crate) name: Name,
     /// Whose it is.
     pub(crate) account: Account,
     /// What tells it from the other items of its request.
     pub(crate) discriminator: Option<String>,
     /// When it happened.
     pub(crate) occurred_at: Option<Timestamp>,
+}
+
+/// What names an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// The provider's id of it.
+    Given(String),
+    /// Several texts of the provider's, together.
+    Together(Vec<String>),
+    /// Its own bytes, with the texts that date them.
+    Content(Vec<String>),
+    /// Nothing.
+    Absent,
 }
 
 /// An account key, or why there is none.
@@ -60,18 +74,44 @@ pub(crate) fn read(provider: &Provider, lookup: &Lookup<'_>) -> Result<Fields, R
     };
     Ok(Fields {
         kind: kind?,
-        id: bounded(first(lookup, &rule.id)?)?,
+        name: name(lookup, &rule.id)?,
         account: account(provider, lookup)?,
         discriminator: discriminator(provider, lookup)?,
         occurred_at,
     })
 }
 
+/// The first of several ways to name an event for which everything is there.
+fn name(lookup: &Lookup<'_>, ids: &[Identity]) -> Result<Name, Reason> {
+    for id in ids {
+        let texts: Vec<_> = id.places().iter().map(|place| one(lookup, place)).collect::<Result<_, _>>()?;
+        match id {
+            Identity::Place(_) => {
+                if let Some(text) = texts.into_iter().flatten().next() {
+                    return Ok(Name::Given(short(text)?));
+                }
+            }
+            Identity::Together(_) => {
+                if let Some(texts) = texts.into_iter().collect() {
+                    return Ok(Name::Together(texts));
+                }
+            }
+            Identity::Content { .. } => {
+                let dates: Vec<_> = texts.into_iter().flatten().collect();
+                if !dates.is_empty() {
+                    return Ok(Name::Content(dates));
+                }
+            }
+        }
+    }
+    Ok(Name::Absent)
+}
+
 fn account(provider: &Provider, lookup: &Lookup<'_>) -> Result<Account, Reason> {
     let mut unreadable = false;
     for place in &provider.event.account {
         match lookup.find_text(place) {
-            Ok(Some(text)) if !text.is_empty() => return Ok(Account::Key(bounded(Some(text))?.unwrap_or_default())),
+            Ok(Some(text)) if !text.is_empty() => return Ok(Account::Key(short(text)?)),
             Ok(_) => {}
             Err(Trouble::Duplicated) => return Err(Reason::FieldDuplicated),
             Err(Trouble::Unreadable) => unreadable |= expects_json(place, lookup),
@@ -100,7 +140,7 @@ fn discriminator(provider: &Provider, lookup: &Lookup<'_>) -> Result<Option<Stri
             None => text.push_str("-;"),
         }
     }
-    bounded(any.then_some(text))
+    Ok(any.then(|| bounded(text)))
 }
 
 /// The first place that holds something.
@@ -122,9 +162,6 @@ fn one(lookup: &Lookup<'_>, place: &Location) -> Result<Option<String>, Reason> 
     }
 }
 
-fn bounded(text: Option<String>) -> Result<Option<String>, Reason> {
-    match text {
-        Some(text) if text.len() > FIELD_BYTES_MAX => Err(Reason::FieldTooLong),
-        text => Ok(text),
-    }
+fn short(text: String) -> Result<String, Reason> {
+    if text.len() > FIELD_BYTES_MAX { Err(Reason::FieldTooLong) } else { Ok(text) }
 }

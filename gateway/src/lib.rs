@@ -11,6 +11,7 @@ mod extract;
 mod failure;
 mod fields;
 mod handshake;
+mod identity;
 mod inbound;
 mod listener;
 mod metrics;

@@ -68,14 +68,14 @@ fn parts(inbound: &Inbound, claims: Option<&[u8]>) -> Result<Vec<Part>, Reason> 
         fields::read(provider, &lookup)
     };
 
-    let items = match &provider.batch {
-        Some(batch) => match whole.get(&batch.items) {
+    let mut items = None;
+    for place in provider.batch.iter().flat_map(|batch| &batch.items) {
+        items = items.or(match whole.get(place) {
             Ok(found) => found.and_then(|raw| json::items(raw, ITEMS_MAX)),
             Err(Trouble::Duplicated) => return Err(Reason::FieldDuplicated),
             Err(Trouble::Unreadable) => None,
-        },
-        None => None,
-    };
+        });
+    }
     let Some(items) = items else {
         let found = json::scan(&profile.item, &payload);
         let item = provider.batch.as_ref().map(|_| Scan { trie: &profile.item, found: &found });

@@ -7,7 +7,7 @@ use std::{
 
 use gatepost_config::{
     Config, Connection, ConnectionId, Gateway as Settings, Integration, IntegrationId, Provider,
-    provider::{Handshake, Location, Method, Pointer, Scheme, Source},
+    provider::{Handshake, Identity, Location, Method, Pointer, Scheme, Source},
 };
 use http::HeaderName;
 
@@ -116,7 +116,7 @@ impl Profile {
         let mut places = Vec::new();
         event_places(provider, &mut places);
         let mut payload: Vec<_> = places.iter().filter_map(|place| json_pointer(&place.source)).collect();
-        payload.extend(provider.batch.as_ref().map(|batch| &batch.items));
+        payload.extend(provider.batch.iter().flat_map(|batch| &batch.items));
         let item = places.iter().filter_map(|place| match &place.source {
             Source::Item(pointer) => Some(pointer),
             _ => None,
@@ -154,7 +154,8 @@ fn header(source: &Source) -> Option<String> {
 /// Every place that says what an event is, and whose.
 fn event_places<'a>(provider: &'a Provider, places: &mut Vec<&'a Location>) {
     let rule = &provider.event;
-    places.extend(rule.kind.iter().flatten().chain(&rule.id).chain(&rule.account));
+    places.extend(rule.kind.iter().flatten().chain(&rule.account));
+    places.extend(rule.id.iter().flat_map(Identity::places));
     places.extend(rule.occurred_at.as_ref().map(|at| &at.from));
     places.extend(provider.batch.iter().flat_map(|batch| &batch.discriminator));
     places.extend(provider.handshakes.iter().flat_map(Handshake::places));

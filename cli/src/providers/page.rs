@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use gatepost_config::{Catalogue, Provider, units::format_span};
+use gatepost_config::{Catalogue, Provider, provider::Identity, units::format_span};
 
 use super::words;
 use crate::{exit::Exit, style};
@@ -117,7 +117,7 @@ fn events(page: &mut String, provider: &Provider) {
     line(page, &format!("- Type: `{}.` and {}.", provider.name, parts.join(", then ")));
     match event.id.as_slice() {
         [] => line(page, "- Id: none; every request gets a fresh one."),
-        places => line(page, &format!("- Id: {}.", words::places(places))),
+        ids => line(page, &format!("- Id: {}.", words::ids(ids))),
     }
     match event.account.as_slice() {
         [] => {
@@ -127,13 +127,15 @@ fn events(page: &mut String, provider: &Provider) {
     }
     if let Some(batch) = &provider.batch {
         let apart = match batch.discriminator.as_slice() {
+            [] if event.id.iter().any(Identity::is_of_item) => "each with an id of its own".to_owned(),
             [] => "each with a fresh id".to_owned(),
             places => {
                 let places: Vec<String> = places.iter().map(|place| format!("`{place}`")).collect();
                 format!("told apart by {}", places.join(", "))
             }
         };
-        line(page, &format!("- A request holds several events (at `{}`), {apart}.", batch.items));
+        let items: Vec<String> = batch.items.iter().map(|place| format!("`{place}`")).collect();
+        line(page, &format!("- A request holds several events (at {}), {apart}.", items.join(" or ")));
     }
     for handshake in &provider.handshakes {
         let when = words::conditions(&handshake.when);

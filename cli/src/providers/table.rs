@@ -63,7 +63,7 @@ fn whole(provider: &Provider) -> Value {
         "schemes": schemes,
         "values": provider.values,
         "type": provider.event.kind.iter().map(|part| places(part)).collect::<Vec<_>>(),
-        "id": places(&provider.event.id),
+        "id": provider.event.id.iter().map(|id| id.to_string().replace('`', "")).collect::<Vec<_>>(),
         "account": places(&provider.event.account),
         "batch": provider.batch.is_some(),
         "handshakes": provider.handshakes.iter().map(|handshake| words::method(handshake.method)).collect::<Vec<_>>(),

@@ -3,8 +3,8 @@
 use gatepost_config::{
     Provider,
     provider::{
-        Algorithm, Confidence, Encoding, Expect, Hash, Key, KeyForm, Location, Method, Parse, Scheme, SchemeKind,
-        SecretScope, Signature, Trust,
+        Algorithm, Confidence, Encoding, Expect, Hash, Identity, Key, KeyForm, Location, Method, Parse, Scheme,
+        SchemeKind, SecretScope, Signature, Trust,
     },
 };
 
@@ -216,4 +216,9 @@ fn written(signature: &Signature) -> String {
 /// Places, the first of which counts.
 pub(super) fn places(places: &[Location]) -> String {
     places.iter().map(|place| format!("`{place}`")).collect::<Vec<_>>().join(", else ")
+}
+
+/// What names an event.
+pub(super) fn ids(ids: &[Identity]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", else ")
 }

@@ -5,8 +5,8 @@ mod scheme;
 use std::collections::BTreeSet;
 
 use super::{
-    Compute, Echo, Encoding, Handshake, Location, Method, Parse, Provider, Respond, Scheme, SchemeKind, Source,
-    Template, Trust,
+    Compute, Echo, Encoding, Handshake, Identity, Location, Method, Parse, Provider, Respond, Scheme, SchemeKind,
+    Source, Template, Trust,
 };
 use crate::read::{Spot, Table, near};
 
@@ -22,6 +22,7 @@ pub(super) fn check(table: &Table<'_>, provider: &Provider) {
     schemes(table, provider);
     trust(table, provider);
     event(table, provider);
+    identity(table, provider);
     handshakes(table, provider);
     responses(table, provider);
     samples(table, provider);
@@ -93,7 +94,8 @@ fn event(table: &Table<'_>, provider: &Provider) {
         spot.error("has an empty type", "name the places that make the type, such as \"json:/type\"");
     }
     let times = rule.occurred_at.iter().map(|at| &at.from);
-    let all = rule.kind.iter().flatten().chain(&rule.id).chain(&rule.account).chain(times);
+    let named = rule.id.iter().flat_map(Identity::places);
+    let all = rule.kind.iter().flatten().chain(named).chain(&rule.account).chain(times);
     for place in all {
         if matches!(place.source, Source::Item(_)) && provider.batch.is_none() {
             spot.error(format!("uses {place}, but there are no items"), "declare [batch], or use json:");
@@ -103,6 +105,17 @@ fn event(table: &Table<'_>, provider: &Provider) {
         }
         if let Source::Value(name) = &place.source {
             value(&spot, provider, name);
+        }
+    }
+}
+
+/// What names an event must be of that event: what all items of a request share names none of them.
+fn identity(table: &Table<'_>, provider: &Provider) {
+    for id in &provider.event.id {
+        let of_item = id.places().iter().any(|place| matches!(place.source, Source::Item(_)));
+        if matches!(id, Identity::Together(_)) && provider.batch.is_some() && !of_item {
+            let message = format!("names an event by {id}, which all items of a request share");
+            table.at("event").error(message, "add an item: place");
         }
     }
 }

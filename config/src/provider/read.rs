@@ -2,6 +2,7 @@
 
 mod condition;
 mod handshake;
+mod identity;
 mod scheme;
 mod vector;
 
@@ -216,7 +217,7 @@ fn time_at(table: &Table<'_>) -> Option<TimeAt> {
 }
 
 fn batch(table: &Table<'_>) -> Option<Batch> {
-    let items = table.required_like("items", "\"/events\" (\"\" for the body itself)", Pointer::read);
+    let items = table.required_like("items", "\"/events\" (\"\" for the body itself)", some::<Pointer>);
     let discriminator = table.optional("discriminator", some);
     Some(Batch { items: items?, discriminator: discriminator? })
 }

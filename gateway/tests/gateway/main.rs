@@ -9,6 +9,7 @@ mod edge;
 mod fixtures;
 mod forms;
 mod handshakes;
+mod identity;
 mod keys;
 mod reading;
 mod reasons;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use gatepost_config::{
     Provider, Secret, Timestamp,
-    provider::{Location, Pointer, SchemeKind, Source},
+    provider::{Identity, Location, Pointer, SchemeKind, Source},
 };
 use gatepost_gateway::sign::{Unsigned, sign_as};
 use serde_json::{Value, json};
@@ -40,16 +40,15 @@ pub(crate) fn made(provider: &Provider) -> Option<Made> {
     let batch = provider.batch.as_ref()?;
     let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     let mut envelope = Value::Null;
-    put_json(&mut envelope, &batch.items.0, &Value::from(LIST));
-    let (account, id) = (provider.event.account.first(), provider.event.id.first());
+    let list = batch.items.first()?;
+    put_json(&mut envelope, &list.0, &Value::from(LIST));
+    let (account, id) = (provider.event.account.first(), provider.event.id.first().and_then(|id| id.places().first()));
     let of_item = |place: &Location| matches!(place.source, Source::Item(_));
     for (place, text) in [(account, "acct-0"), (id, "1795367045123")] {
         let Some(place) = place.filter(|place| !of_item(place)) else { continue };
         match &place.source {
             Source::Header(name) => headers.push((name.clone(), text.to_owned())),
-            Source::Json(Pointer(path)) if !batch.items.0.is_empty() => {
-                put_json(&mut envelope, path, &Value::from(text))
-            }
+            Source::Json(Pointer(path)) if !list.0.is_empty() => put_json(&mut envelope, path, &Value::from(text)),
             _ => return None,
         }
     }
@@ -74,7 +73,8 @@ pub(crate) fn made(provider: &Provider) -> Option<Made> {
         return None;
     }
     let accounts = items.iter().filter_map(|(_, account)| account.clone()).collect();
-    let named = !batch.discriminator.is_empty() && !provider.event.id.is_empty();
+    let named = provider.event.id.iter().any(Identity::is_of_item)
+        || !batch.discriminator.is_empty() && !provider.event.id.is_empty();
     Some(Made { headers, query, body, items, accounts, named })
 }
 
@@ -83,7 +83,7 @@ fn item(provider: &Provider, n: usize) -> (String, Option<String>) {
     let account = provider.event.account.first();
     let mut item = json!({ "n": n });
     let discriminator = provider.batch.iter().flat_map(|batch| &batch.discriminator);
-    for place in discriminator.chain(provider.event.id.first()) {
+    for place in discriminator.chain(provider.event.id.iter().flat_map(Identity::places)) {
         write(&mut item, place, &format!("part-{n}"));
     }
     let key = match account.map(|place| &place.source) {

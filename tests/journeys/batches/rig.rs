@@ -11,32 +11,10 @@ use gatepost_tests::{
     post::{self, Answer},
 };
 
+use super::real::Real;
 use crate::setup::{Engine, SIGNING, unmatched};
 
 const PUBLIC_URL: &str = "https://hooks.example.com";
-
-/// HubSpot's requests, as far as its batches go, for as long as the catalogue has no file of it.
-const HUBSPOT: &str = r#"
-[[provider]]
-name = "hubspot"
-title = "HubSpot"
-secret_scope = "app"
-[[provider.scheme]]
-id = "v3"
-kind = "hmac"
-hash = "sha256"
-signature = { from = "header:x-hubspot-signature-v3", encoding = "base64" }
-signed = "{method}{url}{body}{header:x-hubspot-request-timestamp}"
-timestamp = { from = "header:x-hubspot-request-timestamp", unit = "ms", tolerance = "5m" }
-[provider.event]
-type = "item:/subscriptionType"
-id = "item:/eventId"
-account = "item:/portalId"
-[provider.batch]
-items = ""
-discriminator = ["item:/subscriptionId", "item:/occurredAt", "item:/objectId"]
-
-"#;
 
 pub(crate) struct Rig {
     home: Home,
@@ -55,11 +33,23 @@ pub(crate) fn connection(account: &str) -> String {
 
 impl Rig {
     /// Starts it with a connection for each account, one for events without an account, and one destination.
+    /// The secret is that of the provider's first vector.
     pub(crate) async fn start(engine: Engine, provider: &str, accounts: &BTreeSet<String>) -> Self {
+        Self::start_with(engine, provider, accounts, None).await
+    }
+
+    /// The same, with a secret.
+    pub(crate) async fn start_with(
+        engine: Engine,
+        provider: &str,
+        accounts: &BTreeSet<String>,
+        secret: Option<&str>,
+    ) -> Self {
         let backend = Backend::start().await;
         let builtin = Catalogue::builtin().0.into_values().find(|known| known.name.as_str() == provider);
         let vector = builtin.as_ref().and_then(|provider| provider.vectors.first().cloned());
-        let secret = vector.as_ref().map_or("a-secret-that-nobody-uses", |vector| vector.secret.as_str());
+        let usual = vector.as_ref().map_or("a-secret-that-nobody-uses", |vector| vector.secret.as_str());
+        let secret = secret.unwrap_or(usual);
         let mut files = vec![("secret".to_owned(), secret.to_owned()), ("signing".to_owned(), SIGNING.to_owned())];
         let mut text = format!(
             "[gateway]\nlisten = \"127.0.0.1:0\"\npublic_url = \"{PUBLIC_URL}\"\n\n[ops]\nlisten = \"127.0.0.1:0\"\n\n\
@@ -86,9 +76,6 @@ impl Rig {
                 serde_json::to_string(account).expect("text")
             );
         }
-        if builtin.is_none() {
-            text += HUBSPOT;
-        }
         let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         let home = Home::new(&text, &files);
         if !engine.is_embedded() {
@@ -110,9 +97,23 @@ impl Rig {
             let integration = &self.config.integrations[0];
             headers.extend(sign(integration, &url, &headers, body.as_bytes(), Timestamp::now()).expect("it signs"));
         }
+        self.post_as_is(&headers, query, body).await
+    }
+
+    /// Posts a body with its own headers alone.
+    pub(crate) async fn post_as_is(&self, headers: &[(String, String)], query: &str, body: &str) -> Answer {
         let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let path = format!("/webhooks/batch{query}");
         post::post(&self.address, &path, &headers, body.to_owned().into()).await.expect("an answer")
+    }
+
+    /// Posts a provider's own request, with the body given.
+    pub(crate) async fn send(&self, real: &Real, body: &str) -> Answer {
+        let json = ("content-type".to_owned(), "application/json".to_owned());
+        match real.signed {
+            None => self.post(&[json], "", body).await,
+            Some(signed) => self.post_as_is(&[vec![json], signed(real, body)].concat(), "", body).await,
+        }
     }
 
     /// Ends it; what is parked, and the count of all that was taken.
