@@ -8,6 +8,8 @@ pub mod dead;
 pub mod delivery;
 pub mod event;
 pub mod id;
+pub mod seal;
+pub mod secret;
 pub mod store;
 pub mod subject;
 
@@ -16,4 +18,6 @@ pub use dead::{DeadLetter, DeadReason};
 pub use delivery::{Ending, Lane, Queued, Task};
 pub use event::{Event, EventRef, Meta};
 pub use id::{DeliveryId, EventId, RequestId};
+pub use seal::{Keyring, SealError};
+pub use secret::{SealedSecret, SecretName, SecretPurpose};
 pub use store::{Store, StoreError};

@@ -21,11 +21,11 @@ use gatepost_config::{ConnectionId, Engine, IntegrationId, Retention, TenantId, 
 
 pub use error::{OpenError, StoreError};
 pub use types::{
-    Appended, Census, Health, Item, LaneCount, Lease, LeaseKey, Parked, Place, Promises, Refusal, Routed, StoredEvent,
-    Tailed,
+    Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, Parked, Place, Promises, Refusal, Routed,
+    SecretNews, StoredEvent, Tailed,
 };
 
-use crate::{Attempt, DeadLetter, Event, EventRef, Lane, Queued};
+use crate::{Attempt, DeadLetter, Event, EventRef, Lane, Queued, SealedSecret};
 
 /// The store. Cheap to clone; all clones share one engine.
 #[derive(Clone)]
@@ -50,6 +50,14 @@ pub enum Tail {
     Embedded(embedded::Tail),
     /// See [`Store::Nats`].
     Nats(Box<nats::Tail>),
+}
+
+/// Reads kept secrets.
+pub enum Secrets {
+    /// See [`Store::Embedded`].
+    Embedded(embedded::Secrets),
+    /// See [`Store::Nats`].
+    Nats(Box<nats::Secrets>),
 }
 
 /// Calls the engine's method of the same name.
@@ -128,6 +136,25 @@ impl Store {
     /// When the engine can't be asked.
     pub async fn quarantined(&self, integration: &IntegrationId, limit: usize) -> Result<Vec<Refusal>, StoreError> {
         engine!(self.quarantined(integration, limit).await)
+    }
+
+    /// Keeps a sealed secret, unless one is kept under its name: that one is never overwritten, whoever asks at once.
+    ///
+    /// # Errors
+    /// When the engine can't confirm; the secret may be kept all the same, and a repeat then finds it.
+    pub async fn keep_secret(&self, secret: &SealedSecret, deadline: Instant) -> Result<Kept, StoreError> {
+        engine!(self.keep_secret(secret, deadline).await)
+    }
+
+    /// Reads kept secrets: all there are, then those that come, whoever keeps them.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn secrets(&self) -> Result<Secrets, StoreError> {
+        match self {
+            Self::Embedded(engine) => Ok(Secrets::Embedded(engine.secrets()?)),
+            Self::Nats(engine) => Ok(Secrets::Nats(Box::new(engine.secrets().await?))),
+        }
     }
 
     /// Parked events in stored order, of one account or of all, after a position.
@@ -317,6 +344,16 @@ impl Log {
     /// When the engine can't be asked; open the log again.
     pub async fn next(&mut self, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
         engine!(self.next(limit).await)
+    }
+}
+
+impl Secrets {
+    /// The next, waiting for it. Cancel safe.
+    ///
+    /// # Errors
+    /// When the engine can't be asked; open the secrets again, which tells all of them again.
+    pub async fn next(&mut self) -> Result<SecretNews, StoreError> {
+        engine!(self.next().await)
     }
 }
 

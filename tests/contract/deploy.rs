@@ -6,7 +6,7 @@ use async_nats::{Client, ConnectOptions, Event};
 use gatepost_config::{Durability, Engine, NatsStore, Store as Settings, Timestamp};
 use gatepost_event::{
     DeadReason, Ending, Lane, Store,
-    store::{LeaseKey, nats},
+    store::{Kept, LeaseKey, SecretNews, nats},
 };
 use gatepost_tests::nats_server::{DEPLOYED_PASSWORD as PASSWORD, NatsCluster, NatsServer, Options};
 use tokio::sync::mpsc;
@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::{
     fixture::{self, Setup},
     journey::{self, Logs, heads},
-    make, wait,
+    make, secrets, wait,
 };
 
 fn settings(servers: &[NatsServer], user: &str) -> NatsStore {
@@ -40,7 +40,7 @@ async fn init(servers: &[NatsServer]) {
     let setup = settings(servers, "setup");
     let retention = Setup::default().retention;
     let made = nats::init(&setup, &of(setup.clone()), &retention).await.expect("the streams are made");
-    assert_eq!(made.len(), 10, "{made:?}");
+    assert_eq!(made.len(), 11, "{made:?}");
     assert_eq!(nats::check(&setup, &of(setup.clone()), &retention).await, Ok(Vec::new()));
 }
 
@@ -91,6 +91,13 @@ impl Role {
         assert!(self.refusals.try_recv().is_err(), "something was refused");
     }
 
+    /// Whether a message is stored; one that is refused is answered all the same.
+    async fn stored(&self, subject: &str) -> bool {
+        let answer = wait::within(wait::SOON, self.client.request(subject.to_owned(), "{}".into())).await;
+        let answer: serde_json::Value = serde_json::from_slice(&answer.expect("an answer").payload).expect("JSON");
+        answer.get("error").is_none()
+    }
+
     async fn refused(&mut self, what: &str, subject: &str) {
         let refusal = wait::within(wait::SOON, self.refusals.recv()).await.expect("a refusal").to_lowercase();
         assert!(refusal.contains(what) && refusal.contains(&subject.to_lowercase()), "{subject}: {refusal}");
@@ -107,6 +114,14 @@ async fn the_whole_way(servers: &[NatsServer]) {
     let parked = make::to_park(make::parked("nobody", "1"));
     gateway.append(vec![parked], wait::soon()).await.expect("it is parked");
     assert!(gateway.quarantine(make::refusal("github", 1, "refused")));
+
+    let secret = secrets::sealed("asana", None, "captured");
+    let mut kept = gateway.secrets().await.expect("they are read");
+    assert_eq!(secrets::told(&mut kept).await, []);
+    assert_eq!(gateway.keep_secret(&secret, wait::soon()).await, Ok(Kept::New));
+    assert_eq!(wait::within(wait::SOON, kept.next()).await, Ok(SecretNews::Kept(secret.clone())));
+    let other = secrets::sealed("asana", None, "another");
+    assert_eq!(gateway.keep_secret(&other, wait::soon()).await, Ok(Kept::Already(Box::new(secret))));
 
     let router = open(servers, "router").await;
     assert_eq!(router.announce("router-a").await, Ok(1));
@@ -182,6 +197,9 @@ async fn no_role_can_do_another_s_work() {
 
     let mut gateway = Role::connect(server, "gateway").await;
     gateway.may_ask(&["gatepost.ev.0.a", "gatepost.unm.a.b", "gatepost.qtn.a", "gatepost.blb.0.a"]).await;
+    gateway.may_ask(&["$JS.API.STREAM.MSG.GET.GATEPOST_SEC"]).await;
+    let taken = [gateway.stored("gatepost.sec.a").await, gateway.stored("gatepost.sec.a").await];
+    assert_eq!(taken, [true, false], "a secret can be replaced by whoever may add one");
     gateway.may_ask(&["$JS.API.STREAM.INFO.GATEPOST_EV_0"]).await;
     gateway
         .may_not_publish(&[
@@ -196,6 +214,8 @@ async fn no_role_can_do_another_s_work() {
             "$JS.API.STREAM.PURGE.GATEPOST_EV_0",
             "$JS.API.STREAM.DELETE.GATEPOST_EV_0",
             "$JS.API.STREAM.UPDATE.GATEPOST_EV_0",
+            "$JS.API.STREAM.MSG.DELETE.GATEPOST_SEC",
+            "$JS.API.STREAM.PURGE.GATEPOST_SEC",
         ])
         .await;
     gateway.may_not_subscribe(&["gatepost.ev.>", "_INBOX_router.>", ">"]).await;
@@ -218,6 +238,9 @@ async fn no_role_can_do_another_s_work() {
             "$JS.API.STREAM.UPDATE.GATEPOST_DLV_0",
             "$JS.API.DIRECT.GET.GATEPOST_QTN",
             "$JS.API.STREAM.MSG.GET.GATEPOST_UNM",
+            "$JS.API.STREAM.MSG.GET.GATEPOST_SEC",
+            "$JS.API.CONSUMER.CREATE.GATEPOST_SEC",
+            "gatepost.sec.b",
         ])
         .await;
     router.may_not_subscribe(&["gatepost.ev.>", "_INBOX_gateway.>"]).await;

@@ -25,4 +25,5 @@ mod park;
 mod quarantine;
 mod rate;
 mod retention;
+mod secrets;
 mod wait;

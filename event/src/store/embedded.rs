@@ -22,6 +22,7 @@ mod read;
 mod retention;
 mod route;
 mod schema;
+mod secret;
 mod shared;
 mod sql;
 mod start;
@@ -41,10 +42,11 @@ use tokio::sync::{oneshot, watch};
 
 pub use inspect::inspect;
 pub use log::{Log, Tail};
+pub use secret::{Secrets, secrets};
 
 use self::{
     body::{Bodies, Stored},
-    job::{Answer, AttemptRow, Change, Incoming, Job, LetterRow, RefusalRow, RoutedRows, TaskRow},
+    job::{Answer, AttemptRow, Change, Incoming, Job, LetterRow, RefusalRow, RoutedRows, SecretRow, TaskRow},
     lease::Leases,
     queue::{Kind, Queue},
     read::Readers,
@@ -53,9 +55,9 @@ use self::{
 };
 use super::{
     OpenError,
-    types::{Appended, Census, Health, Item, LaneCount, Lease, LeaseKey, Parked, Promises, Refusal, Routed},
+    types::{Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, Parked, Promises, Refusal, Routed},
 };
-use crate::{Attempt, DeadLetter, Event, EventRef, Lane, Queued, StoreError};
+use crate::{Attempt, DeadLetter, Event, EventRef, Lane, Queued, SealedSecret, StoreError};
 
 /// The longest that a change other than an append may wait for its commit.
 const WRITE_MAX: Duration = Duration::from_secs(10);
@@ -121,7 +123,7 @@ impl Embedded {
         }
         match self.write_by(Kind::Append, Change::Append(incoming), bytes, deadline).await? {
             Answer::Appended(answers) => Ok(answers),
-            Answer::Done | Answer::Count(_) => Err(StoreError::Unavailable("no answer".to_owned())),
+            Answer::Done | Answer::Count(_) | Answer::Kept(_) => Err(StoreError::Unavailable("no answer".to_owned())),
         }
     }
 
@@ -147,6 +149,23 @@ impl Embedded {
     ) -> Result<Vec<Refusal>, StoreError> {
         let integration = integration.clone();
         self.0.readers.ask(move |from| history::quarantined(from, &integration, limit)).await
+    }
+
+    pub(super) async fn keep_secret(&self, secret: &SealedSecret, deadline: Instant) -> Result<Kept, StoreError> {
+        let row = SecretRow::of(secret)?;
+        let bytes = row.json.len();
+        match self.write_by(Kind::Completion, Change::Keep(row), bytes, deadline).await? {
+            Answer::Kept(Some(json)) => {
+                let kept = serde_json::from_str(&json).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                Ok(Kept::Already(Box::new(kept)))
+            }
+            _ => Ok(Kept::New),
+        }
+    }
+
+    pub(super) fn secrets(&self) -> Result<Secrets, StoreError> {
+        self.check_open()?;
+        Ok(Secrets::new(self.0.readers.clone(), Arc::clone(&self.0.shared)))
     }
 
     pub(super) async fn unmatched(

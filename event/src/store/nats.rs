@@ -22,6 +22,7 @@ mod quarantine;
 mod read;
 mod reply;
 mod routed;
+mod secret;
 mod settle;
 mod setup;
 mod state;
@@ -41,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use lanes::Tail;
 pub use log::Log;
+pub use secret::Secrets;
 pub use setup::{check, init};
 
 use super::types::{Health, Promises, Refusal};

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use gatepost_config::{IntegrationId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{DeadLetter, Ending, Event, EventRef, Lane, RequestId, Task};
+use crate::{DeadLetter, Ending, Event, EventRef, Lane, RequestId, SealedSecret, Task};
 
 /// How long a lease lasts without renewal.
 pub const LEASE_TTL: Duration = Duration::from_secs(5);
@@ -100,6 +100,24 @@ pub struct Refusal {
     pub headers: Vec<(String, Bytes)>,
     /// Its body as received.
     pub body: Bytes,
+}
+
+/// What became of a secret that was to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    /// It is kept.
+    New,
+    /// This one is kept already under its name, and goes on being.
+    Already(Box<SealedSecret>),
+}
+
+/// What a reader of kept secrets hears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretNews {
+    /// A secret is kept.
+    Kept(SealedSecret),
+    /// All that was kept when the reader was opened has been told; told once.
+    Current,
 }
 
 /// What has one owner.

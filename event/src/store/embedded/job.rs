@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::body::{BodyFile, Stored};
 use crate::{
-    Attempt, DeadLetter, DeadReason, Ending, Lane, Queued, StoreError, Task,
+    Attempt, DeadLetter, DeadReason, Ending, Lane, Queued, SealedSecret, StoreError, Task,
     store::types::{Appended, LeaseKey, Place},
 };
 
@@ -50,6 +50,7 @@ pub(super) enum Change {
         tenant: TenantId,
     },
     Refuse(RefusalRow),
+    Keep(SecretRow),
     Lease(LeaseKey),
     #[cfg(test)]
     Batch(&'static str),
@@ -61,6 +62,8 @@ pub(super) enum Answer {
     Appended(Vec<Appended>),
     Done,
     Count(u64),
+    /// The secret that was there before, if there was one.
+    Kept(Option<String>),
 }
 
 /// An event to be stored.
@@ -111,6 +114,19 @@ pub(super) struct RefusalRow {
     pub(super) received_at: Timestamp,
     pub(super) json: String,
     pub(super) body: bytes::Bytes,
+}
+
+/// A sealed secret to be kept.
+pub(super) struct SecretRow {
+    pub(super) name: String,
+    pub(super) json: String,
+}
+
+impl SecretRow {
+    pub(super) fn of(secret: &SealedSecret) -> Result<Self, StoreError> {
+        let json = serde_json::to_string(secret).map_err(unwritable)?;
+        Ok(Self { name: secret.name.token().to_string(), json })
+    }
 }
 
 impl TaskRow {

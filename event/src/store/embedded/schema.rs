@@ -76,6 +76,11 @@ CREATE INDEX quarantine_integration ON quarantine (integration, position, bytes)
 CREATE INDEX quarantine_received_at ON quarantine (received_at);
 ";
 
+/// Makes what a store of an earlier gatepost lacks; one that knows nothing of it can go on with the store.
+pub(super) const LATER_TABLES: &str = "
+CREATE TABLE IF NOT EXISTS secret (position INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, secret TEXT NOT NULL);
+";
+
 /// Makes the table of one bucket.
 pub(super) fn event_table(number: i64) -> String {
     format!(

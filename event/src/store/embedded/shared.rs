@@ -15,6 +15,8 @@ pub(super) struct Shared {
     pub(super) closed: CancellationToken,
     /// The sequence of the last event in the log.
     pub(super) last_sequence: watch::Sender<u64>,
+    /// Hears when a secret was kept.
+    pub(super) secrets: watch::Sender<()>,
     /// Tasks that arrive in lanes.
     pub(super) arrivals: broadcast::Sender<(Lane, Queued)>,
 }
@@ -24,6 +26,7 @@ impl Shared {
         Self {
             closed: CancellationToken::new(),
             last_sequence: watch::Sender::new(last_sequence),
+            secrets: watch::Sender::new(()),
             arrivals: broadcast::Sender::new(ARRIVALS_MAX),
         }
     }

@@ -11,7 +11,7 @@ use super::{
     bucket::Buckets,
     deliver,
     job::{Answer, Change},
-    park, quarantine, route,
+    park, quarantine, route, secret,
     sql::{execute, int, uint},
 };
 use crate::{Ending, Lane, Queued, StoreError, store::types::LeaseKey};
@@ -39,6 +39,8 @@ pub(super) struct Effects {
     pub(super) kept: Vec<Arc<BodyFile>>,
     /// Files that no row refers to any more.
     pub(super) doomed: Vec<String>,
+    /// Whether a secret was kept.
+    pub(super) secrets: bool,
 }
 
 /// One transaction under way.
@@ -83,6 +85,7 @@ impl Work<'_> {
                 Ok(Ok(Answer::Count(park::unpark(self, integration, account, connection, tenant)?)))
             }
             Change::Refuse(refusal) => quarantine::keep(self, refusal),
+            Change::Keep(row) => secret::keep(self, row),
             Change::Lease(key) => self.grant(*key),
             #[cfg(test)]
             Change::Batch(sql) => self.db.execute_batch(sql).map(|()| Ok(Answer::Done)),

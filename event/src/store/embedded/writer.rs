@@ -169,6 +169,9 @@ impl Writer {
         transaction.commit()?;
         self.state = state;
         self.shared.announce(self.state.last_sequence, effects.arrived);
+        if effects.secrets {
+            self.shared.secrets.send_replace(());
+        }
         self.bodies.remove(&effects.doomed);
         Ok(done)
     }

@@ -78,6 +78,10 @@ impl Names {
         format!("{}_ATT", self.stream)
     }
 
+    pub(super) fn secrets(&self) -> String {
+        format!("{}_SEC", self.stream)
+    }
+
     /// The bucket of leases, cursors and router announcements, as an operator's tools know it.
     pub(super) fn bucket(&self) -> String {
         format!("{}_STATE", self.stream)
@@ -194,6 +198,14 @@ impl Names {
 
     pub(super) fn quarantine_filter(&self) -> String {
         format!("{}.qtn.*", self.prefix)
+    }
+
+    pub(super) fn secret_subject(&self, name: &Token) -> String {
+        format!("{}.sec.{name}", self.prefix)
+    }
+
+    pub(super) fn secret_filter(&self) -> String {
+        format!("{}.sec.*", self.prefix)
     }
 
     /// An attempt of a shard, `word` being an ending's or [`RETRIED`].

@@ -50,6 +50,11 @@ impl Refused {
         matches!(self.err_code, 10071 | 10164)
     }
 
+    /// The subject holds a message already, and may hold no other.
+    pub(super) const fn is_subject_taken(&self) -> bool {
+        self.err_code == 10077
+    }
+
     /// No such message, consumer or stream.
     pub(super) const fn is_not_found(&self) -> bool {
         self.code == 404 || matches!(self.err_code, 10037 | 10043 | 10057 | 10059)

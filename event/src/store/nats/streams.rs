@@ -72,6 +72,12 @@ pub(super) fn wanted(
         max_message_size: QUARANTINE_BYTES_MAX,
         ..base(names.quarantine(), vec![names.quarantine_filter()], keep.quarantine)
     });
+    // One of each name, and the server refuses any other: no credential that may only publish can replace one.
+    streams.push(Config {
+        max_messages_per_subject: 1,
+        discard_new_per_subject: true,
+        ..base(names.secrets(), vec![names.secret_filter()], Duration::ZERO)
+    });
     streams.push(Config {
         max_messages_per_subject: 1,
         allow_rollup: true,
@@ -95,7 +101,7 @@ pub(super) fn put_right(actual: &Config, wanted: &Config) -> Config {
     Config {
         subjects: wanted.subjects.clone(),
         discard: wanted.discard,
-        discard_new_per_subject: false,
+        discard_new_per_subject: wanted.discard_new_per_subject,
         max_age: wanted.max_age,
         num_replicas: wanted.num_replicas,
         duplicate_window: wanted.duplicate_window,
@@ -157,6 +163,7 @@ pub(super) fn differences(actual: &Config, wanted: &Config) -> Vec<String> {
         ("allow_direct", actual.allow_direct, wanted.allow_direct),
         ("allow_msg_schedules", actual.allow_message_schedules, wanted.allow_message_schedules),
         ("allow_msg_ttl", actual.allow_message_ttl, wanted.allow_message_ttl),
+        ("discard_new_per_subject", actual.discard_new_per_subject, wanted.discard_new_per_subject),
         ("allow_rollup_hdrs", actual.allow_rollup, wanted.allow_rollup),
     ] {
         if needs && !is {
