@@ -112,7 +112,14 @@ pub(crate) struct CheckArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum SecretCommand {
     /// Print a fresh signing secret (`whsec_` and 32 random bytes in base64)
-    New,
+    New(SecretNewArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SecretNewArgs {
+    /// An Ed25519 key instead (`whsk_`); the public key that backends verify with (`whpk_`) is printed beside it
+    #[arg(long)]
+    pub(crate) ed25519: bool,
 }
 
 #[derive(Debug, clap::Args)]

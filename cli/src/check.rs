@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gatepost_config::{Config, Integration, Options};
+use gatepost_config::{Config, Destination, Integration, Options};
 use url::Url;
 
 use crate::{
@@ -20,6 +20,9 @@ pub(crate) fn check(path: &Path, args: &CheckArgs) -> Result<(), Exit> {
         for line in describe(&config, integration, &base).map_err(Exit::failed)? {
             style::line(&line);
         }
+    }
+    for destination in &config.destinations {
+        keys(destination, args.without_secrets).iter().for_each(|line| style::line(line));
     }
     style::line(&format!(
         "{} is good: {}, {}, {}, {}.",
@@ -68,4 +71,17 @@ fn describe(config: &Config, integration: &Integration, base: &Url) -> Result<Ve
     lines.extend(provider.docs.iter().map(|docs| format!("  {}", style::paint(DIM, docs))));
     lines.push(String::new());
     Ok(lines)
+}
+
+/// The keys that deliveries to a destination are signed with, by the ids that attempts and metrics name.
+fn keys(destination: &Destination, without_secrets: bool) -> Vec<String> {
+    let mut lines = vec![format!("{} {}", style::paint(BOLD, destination.id.as_str()), destination.url)];
+    for key in &destination.secrets {
+        let id = if without_secrets { "(not read)" } else { key.id() };
+        let until = key.until().map_or_else(String::new, |until| format!(", signs until {until}"));
+        lines.push(format!("  key     {id} from {}{until}", key.source()));
+        lines.extend(key.public().map(|public| format!("          backends verify with {public}")));
+    }
+    lines.push(String::new());
+    lines
 }

@@ -46,7 +46,7 @@ async fn dispatch(args: Args) -> Result<(), Exit> {
         Command::Dev(dev) => dev::dev(dev).await,
         Command::Init(init) => init::init(&config, &init),
         Command::Check(check) => check::check(&config, &check),
-        Command::Secret(SecretCommand::New) => secret::new(),
+        Command::Secret(SecretCommand::New(args)) => secret::new(&args),
         Command::Send(send) => send::send(&config, &send).await,
         Command::Explain(args) => explain::explain(&config, &args),
         Command::Providers(command) => providers::providers(&config, &command),

@@ -12,6 +12,7 @@ mod read;
 pub mod reload;
 pub mod secret;
 pub mod section;
+pub mod signing;
 pub mod time;
 pub mod units;
 
@@ -23,8 +24,10 @@ pub use provider::{Catalogue, Provider};
 pub use reload::{Live, Reload, Reloader, watch};
 pub use secret::Secret;
 pub use section::{
-    Admin, CatalogueFolder, Config, Connection, DeliveryFormat, Destination, Durability, Engine, Forward, Gateway,
-    Integration, NatsStore, Ops, Retention, Route, Router, Secrets, Store, Unmatched,
+    Admin, Auth, CatalogueFolder, ClientCertificate, Config, Connection, DeliveryFormat, Destination, Durability,
+    EgressProxy, Engine, Forward, Gateway, Header, Integration, NatsStore, Ops, Retention, Route, Router, Secrets,
+    Store, Unmatched,
 };
+pub use signing::{KeyKind, SigningKey};
 pub use time::Timestamp;
 pub use units::ByteSize;

@@ -183,7 +183,7 @@ fn a_secret_of_a_file_loses_one_line_end_and_nothing_else() {
 fn a_key_is_named_by_an_id_that_does_not_tell_it() {
     let config = parse(GOOD).expect("it loads").config;
     // The first four bytes of the SHA-256 of what the secret decodes to.
-    assert_eq!(config.destinations[0].secrets[0].key_id(), "a60ddc50");
+    assert_eq!(config.destinations[0].secrets[0].id(), "a60ddc50");
     assert_ne!(config.integrations[0].secrets[0].key_id(), config.integrations[0].secrets[1].key_id());
 }
 

@@ -5,6 +5,8 @@
 
 mod cloudevents;
 mod json;
+mod nango;
+mod raw;
 mod text;
 
 use std::collections::VecDeque;
@@ -13,26 +15,44 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use gatepost_config::DeliveryFormat;
 use gatepost_event::Event;
+use http::{HeaderMap, HeaderValue};
 
 /// A delivery's body, in the pieces it is sent in: the event's bytes are not copied.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Envelope {
-    content_type: &'static str,
+    content_type: HeaderValue,
+    /// Facts that the format has beside the body.
+    headers: HeaderMap,
     pieces: [Bytes; 3],
 }
 
 /// Writes the event in a destination's format.
-pub(crate) fn write(event: &Event, format: DeliveryFormat) -> Envelope {
+///
+/// # Errors
+/// When the format can't carry this event; why, for people.
+pub(crate) fn write(event: &Event, format: DeliveryFormat) -> Result<Envelope, String> {
     match format {
-        DeliveryFormat::Json => json::write(event),
-        DeliveryFormat::CloudEvents => cloudevents::write(event),
+        DeliveryFormat::Json => Ok(json::write(event)),
+        DeliveryFormat::CloudEvents => Ok(cloudevents::write(event)),
+        DeliveryFormat::Raw => Ok(raw::write(event)),
+        DeliveryFormat::Nango => nango::write(event),
     }
 }
 
 impl Envelope {
+    /// One without headers of its own.
+    fn new(content_type: &'static str, pieces: [Bytes; 3]) -> Self {
+        Self { content_type: HeaderValue::from_static(content_type), headers: HeaderMap::new(), pieces }
+    }
+
     /// Its media type.
-    pub(crate) const fn content_type(&self) -> &'static str {
-        self.content_type
+    pub(crate) const fn content_type(&self) -> &HeaderValue {
+        &self.content_type
+    }
+
+    /// The headers of its format, which are then gone from it.
+    pub(crate) fn take_headers(&mut self) -> HeaderMap {
+        std::mem::take(&mut self.headers)
     }
 
     /// The pieces, in the order they are sent.
@@ -48,7 +68,7 @@ impl Envelope {
     /// One of any bytes.
     #[cfg(test)]
     pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
-        Self { content_type: "application/json", pieces: [Bytes::copy_from_slice(bytes), Bytes::new(), Bytes::new()] }
+        Self::new("application/json", [Bytes::copy_from_slice(bytes), Bytes::new(), Bytes::new()])
     }
 
     /// The pieces that are not empty, to be sent.
@@ -80,6 +100,11 @@ impl Object {
         Self("{".to_owned())
     }
 
+    /// The rest of one, after a member that is written elsewhere.
+    const fn continued() -> Self {
+        Self(String::new())
+    }
+
     /// A member of text.
     fn text(&mut self, key: &str, value: &str) {
         self.raw(key, &quoted(value));
@@ -95,7 +120,7 @@ impl Object {
 
     /// A member whose value is JSON already.
     fn raw(&mut self, key: &str, json: &str) {
-        if self.0.len() > 1 {
+        if self.0 != "{" {
             self.0.push(',');
         }
         self.0.push_str(&quoted(key));

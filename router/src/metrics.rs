@@ -16,6 +16,7 @@ const ATTEMPT_BUCKETS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.
 pub(crate) struct Metrics {
     deliveries: IntCounterVec,
     attempts: HistogramVec,
+    signatures: IntCounterVec,
     waiting: IntGaugeVec,
     waiting_unknown: IntGauge,
     attempts_under_way: IntGauge,
@@ -42,6 +43,13 @@ impl Metrics {
                 )
                 .buckets(ATTEMPT_BUCKETS.to_vec()),
                 &["result"],
+            )?,
+            signatures: IntCounterVec::new(
+                Opts::new(
+                    "gatepost_router_signatures_total",
+                    "Attempts signed, by the key's id; `gatepost check` names them",
+                ),
+                &["destination", "key"],
             )?,
             waiting: IntGaugeVec::new(
                 Opts::new("gatepost_router_waiting_deliveries", "Deliveries in the lanes that this router owns"),
@@ -70,6 +78,7 @@ impl Metrics {
         };
         registry.register(Box::new(metrics.deliveries.clone()))?;
         registry.register(Box::new(metrics.attempts.clone()))?;
+        registry.register(Box::new(metrics.signatures.clone()))?;
         registry.register(Box::new(metrics.waiting.clone()))?;
         registry.register(Box::new(metrics.waiting_unknown.clone()))?;
         registry.register(Box::new(metrics.attempts_under_way.clone()))?;
@@ -89,8 +98,11 @@ impl Metrics {
         self.lag.with_label_values(&[&partition.to_string()]).set(now.since(newest).as_secs_f64());
     }
 
-    /// An attempt was made.
-    pub(crate) fn attempted(&self, sent: &Sent) {
+    /// An attempt was made, signed with these keys.
+    pub(crate) fn attempted(&self, destination: &DestinationId, sent: &Sent, key_ids: &[String]) {
+        for key in key_ids {
+            self.signatures.with_label_values(&[destination.as_str(), key]).inc();
+        }
         let result = sent.error.map_or("ok", |error| error.word());
         self.attempts.with_label_values(&[result]).observe(sent.took.as_secs_f64());
     }

@@ -78,6 +78,12 @@ fn is_final(destination: &Destination, attempt: &Attempt) -> bool {
 
 const GONE: u16 = 410;
 
+/// The end of a delivery whose event the destination's format can't carry: another attempt would change nothing.
+pub(crate) fn unwritable(delivery: Delivery, why: String, now: Timestamp) -> End {
+    let note = note_of(delivery.due().task(), DeadReason::Unreadable, Some(why), None, now);
+    End::Dead(Box::new(DeadLetter { note, event: Some(delivery.into_event()) }))
+}
+
 fn dead(delivery: Delivery, reason: DeadReason, attempt: Attempt, now: Timestamp) -> End {
     let note = note_of(delivery.due().task(), reason, None, Some(attempt), now);
     End::Dead(Box::new(DeadLetter { note, event: Some(delivery.into_event()) }))

@@ -1,12 +1,11 @@
-//! Signing, as Standard Webhooks has it.
-//!
-//! <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>
+//! The headers of a delivery: what it is, who sends it, and the proof.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use gatepost_config::{Secret, Timestamp};
-use hmac::{Hmac, KeyInit, Mac};
+mod caller;
+mod nango;
+mod standard;
+
+use gatepost_config::{DeliveryFormat, Destination, SigningKey, Timestamp};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use sha2::{Digest, Sha256};
 
 use crate::{delivery::Delivery, envelope::Envelope};
 
@@ -21,25 +20,23 @@ pub(crate) struct Signed {
     key_ids: Vec<String>,
 }
 
-/// Signs with every active secret of the destination; without one there is no `webhook-signature`.
-pub(crate) fn sign(delivery: &Delivery, body: Envelope, now: Timestamp) -> Signed {
+/// Signs as the destination's format has it: by Standard Webhooks with every active key, or as Nango does with the first.
+/// The operator's own headers come first, so that they never take the place of ours.
+pub(crate) fn sign(delivery: &Delivery, mut body: Envelope, now: Timestamp) -> Signed {
     let due = delivery.due();
-    let task = due.task();
+    let (task, destination) = (due.task(), &due.backend.destination);
     let id = task.event.id.to_string();
-    let keys: Vec<&Secret> = due.backend.destination.secrets.iter().filter(|secret| secret.is_active(now)).collect();
-    let signatures: Vec<String> = keys.iter().map(|key| signature(key.expose(), &id, now.seconds(), &body)).collect();
 
-    let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(body.content_type()));
-    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    let mut headers = caller::headers(destination);
+    headers.insert(header::CONTENT_TYPE, body.content_type().clone());
+    headers.extend(body.take_headers());
     set(&mut headers, "webhook-id", &id);
     set(&mut headers, "webhook-timestamp", &now.seconds().to_string());
-    if !signatures.is_empty() {
-        set(&mut headers, "webhook-signature", &signatures.join(" "));
-    }
     set(&mut headers, "gatepost-delivery-id", &task.delivery.to_string());
     set(&mut headers, "gatepost-attempt", &task.attempt.to_string());
-    Signed { headers, body, key_ids: keys.iter().map(|key| key_id(key.expose())).collect() }
+    let keys: Vec<&SigningKey> = destination.secrets.iter().filter(|key| key.is_active(now)).collect();
+    let used = prove(&mut headers, &keys, destination, &id, now, &body);
+    Signed { headers, body, key_ids: used.iter().map(|key| key.id().to_owned()).collect() }
 }
 
 impl Signed {
@@ -54,27 +51,35 @@ impl Signed {
     }
 }
 
-/// `v1,` and the base64 of HMAC-SHA256 over `<id>.<timestamp>.<body>`.
-fn signature(key: &[u8], id: &str, seconds: i64, body: &Envelope) -> String {
-    // HMAC takes a key of any length, so this can't fail; an empty signature would verify nowhere.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
-    mac.update(format!("{id}.{seconds}.").as_bytes());
-    for piece in body.pieces() {
-        mac.update(piece);
+/// Adds the signatures, and says which keys made them.
+fn prove<'k>(
+    headers: &mut HeaderMap,
+    keys: &[&'k SigningKey],
+    destination: &Destination,
+    id: &str,
+    now: Timestamp,
+    body: &Envelope,
+) -> Vec<&'k SigningKey> {
+    match destination.format {
+        DeliveryFormat::Nango => {
+            let first = keys.first().copied();
+            if let Some(key) = first {
+                nango::sign(headers, key.expose(), body, destination.nango_legacy_signature);
+            }
+            first.into_iter().collect()
+        }
+        DeliveryFormat::Json | DeliveryFormat::CloudEvents | DeliveryFormat::Raw => {
+            let signatures: Vec<String> =
+                keys.iter().filter_map(|key| standard::signature(key, id, now.seconds(), body)).collect();
+            if !signatures.is_empty() {
+                set(headers, "webhook-signature", &signatures.join(" "));
+            }
+            keys.to_vec()
+        }
     }
-    format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
 }
 
-/// Names a key without showing it: 32 bits of a hash of at least 24 random bytes.
-fn key_id(key: &[u8]) -> String {
-    let mut sha = Sha256::new();
-    sha.update(b"gatepost key id\0");
-    sha.update(key);
-    let digest = sha.finalize();
-    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Ids, numbers and base64 are always fit for a header.
+/// Ids, numbers and encoded bytes are always fit for a header.
 fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(HeaderName::from_static(name), value);

@@ -61,11 +61,17 @@ async fn attempt(desk: &Desk, due: Due) -> Settled {
         Read::Over(end) => return settle::settle(desk, due.shard, &due.queued, end).await,
         Read::Unknown => return Settled::No,
     };
-    let envelope = envelope::write(delivery.event(), due.backend.destination.format);
+    let envelope = match envelope::write(delivery.event(), due.backend.destination.format) {
+        Ok(envelope) => envelope,
+        Err(why) => {
+            let end = outcome::unwritable(delivery, why, Timestamp::now());
+            return settle::settle(desk, due.shard, &due.queued, end).await;
+        }
+    };
     let signed = sign::sign(&delivery, envelope, Timestamp::now());
     let key_ids = signed.key_ids().to_vec();
     let sent = send::send(&desk.outside, &due.backend.destination, signed).await;
-    desk.metrics.attempted(&sent);
+    desk.metrics.attempted(&due.backend.destination.id, &sent, &key_ids);
     let end = outcome::judge(delivery, sent, key_ids, Timestamp::now(), rand::random_range(-1.0..=1.0));
     settle::settle(desk, due.shard, &due.queued, end).await
 }

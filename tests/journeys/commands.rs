@@ -108,3 +108,19 @@ fn secret_new_prints_a_key_of_32_bytes_that_is_never_the_same() {
     let key = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, key).expect("base64");
     assert_eq!(key.len(), 32);
 }
+
+#[test]
+fn secret_new_ed25519_prints_a_key_that_check_takes_and_the_public_key_it_shows() {
+    let output = Home::new("", &[]).command(&["secret", "new", "--ed25519"]);
+    let private = String::from_utf8(output.stdout).expect("text");
+    let told = String::from_utf8(output.stderr).expect("text");
+    let public = told.split_whitespace().find(|word| word.starts_with("whpk_")).expect("a public key");
+    let config =
+        "[[destination]]\nid = \"backend\"\nurl = \"https://example.com/hooks\"\nsecrets = [{ file = \"key\" }]\n";
+    let home = Home::new(config, &[("key", &private)]);
+    let output = home.command(&["check"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains(public), "{said}");
+    assert!(!said.contains(private.trim()));
+}

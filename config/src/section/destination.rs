@@ -1,23 +1,21 @@
 //! `[[destination]]`
 
+mod auth;
+mod certificate;
+mod headers;
+mod schedule;
+mod secrets;
+
 use std::time::Duration;
 
 use url::Url;
 
+pub use self::{auth::Auth, certificate::ClientCertificate, headers::Header};
 use super::{declare::section, value};
 use crate::{
-    DestinationId, Secret, TenantId,
-    provider::scheme::base64,
+    DestinationId, SigningKey, TenantId,
     read::{Node, Read, all},
 };
-
-/// More attempts than this would outlast every retention.
-const SCHEDULE_MAX: usize = 50;
-
-/// How signing secrets start, by the Standard Webhooks specification.
-const PREFIX: &[u8] = b"whsec_";
-/// How long their keys are, by the same.
-const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// Ports of public destinations; private ones may use any but 0. Others belong to services that were never meant to be
 /// spoken to by whoever may name a destination.
@@ -36,18 +34,32 @@ section! {
         pub url: Url = required("https://api.example.com/webhooks"),
         /// Loopback, private networks and plain http are allowed (metadata addresses never are).
         pub private: bool = default(false),
-        /// Signing secrets (`whsec_` and base64 of 24 to 64 bytes, see `gatepost secret new`); every active one signs.
-        pub secrets: Vec<Secret> = required([{ env = "GATEPOST_SIGNING_SECRET" }]) by signing_secrets,
-        /// What a delivery looks like: "json" or "cloudevents".
+        /// Signing secrets; every active one signs: `whsec_` (HMAC-SHA256) or `whsk_` (Ed25519), see `gatepost secret new`.
+        /// With format = "nango" the signing key of Nango's webhook settings; the first active one signs. While rotating
+        /// several, the old one for example as { env = "GATEPOST_SIGNING_SECRET_OLD", until = 2026-12-01T00:00:00Z }.
+        pub secrets: Vec<SigningKey> = required([{ env = "GATEPOST_SIGNING_SECRET" }]) by secrets::keys,
+        /// What a delivery looks like: "json", "cloudevents", "nango" (what Nango forwards), or "raw" (the provider's body
+        /// as it came; the facts about it are headers that the signature does not cover).
         pub format: DeliveryFormat = default("json"),
+        /// With format = "nango", also Nango's old header `x-nango-signature`, which is weak.
+        pub nango_legacy_signature: bool = default(false),
+        /// Headers of your own (not those of the connection, the body or the signature).
+        pub headers: Vec<Header> = optional({ x-team = "payments", x-api-key = { env = "API_KEY" } }) by headers::headers,
+        /// `authorization`: { bearer = <secret> } or { basic = { user = "gatepost", password = <secret> } }.
+        pub auth: Option<Auth> = optional({ bearer = { env = "BACKEND_TOKEN" } }) by auth::auth,
+        /// A certificate for backends that ask for one: the chain and the private key, in PEM.
+        pub client_certificate: Option<ClientCertificate> =
+            optional({ chain = { file = "client.pem" }, key = { file = "client.key" } }) by certificate::certificate,
         /// Types it subscribes to, for routes that forward to "tenant"; all when empty.
         pub events: Vec<String> = optional(["github.pull_request.*", "github.push"]) by value::patterns,
         /// Longest time of one attempt, from name lookup to the last body byte read.
         pub timeout: Duration = default("15s") by value::span,
         /// Attempts under way at once.
         pub concurrency: usize = default(16),
-        /// Waits before attempt 1, 2, ...; their number is the number of attempts.
-        pub schedule: Vec<Duration> = default(["0s", "5s", "5m", "30m", "2h", "5h", "10h", "10h"]) by schedule,
+        /// Waits before attempt 1, 2, ...; their number is the number of attempts, and each is changed by up to a fifth. Or
+        /// waits that grow after an attempt at once: { first = "5s", factor = 4, longest = "10h", attempts = 9 }.
+        pub schedule: Vec<Duration> =
+            default(["0s", "5s", "5m", "30m", "2h", "5h", "10h", "10h"]) by schedule::schedule,
         /// Statuses after which a delivery is a dead letter at once.
         pub final_statuses: Vec<u16> = optional([404, 410]) by final_statuses,
     }
@@ -60,49 +72,21 @@ pub enum DeliveryFormat {
     Json,
     /// CloudEvents 1.0, structured mode.
     CloudEvents,
+    /// The provider's body.
+    Raw,
+    /// What Nango forwards.
+    Nango,
 }
 
 impl Read for DeliveryFormat {
     fn read(node: &Node<'_>) -> Option<Self> {
-        node.one_of(&[("json", Self::Json), ("cloudevents", Self::CloudEvents)])
+        node.one_of(&[
+            ("json", Self::Json),
+            ("cloudevents", Self::CloudEvents),
+            ("raw", Self::Raw),
+            ("nango", Self::Nango),
+        ])
     }
-}
-
-/// Signing secrets, decoded to the keys they stand for.
-fn signing_secrets(node: &Node<'_>) -> Option<Vec<Secret>> {
-    let nodes = node.items()?;
-    if nodes.is_empty() {
-        node.error("is an empty list", "add a secret, so that the backend can tell deliveries from forgeries");
-        return None;
-    }
-    all(nodes.iter().map(signing_secret))
-}
-
-fn signing_secret(node: &Node<'_>) -> Option<Secret> {
-    let secret = Secret::read(node)?;
-    if node.spot.sheet.is_without_secrets() {
-        return Some(secret);
-    }
-    let wrong = match secret.expose().strip_prefix(PREFIX).map(base64) {
-        None => "doesn't start with whsec_".to_owned(),
-        Some(Err(error)) => format!("{error} after whsec_"),
-        Some(Ok(key)) if !KEY_BYTES.contains(&key.len()) => {
-            format!("holds {} bytes after whsec_, not 24 to 64", key.len())
-        }
-        Some(Ok(key)) => return Some(secret.with_bytes(key)),
-    };
-    let message = format!("is no signing secret in {}: it {wrong}", secret.source());
-    node.error(message, "make one with `gatepost secret new`");
-    None
-}
-
-fn schedule(node: &Node<'_>) -> Option<Vec<Duration>> {
-    let schedule = Vec::<Duration>::read(node)?;
-    if !(1..=SCHEDULE_MAX).contains(&schedule.len()) {
-        node.error(format!("has {} waits", schedule.len()), "write 1 to 50, one per attempt");
-        return None;
-    }
-    Some(schedule)
 }
 
 fn final_statuses(node: &Node<'_>) -> Option<Vec<u16>> {

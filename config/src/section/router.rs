@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{declare::section, value};
+use super::{declare::section, egress, egress::EgressProxy, value};
 
 section! {
     /// How routers work.
@@ -12,5 +12,8 @@ section! {
         pub concurrency: usize = default(256),
         /// Time that attempts under way get when the process is told to stop.
         pub shutdown_deadline: Duration = default("25s") by value::span,
+        /// A proxy that deliveries to public destinations go through, by CONNECT (those with private = true are dialled
+        /// directly). Proxies named by the environment are never used.
+        pub egress_proxy: Option<EgressProxy> = optional("http://egress.example:3128") by egress::proxy,
     }
 }

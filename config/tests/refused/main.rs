@@ -4,6 +4,7 @@
 
 mod destination;
 mod file;
+mod policy;
 mod provider;
 mod reference;
 mod secret;
@@ -33,6 +34,13 @@ fn env(name: &str) -> Option<String> {
         "SIGNING_ACME" => "whsec_YWNtZS1jYW5hcnktYWNtZS1jYW5hcnktYWNtZQ==",
         "SIGNING_GARBLED" => "whsec_*canary*canary*canary*",
         "SIGNING_LONG" => return Some(format!("whsec_{}Y2E=", "Y2Fu".repeat(21))),
+        "SIGNING_ED25519" => "whsk_Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5LWNhbmE=",
+        "SIGNING_PUBLIC" => "whpk_Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5LWNhbmE=",
+        "SIGNING_SHORT" => "whsk_Y2FuYXJ5LWNhbmFyeQ==",
+        "TOKEN" => "canary.token.that.nobody.uses",
+        "TWO_LINES" => "canary\ntwo-lines",
+        "NANGO" => "canary-nango-signing-key",
+        "PROXY" => "http://me:canary%21@proxy.example:3128",
         "STANDARD" => "whsec_c3RhbmRhcmQtY2FuYXJ5LXN0YW5kYXJkLWNhbmFyeQ==",
         "STANDARD_SHORT" => "whsec_c2hvcnQtY2FuYXJ5LTE2Yg==",
         "PREFIX" => "whsec_",
@@ -55,6 +63,15 @@ fn folder() -> tempfile::TempDir {
     let secret = folder.path().join("secret");
     std::fs::write(&secret, "canary-from-a-file\n").expect("writable");
     std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).expect("own file");
+    for name in ["client", "other"] {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let names = vec!["client.example.com".to_owned()];
+        let certificate = rcgen::CertificateParams::new(names).expect("parameters").self_signed(&key).expect("signed");
+        std::fs::write(folder.path().join(format!("{name}.pem")), certificate.pem()).expect("writable");
+        let path = folder.path().join(format!("{name}.key"));
+        std::fs::write(&path, key.serialize_pem()).expect("writable");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("own file");
+    }
     folder
 }
 

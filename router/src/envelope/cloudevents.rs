@@ -45,7 +45,7 @@ pub(super) fn write(event: &Event) -> Envelope {
         true => object.close_with("data", event.body.clone()),
         false => object.close_with_base64("data_base64", &event.body),
     };
-    Envelope { content_type: "application/cloudevents+json; charset=UTF-8", pieces }
+    Envelope::new("application/cloudevents+json; charset=UTF-8", pieces)
 }
 
 const UNKNOWN_TYPE: &str = "application/octet-stream";

@@ -34,5 +34,5 @@ pub(super) fn write(event: &Event) -> Envelope {
             object.close_with_base64("data_base64", &event.body)
         }
     };
-    Envelope { content_type: "application/json", pieces }
+    Envelope::new("application/json", pieces)
 }

@@ -11,6 +11,10 @@ fn with_body(body: &[u8]) -> Event {
     Event { body: Bytes::copy_from_slice(body), ..event("github.push", "") }
 }
 
+fn write(event: &Event, format: DeliveryFormat) -> Envelope {
+    super::write(event, format).expect("a body that the format can carry")
+}
+
 const BARE: &[u8] = b"{ \"b\": 1.0,\n\"a\":\"\\u00e9\" }";
 
 /// The same facts, nothing known but what must be.
@@ -97,4 +101,65 @@ fn repeated_headers_are_joined_as_http_has_it() {
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let joined = header_map(&[pair("a", "1"), pair("b", "2"), pair("a", "3")]);
     assert_eq!(joined, [pair("a", "1, 3"), pair("b", "2")]);
+}
+
+#[test]
+fn nangos_envelope_is_byte_for_byte_what_nango_forwards() {
+    let mut forwarded = with_body(r#"{"a":1,"b":[true,null,"é"]}"#.as_bytes());
+    forwarded.meta.connection = Some("conn-1".parse().expect("an id"));
+    forwarded.meta.provider = "hubspot".parse().expect("a name");
+    forwarded.meta.integration = "hubspot-prod".parse().expect("an id");
+    let envelope = write(&forwarded, DeliveryFormat::Nango);
+    assert_eq!(
+        whole(&envelope),
+        r#"{"connectionId":"conn-1","from":"hubspot","payload":{"a":1,"b":[true,null,"é"]},"providerConfigKey":"hubspot-prod","type":"forward"}"#
+    );
+    assert_eq!((envelope.content_type().as_bytes(), envelope.len()), (&b"application/json"[..], 133));
+    forwarded.meta.connection = None;
+    assert!(whole(&write(&forwarded, DeliveryFormat::Nango)).starts_with(r#"{"connectionId":null,"from""#));
+    for body in [&b"a=1&b=2"[..], b"", b"{}{}", b"{},\"type\":\"auth\",\"x\":{}", b"\xff"] {
+        let refused = super::write(&with_body(body), DeliveryFormat::Nango).expect_err("it is no JSON");
+        assert!(refused.contains("no JSON"), "{refused}");
+    }
+}
+
+#[test]
+fn raw_is_the_providers_body_with_the_facts_in_headers() {
+    let mut envelope = write(&with_body(b"a=1&\xff\x00"), DeliveryFormat::Raw);
+    assert_eq!(envelope.pieces().concat(), b"a=1&\xff\x00");
+    assert_eq!(envelope.content_type(), "application/json", "as the provider said it");
+    let headers = envelope.take_headers();
+    let mut lines: Vec<String> =
+        headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().expect("text"))).collect();
+    lines.sort();
+    insta::assert_snapshot!(lines.join("\n"));
+    assert!(envelope.take_headers().is_empty());
+
+    let bare = write(&bare(b"x"), DeliveryFormat::Raw);
+    assert_eq!(bare.content_type(), "application/octet-stream");
+}
+
+#[test]
+fn no_fact_breaks_out_of_its_header() {
+    for hostile in ["a\r\nhost: b", "a\nb", "\0", "é\u{2028}", "100%25 \"sure\"", " a ", "\u{202e}x", "\t"] {
+        let mut event = with_body(b"{}");
+        event.meta.account = Some(hostile.to_owned());
+        event.meta.provider_type = Some(hostile.to_owned());
+        event.meta.content_type = Some(hostile.to_owned());
+        event.meta.headers = vec![("x-github-event".to_owned(), hostile.to_owned())];
+        let mut envelope = write(&event, DeliveryFormat::Raw);
+        let content_type = envelope.content_type().as_bytes();
+        assert!(content_type.iter().all(|byte| (0x20..=0x7e).contains(byte)), "{hostile:?}");
+        let headers = envelope.take_headers();
+        assert!(headers.values().all(|value| value.as_bytes().iter().all(u8::is_ascii_graphic)), "{hostile:?}");
+        let account = headers["ce-account"].to_str().expect("text");
+        let url: url::Url = format!("http://a/?{}", account.replace('+', "%2B")).parse().expect("a URL");
+        let back: Vec<_> = url.query_pairs().collect();
+        assert!(hostile.contains('=') || back.first().is_none_or(|(name, _)| name == hostile), "{hostile:?}");
+    }
+    // A value that is too long is left out, and the rest stays.
+    let mut event = with_body(b"{}");
+    event.meta.account = Some("x".repeat(5_000));
+    let headers = write(&event, DeliveryFormat::Raw).take_headers();
+    assert!(!headers.contains_key("ce-account") && headers.contains_key("ce-id"));
 }

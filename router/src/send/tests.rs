@@ -25,7 +25,7 @@ fn to(url: &str) -> Destination {
 
 async fn attempt(outside: &Outside, destination: &Destination) -> Sent {
     let delivery = delivery(destination.clone(), event("github.push", "{\"a\":1}"), 1);
-    let envelope = envelope::write(delivery.event(), DeliveryFormat::Json);
+    let envelope = envelope::write(delivery.event(), DeliveryFormat::Json).expect("a body that JSON can carry");
     let signed = sign::sign(&delivery, envelope, Timestamp::now());
     send(outside, destination, signed).await
 }

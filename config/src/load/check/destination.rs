@@ -4,10 +4,49 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::Host;
 
-use crate::{Destination, read::Table, section::PUBLIC_PORTS};
+use crate::{DeliveryFormat, Destination, KeyKind, read::Table, section::PUBLIC_PORTS};
 
-/// Notes what is wrong with a destination's URL. What a name resolves to is checked again when it is dialled.
+/// Notes what doesn't fit together in a destination.
 pub(super) fn check(table: &Table<'_>, destination: &Destination) {
+    url(table, destination);
+    keys(table, destination);
+    if destination.nango_legacy_signature && destination.format != DeliveryFormat::Nango {
+        table.at("nango_legacy_signature").error("is for format = \"nango\" only", "remove it, or write that format");
+    }
+}
+
+/// Keys must be of the kind that the format signs with.
+fn keys(table: &Table<'_>, destination: &Destination) {
+    if table.spot.sheet.is_without_secrets() {
+        return;
+    }
+    let is_nango = destination.format == DeliveryFormat::Nango;
+    for (n, key) in destination.secrets.iter().enumerate() {
+        let spot = table.at_item("secrets", n);
+        let source = key.source();
+        match key.kind() {
+            KeyKind::Text if is_nango && std::str::from_utf8(key.expose()).is_err() => {
+                spot.error(
+                    format!("is not UTF-8 text in {source}"),
+                    "copy the signing key of Nango's webhook settings",
+                );
+            }
+            KeyKind::Text if !is_nango => {
+                let message = format!("is no signing secret in {source}: it doesn't start with whsec_");
+                spot.error(message, "make one with `gatepost secret new`");
+            }
+            KeyKind::Hmac | KeyKind::Ed25519 if is_nango => {
+                let message =
+                    format!("is a secret of Standard Webhooks in {source}, which Nango's verifiers don't take");
+                spot.error(message, "name the signing key of Nango's webhook settings, or write another format");
+            }
+            KeyKind::Text | KeyKind::Hmac | KeyKind::Ed25519 => {}
+        }
+    }
+}
+
+/// What a name resolves to is checked again when it is dialled.
+fn url(table: &Table<'_>, destination: &Destination) {
     let url = &destination.url;
     let spot = table.at("url");
     if !matches!(url.scheme(), "http" | "https") {

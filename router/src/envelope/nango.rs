@@ -1,0 +1,34 @@
+//! What Nango forwards, for backends that verify and read it with Nango's own library.
+//!
+//! <https://nango.dev/docs/guides/webhooks/webhooks-from-nango>
+
+use bytes::Bytes;
+use gatepost_event::Event;
+use http::{HeaderMap, HeaderValue};
+
+use super::{Envelope, Object, text::is_one_json_text};
+
+/// The provider's bytes as `payload`, which is not its last member. An event that no connection claims has
+/// `"connectionId":null`.
+///
+/// # Errors
+/// When the body is no JSON: the format has no place for it.
+pub(super) fn write(event: &Event) -> Result<Envelope, String> {
+    let meta = &event.meta;
+    if !is_one_json_text(&event.body) {
+        return Err("the body is no JSON, which the format \"nango\" can't carry; use \"json\" or \"raw\"".to_owned());
+    }
+    let mut before = Object::new();
+    before.text_or_null("connectionId", meta.connection.as_ref().map(|id| id.as_str()));
+    before.text("from", meta.provider.as_str());
+    before.raw("payload", "");
+    let mut after = Object::continued();
+    after.text("providerConfigKey", meta.integration.as_str());
+    after.text("type", "forward");
+    after.0.push('}');
+    Ok(Envelope {
+        content_type: HeaderValue::from_static("application/json"),
+        headers: HeaderMap::new(),
+        pieces: [before.0.into(), event.body.clone(), Bytes::from(after.0)],
+    })
+}
