@@ -1,5 +1,8 @@
 //! Dialling: the one place where a connection to the outside is made, so that nothing goes round the guard.
 
+mod proxy;
+mod stream;
+
 use std::{
     future::Future,
     net::{IpAddr, SocketAddr},
@@ -9,17 +12,16 @@ use std::{
     time::Duration,
 };
 
+use gatepost_config::EgressProxy;
 use http::Uri;
-use hyper_util::{
-    client::legacy::connect::{Connected, Connection},
-    rt::TokioIo,
-};
+use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{net::TcpStream, time::timeout};
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_rustls::TlsConnector;
 use tower::Service;
 
-use crate::{guard, resolve::Resolver};
+pub use self::stream::Stream;
+use crate::{guard, phases::Stopwatch, resolve::Resolver};
 
 /// Longest time that dialling may take, also when the attempt that asked for it has ended.
 const DIAL_MAX: Duration = Duration::from_secs(30);
@@ -36,6 +38,7 @@ pub struct Connector {
     resolver: Resolver,
     tls: Arc<ClientConfig>,
     private: bool,
+    proxy: Option<Arc<EgressProxy>>,
 }
 
 /// Why a connection was not made.
@@ -50,36 +53,74 @@ pub enum DialError {
     /// No connection.
     #[error("no connection: {0}")]
     Connect(String),
+    /// The egress proxy can't be reached, or doesn't let us through.
+    #[error("no way through the egress proxy: {0}")]
+    Proxy(String),
     /// No TLS session.
     #[error("no TLS session: {0}")]
     Tls(String),
 }
 
+/// Where a URI leads.
+struct Target<'u> {
+    /// A name or an address, without brackets.
+    host: &'u str,
+    port: u16,
+    is_tls: bool,
+}
+
 impl Connector {
     /// Without `private`, only public addresses are dialled.
     pub const fn new(resolver: Resolver, tls: Arc<ClientConfig>, private: bool) -> Self {
-        Self { resolver, tls, private }
+        Self { resolver, tls, private, proxy: None }
     }
 
-    async fn dial(self, uri: Uri) -> Result<Stream, DialError> {
-        let host = uri.host().unwrap_or_default();
-        let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-        let is_tls = uri.scheme_str() == Some("https");
-        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+    /// Goes through a proxy of the operator's. Names are then the proxy's to resolve and to judge: what is checked here is
+    /// the URL, names of metadata services and literal addresses.
+    #[must_use]
+    pub fn through(self, proxy: Option<Arc<EgressProxy>>) -> Self {
+        Self { proxy, ..self }
+    }
 
-        guard::check_name(host)?;
-        let addresses = self.resolver.addresses(host).await.map_err(DialError::Dns)?;
+    async fn dial(self, uri: Uri, watch: Stopwatch) -> Result<Stream, DialError> {
+        let target = Target::of(&uri);
+        guard::check_name(target.host)?;
+        let tcp = match &self.proxy {
+            None => self.dial_checked(&target, &watch).await?,
+            Some(proxy) => {
+                if let Ok(literal) = target.host.parse() {
+                    guard::check(literal, self.private)?;
+                }
+                proxy::dial(&self.resolver, proxy, &target, &watch).await?
+            }
+        };
+        watch.connected();
+        if !target.is_tls {
+            return Ok(Stream::Plain(TokioIo::new(tcp)));
+        }
+        let name = ServerName::try_from(target.host.to_owned()).map_err(|error| DialError::Tls(error.to_string()))?;
+        let session = TlsConnector::from(self.tls).connect(name, tcp).await;
+        let session = session.map_err(|error| DialError::Tls(error.to_string()))?;
+        watch.secured();
+        Ok(Stream::Tls(Box::new(TokioIo::new(session))))
+    }
+
+    async fn dial_checked(&self, target: &Target<'_>, watch: &Stopwatch) -> Result<TcpStream, DialError> {
+        let addresses = self.resolver.addresses(target.host).await.map_err(DialError::Dns)?;
         for address in addresses.iter() {
             guard::check(*address, self.private)?;
         }
-        let tcp = connect(&addresses, port).await?;
-        if !is_tls {
-            return Ok(Stream::Plain(TokioIo::new(tcp)));
-        }
-        let name = ServerName::try_from(host.to_owned()).map_err(|error| DialError::Tls(error.to_string()))?;
-        let session = TlsConnector::from(self.tls).connect(name, tcp).await;
-        let session = session.map_err(|error| DialError::Tls(error.to_string()))?;
-        Ok(Stream::Tls(Box::new(TokioIo::new(session))))
+        watch.resolved();
+        connect(&addresses, target.port).await
+    }
+}
+
+impl<'u> Target<'u> {
+    fn of(uri: &'u Uri) -> Self {
+        let host = uri.host().unwrap_or_default();
+        let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+        let is_tls = uri.scheme_str() == Some("https");
+        Self { host, port: uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 }), is_tls }
     }
 }
 
@@ -110,79 +151,13 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let dial = self.clone().dial(uri);
+        // Taken here, where the attempt that asks is at hand: dialling may go on without it.
+        let watch = Stopwatch::current();
+        watch.dialling();
+        let dial = self.clone().dial(uri, watch);
         Box::pin(async {
             timeout(DIAL_MAX, dial).await.unwrap_or_else(|_| Err(DialError::Connect("it took too long".to_owned())))
         })
-    }
-}
-
-/// A connection.
-#[derive(Debug)]
-pub enum Stream {
-    /// Without TLS: private addresses only.
-    Plain(TokioIo<TcpStream>),
-    /// With TLS.
-    Tls(Box<TokioIo<TlsStream<TcpStream>>>),
-}
-
-impl Connection for Stream {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
-
-impl hyper::rt::Read for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: hyper::rt::ReadBufCursor<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(io) => Pin::new(io).poll_read(context, buffer),
-            Self::Tls(io) => Pin::new(io).poll_read(context, buffer),
-        }
-    }
-}
-
-impl hyper::rt::Write for Stream {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(io) => Pin::new(io).poll_write(context, bytes),
-            Self::Tls(io) => Pin::new(io).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(io) => Pin::new(io).poll_flush(context),
-            Self::Tls(io) => Pin::new(io).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(io) => Pin::new(io).poll_shutdown(context),
-            Self::Tls(io) => Pin::new(io).poll_shutdown(context),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(io) => io.is_write_vectored(),
-            Self::Tls(io) => io.is_write_vectored(),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        pieces: &[std::io::IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(io) => Pin::new(io).poll_write_vectored(context, pieces),
-            Self::Tls(io) => Pin::new(io).poll_write_vectored(context, pieces),
-        }
     }
 }
 

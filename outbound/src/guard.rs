@@ -180,4 +180,4 @@ static NOT_PUBLIC_V6: LazyLock<Vec<Ipv6Net>> = LazyLock::new(|| {
 });
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,6 +2,7 @@
 //! were dialled.
 
 pub mod guard;
+pub mod phases;
 pub mod tls;
 
 mod connect;
@@ -9,5 +10,6 @@ mod resolve;
 
 pub use self::{
     connect::{Connector, DialError, Stream},
+    phases::{Stopwatch, Times},
     resolve::Resolver,
 };

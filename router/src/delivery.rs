@@ -38,7 +38,7 @@ pub(crate) enum Read {
     /// It is here.
     Whole(Box<Delivery>),
     /// It can't be delivered any more.
-    Over(End),
+    Over(Box<End>),
     /// The store did not say.
     Unknown,
 }
@@ -62,7 +62,7 @@ pub(crate) async fn read(desk: &Desk, due: Due) -> Read {
 
 fn gone(due: &Due, reason: DeadReason, detail: String) -> Read {
     let note = note_of(&due.queued.task, reason, Some(detail), None, Timestamp::now());
-    Read::Over(End::Dead(Box::new(DeadLetter { note, event: None })))
+    Read::Over(Box::new(End::Dead(Box::new(DeadLetter { note, event: None }))))
 }
 
 /// What a dead letter says of a delivery's end.

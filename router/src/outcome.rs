@@ -16,12 +16,25 @@ use crate::{
 /// Longest wait that a destination may ask for by `Retry-After`, where the schedule's own wait is short.
 const ASKED_MAX: Duration = Duration::from_secs(3600);
 
+/// What an attempt's answer says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    /// The destination has it: 2xx, with a whole answer.
+    Taken,
+    /// 410: the destination itself is gone for good, and not this delivery alone.
+    Gone,
+    /// A status that the destination lists as final.
+    Final,
+    /// Anything else, redirects and broken answers too.
+    Failed,
+}
+
 /// Judges one attempt.
 ///
-/// - 2xx: done.
-/// - 410, and statuses that the destination lists as final: a dead letter at once.
-/// - Anything else, redirects too: another attempt by the schedule (see [`wait`]), or a dead letter when the schedule has
-///   run out, or when the event would be gone by then.
+/// - Taken: done.
+/// - Gone or final: a dead letter at once.
+/// - Failed: another attempt by the schedule (see [`wait`]), or a dead letter when the schedule has run out,
+///   or when the event would be gone by then.
 ///
 /// `jitter` is between -1 and 1.
 pub(crate) fn judge(delivery: Delivery, sent: Sent, key_ids: Vec<String>, now: Timestamp, jitter: f64) -> End {
@@ -35,16 +48,16 @@ pub(crate) fn judge(delivery: Delivery, sent: Sent, key_ids: Vec<String>, now: T
         number: task.attempt,
         started_at: sent.started_at,
         duration_ms: u64::try_from(sent.took.as_millis()).unwrap_or(u64::MAX),
+        phases: sent.phases,
         status: sent.status,
         error: sent.error,
         response: sent.response,
         key_ids,
     };
-    if attempt.error.is_none() {
-        return End::Done(attempt);
-    }
-    if is_final(destination, &attempt) {
-        return dead(delivery, DeadReason::FinalStatus, attempt, now);
+    match Meaning::of(destination, &attempt) {
+        Meaning::Taken => return End::Done(attempt),
+        Meaning::Gone | Meaning::Final => return dead(delivery, DeadReason::FinalStatus, attempt, now),
+        Meaning::Failed => {}
     }
     let Some(wait) = wait(&destination.schedule, task.attempt, asked, jitter) else {
         return dead(delivery, DeadReason::Exhausted, attempt, now);
@@ -69,11 +82,15 @@ fn wait(schedule: &[Duration], made: u32, asked: Option<Duration>, jitter: f64) 
     })
 }
 
-/// 410 says that the endpoint is gone for good. (For a tenant's destination it is to disable the destination; until
-/// destinations can be disabled it is a dead letter, as for the operator's own.)
-fn is_final(destination: &Destination, attempt: &Attempt) -> bool {
-    attempt.error == Some(AttemptError::Status)
-        && attempt.status.is_some_and(|status| status == GONE || destination.final_statuses.contains(&status))
+impl Meaning {
+    fn of(destination: &Destination, attempt: &Attempt) -> Self {
+        match (attempt.error, attempt.status) {
+            (None, _) => Self::Taken,
+            (Some(AttemptError::Status), Some(GONE)) => Self::Gone,
+            (Some(AttemptError::Status), Some(status)) if destination.final_statuses.contains(&status) => Self::Final,
+            (Some(_), _) => Self::Failed,
+        }
+    }
 }
 
 const GONE: u16 = 410;

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use gatepost_config::{Config, Destination, DestinationId, Forward, IntegrationId, RouteId};
+use gatepost_config::{Config, Destination, DestinationId, EgressProxy, Forward, IntegrationId, RouteId};
 use gatepost_event::{id::Token, subject};
 
 use crate::{filter::Filter, pattern::Pattern};
@@ -35,7 +35,7 @@ pub(crate) struct Rule {
 }
 
 /// A destination with its subscriptions compiled.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Backend {
     /// As configured.
     pub(crate) destination: Destination,
@@ -43,6 +43,8 @@ pub(crate) struct Backend {
     pub(crate) events: Vec<Pattern>,
     /// Stands for it in lanes.
     pub(crate) token: Token,
+    /// The way to it, where there is only that one.
+    pub(crate) proxy: Option<Arc<EgressProxy>>,
 }
 
 impl Plan {
@@ -69,8 +71,9 @@ impl Plan {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let backends: Vec<_> =
-            config.destinations.iter().map(|destination| Arc::new(Backend::new(destination))).collect();
+        let proxy = config.router.egress_proxy.clone().map(Arc::new);
+        let backend = |destination| Arc::new(Backend::new(destination, proxy.clone()));
+        let backends: Vec<_> = config.destinations.iter().map(backend).collect();
         let by_token = backends.iter().map(|backend| (backend.token, backend.clone())).collect();
         Ok(Self { config, rules, backends, by_token })
     }
@@ -92,10 +95,11 @@ impl Plan {
 }
 
 impl Backend {
-    fn new(destination: &Destination) -> Self {
+    fn new(destination: &Destination, proxy: Option<Arc<EgressProxy>>) -> Self {
         Self {
             events: destination.events.iter().map(|text| Pattern::new(text)).collect(),
             token: subject::destination_token(&destination.id),
+            proxy,
             destination: destination.clone(),
         }
     }

@@ -22,9 +22,6 @@ pub enum RunError {
     /// The configuration can't be used.
     #[error("the configuration can't be routed by: {}", .0.join("; "))]
     Config(Vec<String>),
-    /// The way out could not be set up.
-    #[error("outgoing connections can't be set up: {0}")]
-    Outside(String),
     /// A metric is registered already: two routers share one registry.
     #[error("the router's metrics can't be registered: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -43,8 +40,7 @@ pub async fn run(
     registry: &Registry,
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
-    let outside = Outside::new().map_err(RunError::Outside)?;
-    work(config, store, registry, shutdown, outside).await
+    work(config, store, registry, shutdown, Outside::new()).await
 }
 
 async fn work(

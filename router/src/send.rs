@@ -2,44 +2,23 @@
 
 mod answer;
 mod body;
+mod outside;
 
-use std::time::{Duration, Instant};
-
-use gatepost_config::{Destination, Timestamp};
-use gatepost_event::AttemptError;
-use gatepost_outbound::{Connector, DialError, Resolver, guard, tls};
-use http::{Method, Request, Uri, Version, header};
-use hyper_util::{
-    client::legacy::{Client, Error as ClientError},
-    rt::{TokioExecutor, TokioTimer},
+use std::{
+    error::Error,
+    time::{Duration, Instant},
 };
-use rustls::pki_types::CertificateDer;
+
+use gatepost_config::Timestamp;
+use gatepost_event::{AttemptError, attempt::Phases};
+use gatepost_outbound::{DialError, Stopwatch, guard};
+use http::{Method, Request, Uri, Version, header};
+use hyper_util::client::legacy::Error as ClientError;
 use tokio::time::timeout;
 
+pub(crate) use self::outside::Outside;
 use self::{answer::Answer, body::Pieces};
-use crate::sign::Signed;
-
-/// How long an unused connection is kept for the next delivery.
-const IDLE_MAX: Duration = Duration::from_secs(30);
-
-/// Unused connections kept per host.
-const IDLE_PER_HOST_MAX: usize = 8;
-
-/// Largest head of a response.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
-
-/// Most headers of a response.
-const HEADERS_MAX: usize = 100;
-
-/// The way out: connections to destinations.
-///
-/// Destinations that may use private addresses have connections of their own: a connection that was allowed for one of
-/// them is never used for another destination of the same name.
-#[derive(Debug, Clone)]
-pub(crate) struct Outside {
-    public: Client<Connector, Pieces>,
-    private: Client<Connector, Pieces>,
-}
+use crate::{plan::Backend, sign::Signed};
 
 /// What an attempt came to.
 #[derive(Debug)]
@@ -48,6 +27,8 @@ pub(crate) struct Sent {
     pub(crate) started_at: Timestamp,
     /// How long it took.
     pub(crate) took: Duration,
+    /// Where that time went.
+    pub(crate) phases: Phases,
     /// The status, when a head came.
     pub(crate) status: Option<u16>,
     /// Why it failed, when it did.
@@ -58,59 +39,29 @@ pub(crate) struct Sent {
     pub(crate) retry_after: Option<String>,
 }
 
-impl Outside {
-    /// Trusts the system's certificate authorities.
-    ///
-    /// # Errors
-    /// When TLS can't be set up.
-    pub(crate) fn new() -> Result<Self, String> {
-        Self::with_roots(Vec::new())
-    }
-
-    /// Trusts `roots` too.
-    ///
-    /// # Errors
-    /// When TLS can't be set up.
-    pub(crate) fn with_roots(roots: Vec<CertificateDer<'static>>) -> Result<Self, String> {
-        let tls = tls::config(roots)?;
-        let resolver = Resolver::default();
-        Ok(Self {
-            public: client(Connector::new(resolver.clone(), tls.clone(), false)),
-            private: client(Connector::new(resolver, tls, true)),
-        })
-    }
-}
-
-fn client(connector: Connector) -> Client<Connector, Pieces> {
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE_MAX)
-        .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
-        .http1_max_buf_size(HEAD_BYTES_MAX)
-        .http1_max_headers(HEADERS_MAX)
-        .build(connector)
-}
-
 /// Sends a delivery. Whatever happens is an answer: this never takes longer than the destination's timeout.
-pub(crate) async fn send(outside: &Outside, destination: &Destination, signed: Signed) -> Sent {
+pub(crate) async fn send(outside: &Outside, backend: &Backend, signed: Signed) -> Sent {
     let started_at = Timestamp::now();
     let clock = Instant::now();
+    let watch = Stopwatch::start();
     let mut sent = Sent {
         started_at,
         took: Duration::ZERO,
+        phases: Phases::default(),
         status: None,
         error: None,
         response: String::new(),
         retry_after: None,
     };
-    let exchange = exchange(outside, destination, signed, &mut sent);
-    let result = timeout(destination.timeout, exchange).await.unwrap_or(Err(AttemptError::Timeout));
+    let exchange = watch.over(exchange(outside, backend, signed, &watch, &mut sent));
+    let result = timeout(backend.destination.timeout, exchange).await.unwrap_or(Err(AttemptError::Timeout));
     sent.error = match (result, sent.status) {
         (Err(error), _) => Some(error),
         (Ok(()), Some(200..=299)) => None,
         (Ok(()), _) => Some(AttemptError::Status),
     };
     sent.took = clock.elapsed();
+    sent.phases = phases(&watch);
     sent
 }
 
@@ -118,28 +69,35 @@ pub(crate) async fn send(outside: &Outside, destination: &Destination, signed: S
 /// inside the body is a failure whatever the status said.
 async fn exchange(
     outside: &Outside,
-    destination: &Destination,
+    backend: &Backend,
     signed: Signed,
+    watch: &Stopwatch,
     sent: &mut Sent,
 ) -> Result<(), AttemptError> {
+    let destination = &backend.destination;
     let uri = guard::target(&destination.url, destination.private).map_err(|refused| {
         tracing::warn!(destination = %destination.id, %refused, "a destination's URL is refused");
         AttemptError::AddressRefused
     })?;
-    let client = if destination.private { &outside.private } else { &outside.public };
-    let response = client.request(request(uri, signed)).await.map_err(|error| error_of(&error))?;
+    let pool = outside.to(destination, backend.proxy.as_ref()).map_err(|error| {
+        tracing::error!(destination = %destination.id, error, "TLS can't be set up for a destination");
+        AttemptError::Tls
+    })?;
+    let response = pool.request(request(uri, signed, watch)).await.map_err(|error| error_of(&error))?;
+    watch.answered();
     sent.status = Some(response.status().as_u16());
     sent.retry_after =
         response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let mut answer = Answer::new(response.into_body());
     let read = answer.read().await;
+    watch.ended();
     sent.response = answer.into_text();
     read.map_err(|_| AttemptError::Protocol)
 }
 
-fn request(uri: Uri, signed: Signed) -> Request<Pieces> {
+fn request(uri: Uri, signed: Signed, watch: &Stopwatch) -> Request<Pieces> {
     let (headers, envelope) = signed.into_parts();
-    let mut request = Request::new(Pieces::new(envelope));
+    let mut request = Request::new(Pieces::new(envelope, watch.clone()));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri;
     *request.version_mut() = Version::HTTP_11;
@@ -147,13 +105,30 @@ fn request(uri: Uri, signed: Signed) -> Request<Pieces> {
     request
 }
 
+fn phases(watch: &Stopwatch) -> Phases {
+    let times = watch.times();
+    Phases {
+        dns_us: times.dns_us,
+        connect_us: times.connect_us,
+        tls_us: times.tls_us,
+        send_us: times.send_us,
+        first_byte_us: times.first_byte_us,
+        body_us: times.body_us,
+    }
+}
+
 /// Which of our words fits a client's error: the dial's own where it failed there.
 fn error_of(error: &ClientError) -> AttemptError {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(current) = cause {
         if let Some(dial) = current.downcast_ref::<DialError>() {
             tracing::debug!(error = %dial, "no connection to a destination");
             return word(dial);
+        }
+        // A server that wants another certificate says so when the handshake is over for us.
+        let inner = current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+            return AttemptError::Tls;
         }
         cause = current.source();
     }
@@ -166,6 +141,7 @@ const fn word(error: &DialError) -> AttemptError {
         DialError::Dns(_) => AttemptError::Dns,
         DialError::Refused(_) => AttemptError::AddressRefused,
         DialError::Connect(_) => AttemptError::Connect,
+        DialError::Proxy(_) => AttemptError::Proxy,
         DialError::Tls(_) => AttemptError::Tls,
     }
 }

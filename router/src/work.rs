@@ -58,7 +58,7 @@ async fn attempt(desk: &Desk, due: Due) -> Settled {
     }
     let delivery = match delivery::read(desk, due.clone()).await {
         Read::Whole(delivery) => *delivery,
-        Read::Over(end) => return settle::settle(desk, due.shard, &due.queued, end).await,
+        Read::Over(end) => return settle::settle(desk, due.shard, &due.queued, *end).await,
         Read::Unknown => return Settled::No,
     };
     let envelope = match envelope::write(delivery.event(), due.backend.destination.format) {
@@ -70,7 +70,7 @@ async fn attempt(desk: &Desk, due: Due) -> Settled {
     };
     let signed = sign::sign(&delivery, envelope, Timestamp::now());
     let key_ids = signed.key_ids().to_vec();
-    let sent = send::send(&desk.outside, &due.backend.destination, signed).await;
+    let sent = send::send(&desk.outside, &due.backend, signed).await;
     desk.metrics.attempted(&due.backend.destination.id, &sent, &key_ids);
     let end = outcome::judge(delivery, sent, key_ids, Timestamp::now(), rand::random_range(-1.0..=1.0));
     settle::settle(desk, due.shard, &due.queued, end).await

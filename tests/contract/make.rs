@@ -107,6 +107,7 @@ pub(crate) fn attempt(queued: &Queued, status: u16) -> Attempt {
         destination: queued.task.destination.clone(),
         number: queued.task.attempt,
         started_at: Timestamp::now(),
+        phases: Default::default(),
         duration_ms: 12,
         status: Some(status),
         error,

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use super::*;
 
 /// Hosts as someone might write them; all of them lead inside. (`url` reads the odd spellings as addresses.)
-const PRIVATE_HOSTS: [&str; 70] = [
+pub(crate) const PRIVATE_HOSTS: [&str; 70] = [
     "127.0.0.1",
     "127.1",
     "127.255.255.254",
@@ -76,7 +76,7 @@ const PRIVATE_HOSTS: [&str; 70] = [
     "[4000::1]",
 ];
 
-const METADATA_HOSTS: [&str; 20] = [
+pub(crate) const METADATA_HOSTS: [&str; 20] = [
     "169.254.169.254",
     "169.254.169.254.",
     "0xa9fea9fe",

@@ -1,3 +1,5 @@
+use gatepost_event::attempt::Phases;
+
 use super::*;
 use crate::{
     delivery::fixture::delivery,
@@ -10,6 +12,7 @@ fn sent(status: Option<u16>, error: Option<AttemptError>, retry_after: Option<&s
     Sent {
         started_at: Timestamp::from_millis(5),
         took: Duration::from_millis(7),
+        phases: Phases { send_us: Some(3), ..Phases::default() },
         status,
         error,
         response: "text".to_owned(),
@@ -135,6 +138,43 @@ fn the_attempt_is_always_recorded() {
         };
         assert_eq!((record.number, record.status, record.error), (attempt, expected.0, expected.1));
         assert_eq!((record.started_at.millis(), record.duration_ms, record.response.as_str()), (5, 7, "text"));
+        assert_eq!((record.phases.send_us, record.phases.tls_us), (Some(3), None));
         assert_eq!(record.key_ids, ["k"]);
+    }
+}
+
+/// Every attempt fails at once: what is due when, from the first to the last.
+#[test]
+fn the_whole_schedule_is_due_to_the_millisecond() {
+    let seconds = |waits: &[u64]| waits.iter().map(|wait| Duration::from_secs(*wait)).collect::<Vec<_>>();
+    let usual = seconds(&[0, 5, 300, 1_800, 7_200, 18_000, 36_000, 36_000]);
+    let growing = seconds(&[0, 5, 20, 80, 320, 1_280, 5_120, 20_480, 36_000]);
+    for (schedule, jitter, due_ms) in [
+        (&usual, 0.0, &[5_000, 305_000, 2_105_000, 9_305_000, 27_305_000, 63_305_000, 99_305_000][..]),
+        (&usual, -1.0, &[4_000, 244_000, 1_684_000, 7_444_000, 21_844_000, 50_644_000, 79_444_000]),
+        (&usual, 1.0, &[6_000, 366_000, 2_526_000, 11_166_000, 32_766_000, 75_966_000, 119_166_000]),
+        (&growing, 0.0, &[5_000, 25_000, 105_000, 425_000, 1_705_000, 6_825_000, 27_305_000, 63_305_000]),
+    ] {
+        let start: Timestamp = RECEIVED.parse().expect("a time");
+        let mut now = start;
+        let mut due = Vec::new();
+        for attempt in 1.. {
+            let mut to = destination("backend", None);
+            to.schedule.clone_from(schedule);
+            let delivery = delivery(to, event("github.push", "{}"), attempt);
+            match judge(delivery, status(500, None), Vec::new(), now, jitter) {
+                End::Retry { at, attempt: record } => {
+                    assert_eq!(record.number, attempt);
+                    due.push(at.millis() - start.millis());
+                    now = at;
+                }
+                end => {
+                    assert_eq!(told(&end), Err(Some(DeadReason::Exhausted)));
+                    assert_eq!(attempt as usize, schedule.len(), "as many attempts as waits");
+                    break;
+                }
+            }
+        }
+        assert_eq!(due, due_ms, "jitter {jitter}");
     }
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use gatepost_outbound::Stopwatch;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::envelope::Envelope;
@@ -17,13 +18,14 @@ use crate::envelope::Envelope;
 pub(super) struct Pieces {
     left: VecDeque<Bytes>,
     bytes: u64,
+    watch: Stopwatch,
 }
 
 impl Pieces {
-    /// An envelope's.
-    pub(super) fn new(envelope: Envelope) -> Self {
+    /// An envelope's. When the last one is taken is noted.
+    pub(super) fn new(envelope: Envelope, watch: Stopwatch) -> Self {
         let bytes = envelope.len() as u64;
-        Self { left: envelope.into_queue(), bytes }
+        Self { left: envelope.into_queue(), bytes, watch }
     }
 }
 
@@ -34,6 +36,9 @@ impl Body for Pieces {
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let next = self.left.pop_front();
         self.bytes -= next.as_ref().map_or(0, |piece| piece.len() as u64);
+        if self.left.is_empty() {
+            self.watch.sent();
+        }
         Poll::Ready(next.map(|piece| Ok(Frame::data(piece))))
     }
 

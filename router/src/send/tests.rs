@@ -1,11 +1,13 @@
 mod bombs;
 mod dial;
+mod https;
+mod proxy;
 mod server;
 mod tls;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use gatepost_config::{DeliveryFormat, Destination, Timestamp};
+use gatepost_config::{DeliveryFormat, Destination, EgressProxy, Timestamp};
 
 use super::*;
 use crate::{
@@ -24,12 +26,18 @@ fn to(url: &str) -> Destination {
 }
 
 async fn attempt(outside: &Outside, destination: &Destination) -> Sent {
+    attempt_through(outside, destination, None).await
+}
+
+async fn attempt_through(outside: &Outside, destination: &Destination, proxy: Option<EgressProxy>) -> Sent {
     let delivery = delivery(destination.clone(), event("github.push", "{\"a\":1}"), 1);
     let envelope = envelope::write(delivery.event(), DeliveryFormat::Json).expect("a body that JSON can carry");
     let signed = sign::sign(&delivery, envelope, Timestamp::now());
-    send(outside, destination, signed).await
+    let mut backend = Backend::clone(&delivery.due().backend);
+    backend.proxy = proxy.map(Arc::new);
+    send(outside, &backend, signed).await
 }
 
 fn outside() -> Outside {
-    Outside::new().expect("TLS")
+    Outside::new()
 }

@@ -18,6 +18,7 @@ fn retry(task: &Task) -> End {
         destination: task.destination.clone(),
         number: task.attempt,
         started_at: Timestamp::from_millis(1),
+        phases: Default::default(),
         duration_ms: 1,
         status: Some(500),
         error: None,

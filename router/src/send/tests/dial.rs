@@ -1,6 +1,8 @@
 //! What is dialled, and what is not.
 
+use gatepost_config::Destination;
 use gatepost_event::AttemptError;
+use gatepost_outbound::Stopwatch;
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
@@ -40,12 +42,85 @@ async fn a_connection_made_with_leave_is_not_used_without() {
     let outside = outside();
     let uri = format!("http://localhost:{}/hook", server.port);
     assert_eq!(attempt(&outside, &to(&uri)).await.error, None);
-    let request = |uri: &str| {
-        let mut request = http::Request::new(super::super::Pieces::new(crate::envelope::Envelope::of_bytes(b"{}")));
+    let pool = |private| outside.to(&Destination { private, ..to(&uri) }, None).expect("TLS");
+    let request = || {
+        let body = super::super::Pieces::new(crate::envelope::Envelope::of_bytes(b"{}"), Stopwatch::start());
+        let mut request = http::Request::new(body);
         *request.uri_mut() = uri.parse().expect("a URI");
         request
     };
-    assert!(outside.public.request(request(&uri)).await.is_err(), "the same name, without leave");
-    assert!(outside.private.request(request(&uri)).await.is_ok(), "the control");
+    assert!(pool(false).request(request()).await.is_err(), "the same name, without leave");
+    assert!(pool(true).request(request()).await.is_ok(), "the control");
     assert_eq!(server.connections(), 1);
+}
+
+/// URLs that parsers disagree on, or that say more than where to go; each could mean the listener.
+#[tokio::test]
+async fn urls_that_say_more_than_where_to_go_are_not_dialled() {
+    let server = Server::start(polite).await;
+    let outside = outside();
+    for (n, (url, private)) in [
+        ("http://127.0.0.1:{}/", false),
+        ("https://127.0.0.1:{}/", false),
+        ("http://user@127.0.0.1:{}/", true),
+        ("http://user:pass@127.0.0.1:{}/", true),
+        ("http://:pass@127.0.0.1:{}/", true),
+        ("http://example.com@127.0.0.1:{}/", true),
+        ("http://example.com%40127.0.0.1@127.0.0.1:{}/", true),
+        ("http://example.com:80@127.0.0.1:{}/", true),
+        ("http://example.com%2f@127.0.0.1:{}/", true),
+        ("http://127.0.0.1:{}/#", true),
+        ("http://127.0.0.1:{}/#@example.com/", true),
+        ("http://127.0.0.1:{}/?a#b", true),
+        ("http://127.0.0.1:{}\\#example.com", true),
+        ("http:\\\\user@127.0.0.1:{}", true),
+        ("http:///user@127.0.0.1:{}", true),
+        ("http:user@127.0.0.1:{}", true),
+        ("ftp://127.0.0.1:{}/", true),
+        ("ws://127.0.0.1:{}/", true),
+        ("wss://127.0.0.1:{}/", true),
+        ("gopher://127.0.0.1:{}/_x", true),
+        ("file://127.0.0.1/{}", true),
+        ("data:127.0.0.1:{}", true),
+        ("unix://127.0.0.1:{}/x.sock", true),
+        ("http://127.0.0.1:0/{}", true),
+        ("https://example.com:{}/", false),
+        ("https://2130706433:{}/", false),
+        ("http://0x7f.1:{}/", false),
+        ("http://①②⑦.0.0.1:{}/", false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let url = url.replace("{}", &server.port.to_string());
+        let parsed: Result<url::Url, _> = url.parse();
+        let destination = Destination { private, url: parsed.expect(&url), ..to(&server.url()) };
+        let sent = attempt(&outside, &destination).await;
+        assert_eq!((sent.error, sent.status), (Some(AttemptError::AddressRefused), None), "{url}");
+        assert_eq!(server.requests(), n, "{url}: nobody came but the controls");
+        let control = attempt(&outside, &to(&server.url())).await;
+        assert_eq!((control.error, server.requests()), (None, n + 1), "{url}: the control");
+    }
+}
+
+#[tokio::test]
+async fn an_attempts_time_is_told_by_phases() {
+    let server = Server::start(polite).await;
+    let outside = outside();
+    let first = attempt(&outside, &to(&server.url())).await.phases;
+    assert!(first.dns_us.is_some() && first.connect_us.is_some() && first.tls_us.is_none(), "{first:?}");
+    assert!(first.send_us.is_some() && first.first_byte_us.is_some() && first.body_us.is_some(), "{first:?}");
+    let second = attempt(&outside, &to(&server.url())).await.phases;
+    assert!(second.dns_us.is_none() && second.connect_us.is_none(), "the connection was open: {second:?}");
+    assert!(second.first_byte_us.is_some());
+
+    let silent = Server::start(|_tcp| std::future::pending()).await;
+    let sent = attempt(&outside, &to(&silent.url())).await;
+    assert!(sent.phases.send_us.is_some() && sent.phases.first_byte_us.is_none(), "{:?}", sent.phases);
+    let slow = Server::endless(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n", b"x", 20).await;
+    let sent = attempt(&outside, &to(&slow.url())).await;
+    assert!(sent.phases.first_byte_us.is_some() && sent.phases.body_us.is_none(), "{:?}", sent.phases);
+    let gone = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
+    let sent = attempt(&outside, &to(&format!("http://{gone}/"))).await;
+    assert!(sent.phases.dns_us.is_some() && sent.phases.connect_us.is_none(), "{:?}", sent.phases);
 }
