@@ -21,7 +21,7 @@ pub use admin::Admin;
 pub use catalogue::CatalogueFolder;
 pub use config::Config;
 pub use connection::Connection;
-pub use destination::{Auth, ClientCertificate, DeliveryFormat, Destination, Header, PUBLIC_PORTS};
+pub use destination::{Auth, ClientCertificate, DeliveryFormat, Destination, Header, PUBLIC_PORTS, Rate};
 pub use egress::EgressProxy;
 pub use gateway::Gateway;
 pub use integration::{Integration, Unmatched};

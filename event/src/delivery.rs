@@ -31,15 +31,43 @@ pub struct Task {
     /// It waits behind the earlier deliveries of its connection to this destination.
     #[serde(default)]
     pub ordered: bool,
+    /// Not attempted before: of an ordered delivery, which waits for its retry at the head of its lane.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// Bytes of the event's body.
+    #[serde(default)]
+    pub bytes: u64,
 }
 
-/// Where deliveries wait: of one destination, or, on ordered routes, of one destination and one connection.
+/// Where deliveries wait: those of one tenant's events to one destination, or, on ordered routes, those of one
+/// connection's.
+///
+/// Tenants wait apart, so that they take turns at a destination that they share.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Lane {
     /// Stands for the destination.
     pub destination: Token,
-    /// Stands for the integration and connection.
+    /// Stands for the event's tenant.
+    pub tenant: Option<Token>,
+    /// Stands for the integration and connection; ordered lanes only.
     pub connection: Option<Token>,
+}
+
+/// Text that is not a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a lane: it must be three tokens or dashes with dots between them")]
+pub struct NotALane;
+
+/// Stands in a lane's text for no tenant and for no connection.
+const NONE: &str = "-";
+
+impl Task {
+    /// What is owed after a failed attempt. An ordered delivery stays in its lane, and says itself when it goes again.
+    #[must_use]
+    pub fn next_attempt(&self, due: Timestamp) -> Self {
+        let attempt = self.attempt.saturating_add(1);
+        Self { attempt, not_before: self.ordered.then_some(due), ..self.clone() }
+    }
 }
 
 impl Lane {
@@ -47,16 +75,33 @@ impl Lane {
     pub fn of(task: &Task) -> Self {
         let connection =
             task.ordered.then(|| subject::connection_token(&task.integration, task.connection.as_ref(), None));
-        Self { destination: subject::destination_token(&task.destination), connection }
+        Self {
+            destination: subject::destination_token(&task.destination),
+            tenant: task.tenant.as_ref().map(subject::tenant_token),
+            connection,
+        }
     }
 }
 
 impl fmt::Display for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.destination)?;
-        match &self.connection {
-            Some(connection) => write!(f, ".{connection}"),
-            None => Ok(()),
+        let word = |token: &Option<Token>| token.map_or_else(|| NONE.to_owned(), |token| token.to_string());
+        write!(f, "{}.{}.{}", self.destination, word(&self.tenant), word(&self.connection))
+    }
+}
+
+impl std::str::FromStr for Lane {
+    type Err = NotALane;
+
+    fn from_str(text: &str) -> Result<Self, NotALane> {
+        let token = |text: &str| text.parse::<Token>().map_err(|_| NotALane);
+        let maybe = |text: &str| if text == NONE { Ok(None) } else { token(text).map(Some) };
+        let mut words = text.split('.');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some(destination), Some(tenant), Some(connection), None) => {
+                Ok(Self { destination: token(destination)?, tenant: maybe(tenant)?, connection: maybe(connection)? })
+            }
+            _ => Err(NotALane),
         }
     }
 }
@@ -111,6 +156,28 @@ impl Ending {
             Self::Dead => "dead",
             Self::Expired => "expired",
             Self::Erased => "erased",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_reads_back_from_its_text() {
+        let token = |text: &str| Token::hash(&[text.as_bytes()]);
+        for tenant in [None, Some(token("tenant"))] {
+            for connection in [None, Some(token("connection"))] {
+                let lane = Lane { destination: token("destination"), tenant, connection };
+                assert_eq!(lane.to_string().parse(), Ok(lane));
+            }
+        }
+        let one = token("destination").to_string();
+        for wrong in
+            [one.clone(), format!("{one}.-"), format!("{one}.-.-.-"), format!("-.{one}.-"), format!("{one}..-")]
+        {
+            assert_eq!(wrong.parse::<Lane>(), Err(NotALane), "{wrong}");
         }
     }
 }

@@ -283,7 +283,8 @@ impl Store {
         engine!(self.finish(shard, queued, attempt).await)
     }
 
-    /// Takes a task out of its lane until `due`, when it arrives in it again with its next attempt number.
+    /// Takes a task out of its lane until `due`, when it arrives in it again with its next attempt number. An ordered
+    /// task stays at the head of its lane, with that number and `due` in it.
     ///
     /// # Errors
     /// When the engine can't confirm; the task may then be attempted again.

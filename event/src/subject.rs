@@ -1,7 +1,7 @@
 //! How ids are spread over partitions and shards, and stand in subjects: as hashes, so that no id can change a
 //! subject's shape.
 
-use gatepost_config::{ConnectionId, DestinationId, IntegrationId};
+use gatepost_config::{ConnectionId, DestinationId, IntegrationId, TenantId};
 
 use crate::id::Token;
 
@@ -33,4 +33,9 @@ pub fn integration_token(integration: &IntegrationId) -> Token {
 /// Stands for a destination.
 pub fn destination_token(destination: &DestinationId) -> Token {
     Token::hash(&[b"destination", destination.as_str().as_bytes()])
+}
+
+/// Stands for a tenant.
+pub fn tenant_token(tenant: &TenantId) -> Token {
+    Token::hash(&[b"tenant", tenant.as_str().as_bytes()])
 }

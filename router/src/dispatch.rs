@@ -20,11 +20,11 @@ use tokio::{
 use crate::{
     delivery::Due,
     expiry,
-    lanes::{Go, Lanes, Refill},
+    lanes::{Ended, Go, Lanes, Pass, Refill},
     lease::Held,
     plan::{Backend, Plan},
     settle::Settled,
-    work::{self, Desk},
+    work::{self, Desk, Report},
 };
 
 /// Questions for lanes' heads under way at once.
@@ -61,9 +61,10 @@ pub(crate) struct Dispatcher {
     plan: watch::Receiver<Arc<Plan>>,
     lanes: Lanes,
     shards: HashMap<u16, Shard>,
-    under_way: JoinSet<Settled>,
+    under_way: JoinSet<Report>,
     started: HashMap<Id, Started>,
     slots_used: usize,
+    bytes_used: u64,
     refills: JoinSet<Heads>,
     refills_asked: HashMap<Id, Refill>,
     scans: JoinSet<(Lane, u16, Vec<Queued>)>,
@@ -85,7 +86,9 @@ struct Started {
     lane: Lane,
     shard: u16,
     position: u64,
-    has_slot: bool,
+    /// It has a slot, and got it by this leave.
+    pass: Option<Pass>,
+    bytes: u64,
 }
 
 impl Dispatcher {
@@ -100,6 +103,7 @@ impl Dispatcher {
             under_way: JoinSet::new(),
             started: HashMap::new(),
             slots_used: 0,
+            bytes_used: 0,
             refills: JoinSet::new(),
             refills_asked: HashMap::new(),
             scans: JoinSet::new(),
@@ -136,11 +140,15 @@ impl Dispatcher {
     /// Begins whatever can begin now.
     fn begin(&mut self) {
         let now = Instant::now();
-        let concurrency = self.plan.borrow().config.router.concurrency.max(1);
-        while self.slots_used < concurrency {
+        let (slots, bytes) = {
+            let plan = self.plan.borrow();
+            (plan.config.router.concurrency.max(1), plan.config.router.inflight_bytes_max.0.max(1))
+        };
+        while self.slots_used < slots && self.bytes_used < bytes {
+            let scarce = self.slots_used >= slots / 2 || self.bytes_used >= bytes / 2;
             let shards = &self.shards;
             let may_begin = |shard: u16| shards.get(&shard).is_some_and(|shard| shard.held.may_begin(now));
-            let Some(go) = self.lanes.next(now, Timestamp::now(), may_begin) else { break };
+            let Some(go) = self.lanes.next(now, Timestamp::now(), scarce, may_begin) else { break };
             self.go(go);
         }
         while self.refills.len() < REFILLS_MAX
@@ -153,11 +161,13 @@ impl Dispatcher {
     }
 
     fn go(&mut self, go: Go) {
-        let Go { lane, shard, queued, backend } = go;
-        if let Some(due) = self.due(shard, queued.clone(), backend) {
+        let Go { lane, shard, queued, backend, pass } = go;
+        let (position, bytes) = (queued.position, queued.task.bytes);
+        if let Some(due) = self.due(shard, queued, backend) {
             self.slots_used += 1;
+            self.bytes_used += bytes;
             let id = self.under_way.spawn(work::deliver(self.desk.clone(), due)).id();
-            self.note_start(id, Started { lane, shard, position: queued.position, has_slot: true });
+            self.note_start(id, Started { lane, shard, position, pass: Some(pass), bytes });
         }
     }
 
@@ -205,19 +215,21 @@ impl Dispatcher {
         }
     }
 
-    fn ended(&mut self, ended: Result<(Id, Settled), JoinError>) {
-        let (id, settled) = match ended {
-            Ok((id, settled)) => (id, settled == Settled::Yes),
+    fn ended(&mut self, ended: Result<(Id, Report), JoinError>) {
+        let (id, (settled, health)) = match ended {
+            Ok(ended) => ended,
             Err(error) => {
                 tracing::error!(%error, "an attempt failed inside gatepost; the delivery stays owed");
-                (error.id(), false)
+                (error.id(), (Settled::No, None))
             }
         };
         let Some(started) = self.started.remove(&id) else { return };
-        if started.has_slot {
+        let Started { lane, position, pass, bytes, .. } = started;
+        if pass.is_some() {
             self.slots_used = self.slots_used.saturating_sub(1);
+            self.bytes_used = self.bytes_used.saturating_sub(bytes);
         }
-        self.lanes.ended(started.lane, started.position, started.has_slot, settled, Instant::now());
+        self.lanes.ended(Ended { lane, position, pass, settled, health }, Instant::now());
         if let Some(shard) = self.shards.get_mut(&started.shard) {
             shard.flying = shard.flying.saturating_sub(1);
         }
@@ -253,7 +265,8 @@ impl Dispatcher {
     fn count(&self) {
         let (known, unknown) = self.lanes.waiting();
         self.desk.metrics.waiting(known, unknown);
-        self.desk.metrics.slots(self.slots_used);
+        self.desk.metrics.slots(self.slots_used, self.bytes_used);
+        self.desk.metrics.unanswering(self.lanes.unanswering());
     }
 
     /// Ends deliveries that waited until their event's retention ended: those remembered, and those of destinations
@@ -292,8 +305,9 @@ impl Dispatcher {
     fn expire(&mut self, lane: Lane, shard: u16, queued: Queued) {
         let Some(held) = self.shards.get(&shard).map(|shard| shard.held.clone()) else { return };
         let position = queued.position;
-        let id = self.under_way.spawn(expiry::expire(self.desk.clone(), held, shard, queued)).id();
-        self.note_start(id, Started { lane, shard, position, has_slot: false });
+        let expiring = expiry::expire(self.desk.clone(), held, shard, queued);
+        let id = self.under_way.spawn(async { (expiring.await, None) }).id();
+        self.note_start(id, Started { lane, shard, position, pass: None, bytes: 0 });
     }
 }
 

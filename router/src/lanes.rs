@@ -3,10 +3,10 @@
 //! This is plain memory: it never waits and never asks the store; the dispatcher does both. Of a lane it remembers at
 //! most 32 tasks, of all lanes together a bounded number; the store remembers the rest, whatever the backlog.
 //!
-//! A task goes when its lane's turn comes (round robin over tenants, then over a tenant's lanes) and its destination
-//! has fewer attempts under way than it may. A lane that can't go waits at its destination's gate or asleep, and holds
-//! nothing that another could use.
+//! A task goes when its lane's turn comes (round robin over tenants, then over a tenant's lanes) and its destination's
+//! [`gate`] lets it. A lane that can't go waits at that gate or asleep, and holds nothing that another could use.
 
+mod gate;
 mod lane;
 mod turns;
 
@@ -16,12 +16,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use gate::{Gate, Verdict};
+pub(crate) use gate::{Health, Pass};
 use gatepost_config::{DestinationId, Timestamp};
 use gatepost_event::{Lane, Queued, id::Token, store::LaneCount};
 use lane::{HEADS_MAX, LaneState, Place};
 use turns::Turns;
 
-use crate::plan::{Backend, Plan};
+use crate::{
+    plan::{Backend, Plan},
+    settle::Settled,
+};
 
 /// Most tasks remembered of all lanes together; beyond it a lane gets one at a time.
 const CACHED_MAX: usize = 8 * 1024;
@@ -35,23 +40,22 @@ const REST: Duration = Duration::from_secs(5);
 /// How long a lane rests after its heads could not be read.
 const REST_READ: Duration = Duration::from_secs(1);
 
+/// A lane that waits longer than this gives its tasks back to the store when memory is short.
+const SHELVE_AFTER: Duration = Duration::from_secs(1);
+
 /// The lanes.
 #[derive(Debug)]
 pub(crate) struct Lanes {
     plan: Arc<Plan>,
     lanes: HashMap<Lane, LaneState>,
     gates: HashMap<Token, Gate>,
+    gates_due: BTreeSet<(Instant, Token)>,
+    /// Whether slots were scarce when the last delivery asked for one.
+    scarce: bool,
     turns: Turns,
     hungry: VecDeque<Lane>,
     asleep: BTreeSet<(Instant, Lane)>,
     cached: usize,
-}
-
-/// What is under way to one destination.
-#[derive(Debug, Default)]
-struct Gate {
-    flying: usize,
-    blocked: VecDeque<Lane>,
 }
 
 /// A task that goes now.
@@ -65,6 +69,23 @@ pub(crate) struct Go {
     pub(crate) queued: Queued,
     /// Where to.
     pub(crate) backend: Arc<Backend>,
+    /// By leave of the destination's gate.
+    pub(crate) pass: Pass,
+}
+
+/// Something that was under way, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Its lane.
+    pub(crate) lane: Lane,
+    /// Its place there.
+    pub(crate) position: u64,
+    /// What it went with, if it went through a gate.
+    pub(crate) pass: Option<Pass>,
+    /// Where it is now.
+    pub(crate) settled: Settled,
+    /// What it says about the destination.
+    pub(crate) health: Option<Health>,
 }
 
 /// A question to the store for a lane's heads.
@@ -87,6 +108,8 @@ impl Lanes {
             plan,
             lanes: HashMap::new(),
             gates: HashMap::new(),
+            gates_due: BTreeSet::new(),
+            scarce: false,
             turns: Turns::default(),
             hungry: VecDeque::new(),
             asleep: BTreeSet::new(),
@@ -100,14 +123,14 @@ impl Lanes {
         let stirred: Vec<Lane> = self.lanes.keys().copied().collect();
         self.turns = Turns::default();
         self.asleep.clear();
-        self.gates.values_mut().for_each(|gate| gate.blocked.clear());
+        self.gates_due.clear();
+        self.gates.retain(|destination, _| self.plan.backend(destination).is_some());
+        for gate in self.gates.values_mut() {
+            gate.blocked.clear();
+            gate.opens_at = None;
+        }
         for lane in stirred {
-            let group = self.group(&lane);
-            if let Some(state) = self.lanes.get_mut(&lane) {
-                state.group = group;
-                state.place = Place::Idle;
-            }
-            self.stir(lane);
+            self.return_from_wait(lane);
         }
     }
 
@@ -115,8 +138,7 @@ impl Lanes {
     /// time to time.
     pub(crate) fn listed(&mut self, shard: u16, counts: &[LaneCount]) {
         for LaneCount { lane, waiting } in counts {
-            let group = self.group(lane);
-            let state = self.lanes.entry(*lane).or_insert_with(|| LaneState::new(shard, group));
+            let state = self.lanes.entry(*lane).or_insert_with(|| LaneState::new(shard));
             state.waiting = *waiting;
             state.more = true;
             state.missed |= state.refilling;
@@ -130,9 +152,8 @@ impl Lanes {
 
     /// A task arrived.
     pub(crate) fn arrived(&mut self, shard: u16, lane: Lane, queued: Queued) {
-        let group = self.group(&lane);
         let room = self.cached < CACHED_MAX;
-        let state = self.lanes.entry(lane).or_insert_with(|| LaneState::new(shard, group));
+        let state = self.lanes.entry(lane).or_insert_with(|| LaneState::new(shard));
         let before = state.heads.len();
         state.arrive(queued, room);
         self.cached += state.heads.len() - before;
@@ -147,13 +168,22 @@ impl Lanes {
         self.turns.retain(|lane| !gone.contains(lane));
         self.hungry.retain(|lane| !gone.contains(lane));
         self.asleep.retain(|(_, lane)| !gone.contains(lane));
-        self.gates.values_mut().for_each(|gate| gate.blocked.retain(|lane| !gone.contains(lane)));
-        self.gates.retain(|_, gate| gate.flying > 0 || !gate.blocked.is_empty());
+        // What was learnt of the destinations is out of date when the shard comes back.
+        self.gates.retain(|_, gate| gate.shard != shard);
+        self.gates_due.retain(|(_, destination)| self.gates.contains_key(destination));
         self.cached = self.lanes.values().map(|state| state.heads.len()).sum();
     }
 
-    /// The task that goes now, if one can. `may_begin` says whether a shard's lease lasts long enough.
-    pub(crate) fn next(&mut self, now: Instant, wall: Timestamp, may_begin: impl Fn(u16) -> bool) -> Option<Go> {
+    /// The task that goes now, if one can. While slots are `scarce` each destination gets one. `may_begin` says whether a
+    /// shard's lease lasts long enough.
+    pub(crate) fn next(
+        &mut self,
+        now: Instant,
+        wall: Timestamp,
+        scarce: bool,
+        may_begin: impl Fn(u16) -> bool,
+    ) -> Option<Go> {
+        self.scarce = scarce;
         self.wake(now);
         while let Some(lane) = self.turns.pop() {
             let Some(state) = self.lanes.get_mut(&lane) else { continue };
@@ -164,31 +194,38 @@ impl Lanes {
             };
             if !may_begin(state.shard) {
                 self.rest(lane, now + REST_READ);
-                continue;
-            }
-            let gate = self.gates.entry(lane.destination).or_default();
-            if gate.flying >= backend.destination.concurrency.max(1) {
-                state.place = Place::Gate;
-                gate.blocked.push_back(lane);
+                self.let_through(&lane.destination, now);
                 continue;
             }
             let Some(head) = state.heads.front() else {
                 // What it had was taken out or put back meanwhile.
                 self.stir(lane);
-                self.let_through(&lane.destination);
+                self.let_through(&lane.destination, now);
                 continue;
             };
-            if let Some(wait) = first_wait(&backend, head, wall) {
+            if let Some(wait) = wait_of(&backend, head, wall) {
                 self.rest(lane, now + wait);
+                self.shelve(lane, wait);
+                self.let_through(&lane.destination, now);
                 continue;
+            }
+            let gate = self.gates.entry(lane.destination).or_insert_with(|| Gate::new(state.shard));
+            match gate.ask(&backend.destination, scarce, now) {
+                Verdict::Go => {}
+                verdict => {
+                    self.block(lane, verdict, now);
+                    continue;
+                }
             }
             if let Some(queued) = state.heads.pop_front() {
                 self.cached -= 1;
-                gate.flying += 1;
+                let pass = gate.begin(now);
                 state.flying.insert(queued.position);
+                state.let_on = false;
                 let shard = state.shard;
                 self.stir(lane);
-                return Some(Go { lane, shard, queued, backend });
+                self.let_through(&lane.destination, now);
+                return Some(Go { lane, shard, queued, backend, pass });
             }
         }
         None
@@ -220,25 +257,40 @@ impl Lanes {
         } else if state.place == Place::Idle {
             self.rest(asked.lane, now + REST_READ);
         }
+        if self.lanes.get(&asked.lane).is_none_or(|state| state.place != Place::Turn) {
+            self.let_through(&asked.lane.destination, now);
+        }
     }
 
-    /// A task that went has come to an end, or, when not `settled`, is still in its lane as far as is known.
-    pub(crate) fn ended(&mut self, lane: Lane, position: u64, through_gate: bool, settled: bool, now: Instant) {
-        if through_gate {
-            self.leave_gate(&lane);
+    /// A task that went has come to an end, or is still in its lane as far as is known.
+    pub(crate) fn ended(&mut self, ended: Ended, now: Instant) {
+        let Ended { lane, position, pass, settled, health } = ended;
+        if let Some(pass) = pass {
+            self.leave_gate(&lane, pass, health, now);
         }
         let Some(state) = self.lanes.get_mut(&lane) else { return };
-        state.flying.remove(&position);
-        if settled {
-            state.waiting = state.waiting.saturating_sub(1);
-            return self.stir(lane);
-        }
-        self.cached -= state.heads.len();
-        state.put_back(position);
-        if state.place == Place::Idle {
-            self.rest(lane, now + REST);
-        } else {
-            state.not_before = Some(now + REST);
+        match settled {
+            Settled::Gone => {
+                state.flying.remove(&position);
+                state.waiting = state.waiting.saturating_sub(1);
+                self.stir(lane);
+            }
+            Settled::Stays(queued) => {
+                state.flying.remove(&position);
+                state.heads.push_front(*queued);
+                self.cached += 1;
+                self.stir(lane);
+            }
+            Settled::No | Settled::Abandoned => {
+                state.flying.remove(&position);
+                self.cached -= state.heads.len();
+                state.put_back(position);
+                if state.place == Place::Idle {
+                    self.rest(lane, now + REST);
+                } else {
+                    state.not_before = Some(now + REST);
+                }
+            }
         }
     }
 
@@ -269,9 +321,17 @@ impl Lanes {
         self.lanes.get_mut(lane).is_some_and(|state| state.flying.insert(position))
     }
 
-    /// When the next sleeping lane wakes.
+    /// When the next sleeping lane wakes, or the next gate is to be looked at.
     pub(crate) fn wakes_at(&self) -> Option<Instant> {
-        self.asleep.first().map(|(at, _)| *at)
+        let lane = self.asleep.first().map(|(at, _)| *at);
+        let gate = self.gates_due.first().map(|(at, _)| *at);
+        lane.into_iter().chain(gate).min()
+    }
+
+    /// Destinations that are known not to answer.
+    pub(crate) fn unanswering(&self) -> impl Iterator<Item = &DestinationId> {
+        let open = self.gates.iter().filter(|(_, gate)| gate.is_open());
+        open.filter_map(|(destination, _)| self.plan.backend(destination)).map(|backend| &backend.destination.id)
     }
 
     /// Deliveries in lanes by destination, and how many wait for destinations that are not configured.
@@ -294,10 +354,6 @@ impl Lanes {
         self.cached
     }
 
-    fn group(&self, lane: &Lane) -> turns::Group {
-        self.plan.backend(&lane.destination).and_then(|backend| backend.destination.tenant.clone())
-    }
-
     /// Puts a lane where it belongs now.
     fn stir(&mut self, lane: Lane) {
         let known = self.plan.backend(&lane.destination).is_some();
@@ -309,7 +365,7 @@ impl Lanes {
             return;
         }
         let low = if self.cached < CACHED_MAX { HEADS_LOW } else { 0 };
-        if state.more && !state.refilling && state.heads.len() <= low {
+        if state.more && !state.refilling && !state.shelved && state.heads.len() <= low {
             state.refilling = true;
             self.hungry.push_back(lane);
         }
@@ -330,7 +386,7 @@ impl Lanes {
             return;
         }
         state.place = Place::Turn;
-        self.turns.push(state.group.clone(), lane);
+        self.turns.push(lane);
     }
 
     fn rest(&mut self, lane: Lane, until: Instant) {
@@ -345,46 +401,123 @@ impl Lanes {
             && at <= now
         {
             self.asleep.pop_first();
-            if let Some(state) = self.lanes.get_mut(&lane) {
-                state.place = Place::Idle;
+            self.return_from_wait(lane);
+        }
+        while let Some((at, destination)) = self.gates_due.first().copied()
+            && at <= now
+        {
+            self.gates_due.pop_first();
+            if let Some(gate) = self.gates.get_mut(&destination) {
+                gate.opens_at = None;
             }
-            self.stir(lane);
+            self.let_through(&destination, now);
         }
     }
 
-    fn leave_gate(&mut self, lane: &Lane) {
-        if let Some(gate) = self.gates.get_mut(&lane.destination) {
-            gate.flying = gate.flying.saturating_sub(1);
-        }
-        self.let_through(&lane.destination);
-    }
-
-    /// Lets lanes at a gate on until one of them has a turn; that one lets the next on when it has gone and ended.
-    fn let_through(&mut self, destination: &Token) {
-        let Some(gate) = self.gates.get_mut(destination) else { return };
-        let Some(lane) = gate.blocked.pop_front() else {
-            if gate.flying == 0 {
-                self.gates.remove(destination);
-            }
-            return;
-        };
+    fn return_from_wait(&mut self, lane: Lane) {
         if let Some(state) = self.lanes.get_mut(&lane) {
             state.place = Place::Idle;
+            state.shelved = false;
         }
         self.stir(lane);
-        if self.lanes.get(&lane).is_none_or(|state| state.place != Place::Turn) {
-            self.let_through(destination);
+    }
+
+    /// Lets a lane wait at its gate: behind the others, or before them when it was its turn already.
+    fn block(&mut self, lane: Lane, verdict: Verdict, now: Instant) {
+        let (Some(state), Some(gate)) = (self.lanes.get_mut(&lane), self.gates.get_mut(&lane.destination)) else {
+            return;
+        };
+        state.place = Place::Gate;
+        match std::mem::take(&mut state.let_on) {
+            true => gate.blocked.push_front(lane),
+            false => gate.blocked.push_back(lane),
+        }
+        match verdict {
+            Verdict::At(at) => {
+                self.look_again(&lane.destination, at);
+                self.shelve(lane, at.saturating_duration_since(now));
+            }
+            Verdict::Shut => self.shelve(lane, Duration::MAX),
+            Verdict::AfterOne | Verdict::Go => {}
+        }
+    }
+
+    /// Looks at a gate again at a time.
+    fn look_again(&mut self, destination: &Token, at: Instant) {
+        let Some(gate) = self.gates.get_mut(destination) else { return };
+        if gate.opens_at.is_some_and(|earlier| earlier <= at) {
+            return;
+        }
+        if let Some(later) = gate.opens_at.replace(at) {
+            self.gates_due.remove(&(later, *destination));
+        }
+        self.gates_due.insert((at, *destination));
+    }
+
+    /// Gives the tasks of a lane that waits for long back to the store, when memory is short.
+    fn shelve(&mut self, lane: Lane, wait: Duration) {
+        if wait < SHELVE_AFTER || self.cached <= CACHED_MAX / 2 {
+            return;
+        }
+        if let Some(state) = self.lanes.get_mut(&lane)
+            && let Some(head) = state.heads.front().map(|head| head.position)
+        {
+            self.cached -= state.heads.len();
+            state.put_back(head);
+            state.shelved = true;
+        }
+    }
+
+    fn shelve_blocked(&mut self, destination: &Token, wait: Duration) {
+        if wait >= SHELVE_AFTER && self.cached > CACHED_MAX / 2 {
+            let blocked = self.gates.get(destination).map(|gate| gate.blocked.clone());
+            blocked.into_iter().flatten().for_each(|lane| self.shelve(lane, wait));
+        }
+    }
+
+    fn leave_gate(&mut self, lane: &Lane, pass: Pass, health: Option<Health>, now: Instant) {
+        let policy = self.plan.backend(&lane.destination).map(|backend| &backend.destination);
+        if let Some(gate) = self.gates.get_mut(&lane.destination) {
+            gate.ended(pass, policy, health, now);
+        }
+        self.let_through(&lane.destination, now);
+    }
+
+    /// Lets lanes at a gate on, if it lets any, until one of them is on its way; that one lets the next on when it goes.
+    fn let_through(&mut self, destination: &Token, now: Instant) {
+        while let Some(gate) = self.gates.get_mut(destination)
+            && !gate.blocked.is_empty()
+            && let Some(backend) = self.plan.backend(destination)
+        {
+            match gate.ask(&backend.destination, self.scarce, now) {
+                Verdict::Go => {}
+                Verdict::At(at) => {
+                    self.look_again(destination, at);
+                    return self.shelve_blocked(destination, at.saturating_duration_since(now));
+                }
+                Verdict::AfterOne | Verdict::Shut => return,
+            }
+            let Some(lane) = gate.blocked.pop_front() else { return };
+            self.return_from_wait(lane);
+            if let Some(state) = self.lanes.get_mut(&lane)
+                && (state.place == Place::Turn || state.refilling)
+            {
+                state.let_on = true;
+                return;
+            }
         }
     }
 }
 
-/// How long a first attempt still has to wait, where the schedule does not begin at once.
-fn first_wait(backend: &Backend, head: &Queued, now: Timestamp) -> Option<Duration> {
-    let wait = *backend.destination.schedule.first()?;
-    if head.task.attempt != 1 || wait.is_zero() {
-        return None;
-    }
-    let left = head.task.created_at.after(wait).since(now);
+/// How long a task still has to wait: for its first attempt where the schedule does not begin at once, or for the retry
+/// of an ordered one.
+fn wait_of(backend: &Backend, head: &Queued, now: Timestamp) -> Option<Duration> {
+    let until = match head.task.not_before {
+        Some(until) => until,
+        None if head.task.attempt == 1 => head.task.created_at.after(*backend.destination.schedule.first()?),
+        None => return None,
+    };
+    let left = until.since(now);
     (!left.is_zero()).then_some(left)
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Metrics {
     waiting: IntGaugeVec,
     waiting_unknown: IntGauge,
     attempts_under_way: IntGauge,
+    bytes_under_way: IntGauge,
+    breakers_open: IntGaugeVec,
     leases: IntGaugeVec,
     events: IntCounterVec,
     lag: GaugeVec,
@@ -60,6 +62,14 @@ impl Metrics {
                 "Deliveries that wait for destinations that are not configured",
             )?,
             attempts_under_way: IntGauge::new("gatepost_router_attempts", "Attempts under way")?,
+            bytes_under_way: IntGauge::new(
+                "gatepost_router_attempts_bytes",
+                "Bytes of events' bodies in attempts under way",
+            )?,
+            breakers_open: IntGaugeVec::new(
+                Opts::new("gatepost_router_breaker_open", "1 while a destination's deliveries wait until it answers"),
+                &["destination"],
+            )?,
             leases: IntGaugeVec::new(
                 Opts::new("gatepost_router_leases", "Partitions and shards that this router works on"),
                 &["kind"],
@@ -82,6 +92,8 @@ impl Metrics {
         registry.register(Box::new(metrics.waiting.clone()))?;
         registry.register(Box::new(metrics.waiting_unknown.clone()))?;
         registry.register(Box::new(metrics.attempts_under_way.clone()))?;
+        registry.register(Box::new(metrics.bytes_under_way.clone()))?;
+        registry.register(Box::new(metrics.breakers_open.clone()))?;
         registry.register(Box::new(metrics.leases.clone()))?;
         registry.register(Box::new(metrics.events.clone()))?;
         registry.register(Box::new(metrics.lag.clone()))?;
@@ -126,9 +138,18 @@ impl Metrics {
         self.waiting_unknown.set(i64::try_from(unknown).unwrap_or(i64::MAX));
     }
 
-    /// Slots in use.
-    pub(crate) fn slots(&self, used: usize) {
+    /// Slots in use, and bytes of bodies in them.
+    pub(crate) fn slots(&self, used: usize, bytes: u64) {
         self.attempts_under_way.set(i64::try_from(used).unwrap_or(i64::MAX));
+        self.bytes_under_way.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Destinations that are known not to answer.
+    pub(crate) fn unanswering<'a>(&self, destinations: impl Iterator<Item = &'a DestinationId>) {
+        self.breakers_open.reset();
+        for destination in destinations {
+            self.breakers_open.with_label_values(&[destination.as_str()]).set(1);
+        }
     }
 
     /// What this router works on.

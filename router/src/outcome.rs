@@ -9,6 +9,7 @@ use gatepost_event::{Attempt, AttemptError, DeadLetter, DeadReason};
 
 use crate::{
     delivery::{Delivery, note_of},
+    lanes::Health,
     send::Sent,
     settle::End,
 };
@@ -66,6 +67,16 @@ pub(crate) fn judge(delivery: Delivery, sent: Sent, key_ids: Vec<String>, now: T
     match at < due.expires_at {
         true => End::Retry { attempt, at },
         false => dead(delivery, DeadReason::Expired, attempt, now),
+    }
+}
+
+/// What an attempt says about its destination. Any answer counts as life, but for those that say "not now".
+pub(crate) fn health(sent: &Sent) -> Health {
+    match (sent.error, sent.status) {
+        (None, _) => Health::Answers,
+        (Some(AttemptError::Status), Some(429 | 500..)) | (Some(AttemptError::Status), None) => Health::Fails,
+        (Some(AttemptError::Status), Some(_)) => Health::Answers,
+        (Some(_), _) => Health::Fails,
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct Rule {
     pub(crate) filter: Option<Filter>,
     /// Where to.
     pub(crate) forward: Forward,
+    /// One after the other, by connection.
+    pub(crate) ordered: bool,
 }
 
 /// A destination with its subscriptions compiled.
@@ -64,6 +66,7 @@ impl Plan {
                     events: route.events.iter().map(|text| Pattern::new(text)).collect(),
                     filter,
                     forward: route.forward.clone(),
+                    ordered: route.ordered,
                 }),
                 Err(error) => errors.push(format!("route {:?}: filter {error}", route.id.as_str())),
             }

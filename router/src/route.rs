@@ -101,7 +101,8 @@ fn may_receive(backend: &Backend, event: &Event) -> bool {
 
 fn owe(backend: &Backend, rule: &Rule, event: &Event, now: Timestamp, decision: &mut Decision) {
     let destination = &backend.destination.id;
-    if decision.tasks.iter().any(|task| task.destination == *destination) {
+    if let Some(task) = decision.tasks.iter_mut().find(|task| task.destination == *destination) {
+        task.ordered |= rule.ordered;
         return;
     }
     decision.tasks.push(Task {
@@ -114,7 +115,9 @@ fn owe(backend: &Backend, rule: &Rule, event: &Event, now: Timestamp, decision: 
         tenant: event.meta.tenant.clone(),
         attempt: 1,
         created_at: now,
-        ordered: false,
+        ordered: rule.ordered,
+        not_before: None,
+        bytes: event.body.len() as u64,
     });
 }
 

@@ -27,11 +27,13 @@ pub(crate) enum End {
     Dead(Box<DeadLetter>),
 }
 
-/// Whether the store has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether the store has it, and where the task is.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Settled {
     /// The task left its lane.
-    Yes,
+    Gone,
+    /// The task is at the head of its ordered lane, as it stands there now.
+    Stays(Box<Queued>),
     /// The store did not confirm: the task is still in its lane, as far as is known.
     No,
     /// The lease ended: whoever owns the shard now decides.
@@ -68,7 +70,7 @@ pub(crate) async fn settle(desk: &Desk, shard: u16, queued: &Queued, end: End) -
         let mut backoff = Backoff::store();
         loop {
             match write(desk, shard, queued, &end).await {
-                Ok(()) => return Settled::Yes,
+                Ok(()) => return left(queued, &end),
                 Err(StoreError::LeaseLost | StoreError::Closed) => return Settled::Abandoned,
                 Err(StoreError::Unavailable(_) | StoreError::Full(_)) => backoff.wait().await,
                 Err(error @ StoreError::Corrupt(_)) => {
@@ -80,11 +82,21 @@ pub(crate) async fn settle(desk: &Desk, shard: u16, queued: &Queued, end: End) -
         }
     };
     let settled = tokio::time::timeout(STORE_PATIENCE, writing).await.unwrap_or(Settled::No);
-    if settled == Settled::Yes {
+    if matches!(settled, Settled::Gone | Settled::Stays(_)) {
         desk.unconfirmed.forget(&queued.task);
         tell(desk, &queued.task, &end);
     }
     settled
+}
+
+/// Where a task is whose end is stored.
+fn left(queued: &Queued, end: &End) -> Settled {
+    match end {
+        End::Retry { at, .. } if queued.task.ordered => {
+            Settled::Stays(Box::new(Queued { position: queued.position, task: queued.task.next_attempt(*at) }))
+        }
+        _ => Settled::Gone,
+    }
 }
 
 async fn write(desk: &Desk, shard: u16, queued: &Queued, end: &End) -> Result<(), StoreError> {

@@ -13,6 +13,7 @@ use gatepost_event::{
 use crate::{
     delivery::{self, Due, Read},
     envelope,
+    lanes::Health,
     metrics::Metrics,
     outcome,
     plan::Plan,
@@ -42,36 +43,40 @@ pub(crate) fn route_all(plan: &Plan, partition: u16, events: Vec<StoredEvent>, n
     routed
 }
 
+/// What an attempt left behind: where its task is now, and what it says about the destination, if one was made.
+pub(crate) type Report = (Settled, Option<Health>);
+
 /// One attempt of one delivery, dropped at the instant when the lease on its shard ends.
-pub(crate) async fn deliver(desk: Arc<Desk>, due: Due) -> Settled {
+pub(crate) async fn deliver(desk: Arc<Desk>, due: Due) -> Report {
     let held = due.held.clone();
     tokio::select! {
         biased;
-        () = held.ended() => Settled::Abandoned,
-        settled = attempt(&desk, due) => settled,
+        () = held.ended() => (Settled::Abandoned, None),
+        report = attempt(&desk, due) => report,
     }
 }
 
-async fn attempt(desk: &Desk, due: Due) -> Settled {
+async fn attempt(desk: &Desk, due: Due) -> Report {
     if let Some(end) = desk.unconfirmed.recall(due.task(), Instant::now()) {
-        return settle::settle(desk, due.shard, &due.queued, end).await;
+        return (settle::settle(desk, due.shard, &due.queued, end).await, None);
     }
     let delivery = match delivery::read(desk, due.clone()).await {
         Read::Whole(delivery) => *delivery,
-        Read::Over(end) => return settle::settle(desk, due.shard, &due.queued, *end).await,
-        Read::Unknown => return Settled::No,
+        Read::Over(end) => return (settle::settle(desk, due.shard, &due.queued, *end).await, None),
+        Read::Unknown => return (Settled::No, None),
     };
     let envelope = match envelope::write(delivery.event(), due.backend.destination.format) {
         Ok(envelope) => envelope,
         Err(why) => {
             let end = outcome::unwritable(delivery, why, Timestamp::now());
-            return settle::settle(desk, due.shard, &due.queued, end).await;
+            return (settle::settle(desk, due.shard, &due.queued, end).await, None);
         }
     };
     let signed = sign::sign(&delivery, envelope, Timestamp::now());
     let key_ids = signed.key_ids().to_vec();
     let sent = send::send(&desk.outside, &due.backend, signed).await;
     desk.metrics.attempted(&due.backend.destination.id, &sent, &key_ids);
+    let health = outcome::health(&sent);
     let end = outcome::judge(delivery, sent, key_ids, Timestamp::now(), rand::random_range(-1.0..=1.0));
-    settle::settle(desk, due.shard, &due.queued, end).await
+    (settle::settle(desk, due.shard, &due.queued, end).await, Some(health))
 }

@@ -7,6 +7,7 @@ use gatepost_event::{
     DeadReason, Ending, Lane, Queued, Store,
     dead::{DeadLetter, DeadNote},
     store::{Appended, Census, StoredEvent},
+    subject::{destination_token, tenant_token},
 };
 
 use crate::{
@@ -191,8 +192,8 @@ impl Walk {
 }
 
 fn lane(destination: &str) -> Lane {
-    let destination = gatepost_event::subject::destination_token(&make::id(destination));
-    Lane { destination, connection: None }
+    let (destination, tenant) = (destination_token(&make::id(destination)), tenant_token(&make::id("acme")));
+    Lane { destination, tenant: Some(tenant), connection: None }
 }
 
 fn dead_in_routing(event: &StoredEvent) -> DeadLetter {

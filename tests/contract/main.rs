@@ -21,6 +21,7 @@ mod lanes;
 mod leases;
 mod make;
 mod nats_only;
+mod order;
 mod park;
 mod quarantine;
 mod rate;

@@ -95,6 +95,8 @@ pub(crate) fn task(at: EventRef, connection: &str, destination: &str) -> Task {
         attempt: 1,
         created_at: now,
         ordered: false,
+        not_before: None,
+        bytes: 0,
     }
 }
 

@@ -134,5 +134,7 @@ fn task(event: EventRef) -> Task {
         attempt: 1,
         created_at: now,
         ordered: false,
+        not_before: None,
+        bytes: 0,
     }
 }

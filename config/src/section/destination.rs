@@ -3,6 +3,7 @@
 mod auth;
 mod certificate;
 mod headers;
+mod rate;
 mod schedule;
 mod secrets;
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use url::Url;
 
-pub use self::{auth::Auth, certificate::ClientCertificate, headers::Header};
+pub use self::{auth::Auth, certificate::ClientCertificate, headers::Header, rate::Rate};
 use super::{declare::section, value};
 use crate::{
     DestinationId, SigningKey, TenantId,
@@ -56,6 +57,18 @@ section! {
         pub timeout: Duration = default("15s") by value::span,
         /// Attempts under way at once.
         pub concurrency: usize = default(16),
+        /// Attempts that begin in any second, minute or hour at most, such as "100/s" or "30/m"; no limit when not said.
+        pub rate: Option<Rate> = optional("100/s"),
+        /// Of these, how many may begin at once after a quiet time; the others are spread over the span. A twentieth when not
+        /// said.
+        pub burst: Option<usize> = optional(5) by rate::burst,
+        /// Failed attempts in a row (no answer in time, no connection, 429 or 5xx) after which deliveries wait, but for one
+        /// at a time that probes; 0: never.
+        pub breaker_failures: usize = default(10),
+        /// Longest wait between two probes; the first waits are shorter.
+        pub breaker_wait: Duration = default("30s") by value::span,
+        /// Deliveries wait until this is taken away again.
+        pub paused: bool = default(false),
         /// Waits before attempt 1, 2, ...; their number is the number of attempts, and each is changed by up to a fifth. Or
         /// waits that grow after an attempt at once: { first = "5s", factor = 4, longest = "10h", attempts = 9 }.
         pub schedule: Vec<Duration> =

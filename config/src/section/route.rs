@@ -25,6 +25,9 @@ section! {
         /// Where matching events go: a list of your own destinations, or "tenant" for every destination of the event's
         /// tenant that subscribes to its type.
         pub forward: Forward = required(["backend"]),
+        /// One connection's events go to a destination one after the other, in stored order: the next is first attempted
+        /// when the one before was delivered or is a dead letter.
+        pub ordered: bool = default(false),
     }
 }
 

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use super::{declare::section, egress, egress::EgressProxy, value};
+use crate::ByteSize;
 
 section! {
     /// How routers work.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Router {
         /// Attempts under way at once, over all destinations.
-        pub concurrency: usize = default(256),
+        pub concurrency: usize = default(1024),
+        /// Bytes of events' bodies in attempts under way.
+        pub inflight_bytes_max: ByteSize = default("256MiB") by value::size,
         /// Time that attempts under way get when the process is told to stop.
         pub shutdown_deadline: Duration = default("25s") by value::span,
         /// A proxy that deliveries to public destinations go through, by CONNECT (those with private = true are dialled

@@ -306,6 +306,43 @@ concurrency = 0"#,
         said: "80:15: error: destination[0].concurrency is 0, which is out of range; write a whole number from 1 to 4294967295",
     },
     Case {
+        what: "a rate without a unit",
+        changes: &[(
+            r#"url = "https://api.example.com/hooks""#,
+            r#"url = "https://api.example.com/hooks"
+rate = "100""#,
+        )],
+        said: r#"80:8: error: destination[0].rate is "100", which has no /; write a rate such as "100/s", "30/m" or "500/h""#,
+    },
+    Case {
+        what: "a rate of nothing",
+        changes: &[(
+            r#"url = "https://api.example.com/hooks""#,
+            r#"url = "https://api.example.com/hooks"
+rate = "0/s""#,
+        )],
+        said: "80:8: error: destination[0].rate is zero; pause the destination with paused = true instead",
+    },
+    Case {
+        what: "a rate by the day",
+        changes: &[(
+            r#"url = "https://api.example.com/hooks""#,
+            r#"url = "https://api.example.com/hooks"
+rate = "5/d""#,
+        )],
+        said: r#"80:8: error: destination[0].rate has the unit "d"; write s, m or h"#,
+    },
+    Case {
+        what: "a burst above the rate",
+        changes: &[(
+            r#"url = "https://api.example.com/hooks""#,
+            r#"url = "https://api.example.com/hooks"
+rate = "5/s"
+burst = 6"#,
+        )],
+        said: "81:9: error: destination[0].burst is 6, more than the rate's 5; give at most the rate's number",
+    },
+    Case {
         what: "private in quotes",
         changes: &[(
             r#"url = "https://api.example.com/hooks""#,

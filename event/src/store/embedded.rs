@@ -283,7 +283,7 @@ impl Embedded {
         attempt: &Attempt,
         due: Timestamp,
     ) -> Result<(), StoreError> {
-        let (record, task) = (AttemptRow::of(attempt)?, TaskRow::next_attempt(queued)?);
+        let (record, task) = (AttemptRow::of(attempt)?, Box::new(TaskRow::next_attempt(queued, due)?));
         let change = Change::Retry { position: queued.position, attempt: record, due, task };
         self.write(Kind::Completion, change, attempt.response.len()).await.map(drop)
     }

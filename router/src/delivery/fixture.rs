@@ -29,6 +29,8 @@ pub(crate) fn delivery(destination: Destination, event: Event, attempt: u32) -> 
         attempt,
         created_at: received_at,
         ordered: false,
+        not_before: None,
+        bytes: 0,
     };
     let config = config(vec![destination], vec![]);
     let expires_at = expiry::expires_at(received_at, config.retention.events);

@@ -7,8 +7,6 @@ use std::{
 
 use gatepost_event::Queued;
 
-use super::turns::Group;
-
 /// Most tasks remembered of one lane.
 pub(super) const HEADS_MAX: usize = 32;
 
@@ -20,8 +18,6 @@ pub(super) const HEADS_MAX: usize = 32;
 pub(super) struct LaneState {
     /// Its shard.
     pub(super) shard: u16,
-    /// Whose turns it shares.
-    pub(super) group: Group,
     /// Where it is.
     pub(super) place: Place,
     /// The next tasks, in order.
@@ -38,6 +34,10 @@ pub(super) struct LaneState {
     pub(super) missed: bool,
     /// Nothing goes before.
     pub(super) not_before: Option<Instant>,
+    /// Its tasks were given back to the store until it can go again.
+    pub(super) shelved: bool,
+    /// Its gate let it on, and it has not gone yet.
+    pub(super) let_on: bool,
     /// Tasks in the lane, as far as is known.
     pub(super) waiting: u64,
 }
@@ -49,7 +49,7 @@ pub(super) enum Place {
     Idle,
     /// Among those whose turn comes.
     Turn,
-    /// At its destination's gate: the destination has as many attempts under way as it may.
+    /// At its destination's gate, which lets nothing more begin now.
     Gate,
     /// Asleep until a time.
     Asleep,
@@ -59,10 +59,9 @@ pub(super) enum Place {
 
 impl LaneState {
     /// An empty lane of which nothing is known.
-    pub(super) const fn new(shard: u16, group: Group) -> Self {
+    pub(super) const fn new(shard: u16) -> Self {
         Self {
             shard,
-            group,
             place: Place::Idle,
             heads: VecDeque::new(),
             flying: BTreeSet::new(),
@@ -71,6 +70,8 @@ impl LaneState {
             refilling: false,
             missed: false,
             not_before: None,
+            shelved: false,
+            let_on: false,
             waiting: 0,
         }
     }

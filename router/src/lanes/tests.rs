@@ -30,6 +30,8 @@ fn task(destination: &str) -> Task {
         attempt: 1,
         created_at: now,
         ordered: false,
+        not_before: None,
+        bytes: 0,
     }
 }
 
@@ -57,6 +59,17 @@ impl Yard {
         }
     }
 
+    /// Events of a tenant arrive.
+    fn arrive_of(&mut self, tenant: &str, destination: &str, count: usize) {
+        for _ in 0..count {
+            self.position += 1;
+            let task = Task { tenant: Some(tenant.parse().expect("an id")), ..task(destination) };
+            let (lane, queued) = (Lane::of(&task), Queued { position: self.position, task });
+            self.stored.entry(lane).or_default().push(queued.clone());
+            self.lanes.arrived(0, lane, queued);
+        }
+    }
+
     fn list(&mut self) {
         let counts: Vec<_> = self
             .stored
@@ -77,14 +90,15 @@ impl Yard {
 
     fn go(&mut self) -> Option<Go> {
         self.refill();
-        self.lanes.next(self.now, Timestamp::from_millis(0), |_| true)
+        self.lanes.next(self.now, Timestamp::from_millis(0), false, |_| true)
     }
 
     fn end(&mut self, go: &Go, settled: bool) {
         if settled && let Some(tasks) = self.stored.get_mut(&go.lane) {
             tasks.retain(|queued| queued.position != go.queued.position);
         }
-        self.lanes.ended(go.lane, go.queued.position, true, settled, self.now);
+        let settled = if settled { Settled::Gone } else { Settled::No };
+        self.lanes.ended(over(go, settled, None), self.now);
     }
 
     /// Lets everything go and end well; the positions in the order they went.
@@ -96,6 +110,10 @@ impl Yard {
         }
         went
     }
+}
+
+fn over(go: &Go, settled: Settled, health: Option<Health>) -> Ended {
+    Ended { lane: go.lane, position: go.queued.position, pass: Some(go.pass), settled, health }
 }
 
 fn named(go: &Go) -> &str {
@@ -115,7 +133,7 @@ fn a_long_lane_goes_in_order_each_once_with_few_remembered() {
         yard.end(&go, true);
     }
     assert_eq!(went, (1..=10_500).collect::<Vec<_>>());
-    assert_eq!((yard.lanes.cached(), yard.lanes.lanes.len(), yard.lanes.gates.len()), (0, 0, 0), "nothing is left");
+    assert_eq!((yard.lanes.cached(), yard.lanes.lanes.len()), (0, 0), "nothing is left");
 }
 
 #[test]
@@ -143,9 +161,9 @@ fn tenants_take_turns_whatever_they_have_waiting() {
         destination("calm", Some("calm")),
         destination("own", None),
     ]);
-    yard.arrive("flood1", 20);
-    yard.arrive("flood2", 20);
-    yard.arrive("calm", 2);
+    yard.arrive_of("flood", "flood1", 20);
+    yard.arrive_of("flood", "flood2", 20);
+    yard.arrive_of("calm", "calm", 2);
     yard.arrive("own", 2);
     let order: Vec<String> = (0..8)
         .map(|_| {
@@ -184,7 +202,7 @@ fn what_is_under_way_is_not_begun_again_by_a_refill() {
     yard.list();
     let first = yard.go().expect("the first goes");
     yard.list();
-    yard.lanes.ended(first.lane, 0, false, false, yard.now);
+    yard.lanes.ended(Ended { position: 0, pass: None, ..over(&first, Settled::No, None) }, yard.now);
     assert!(yard.go().is_none(), "the lane rests");
     yard.now += REST;
     let mut went = vec![first.queued.position];
@@ -216,7 +234,7 @@ fn heads_that_could_not_be_read_are_read_again() {
     yard.lanes.refilled(ask, None, yard.now);
     assert!(yard.lanes.refill().is_none() && yard.go().is_none());
     yard.now += REST_READ;
-    assert!(yard.lanes.next(yard.now, Timestamp::from_millis(0), |_| true).is_none());
+    assert!(yard.lanes.next(yard.now, Timestamp::from_millis(0), false, |_| true).is_none());
     assert_eq!(yard.run(), [1, 2]);
 }
 
@@ -248,7 +266,7 @@ fn lanes_of_an_unknown_destination_wait_until_it_is_known() {
 fn nothing_begins_while_the_lease_is_about_to_end() {
     let mut yard = Yard::new(vec![destination("a", None)]);
     yard.arrive("a", 1);
-    assert!(yard.lanes.next(yard.now, Timestamp::from_millis(0), |_| false).is_none());
+    assert!(yard.lanes.next(yard.now, Timestamp::from_millis(0), false, |_| false).is_none());
     assert!(yard.go().is_none(), "it rests");
     yard.now += REST_READ;
     assert_eq!(yard.run(), [1]);
@@ -287,4 +305,139 @@ fn tasks_of_old_events_are_taken_out_once() {
     assert_eq!(yard.go().map(|go| go.queued.position), Some(3));
     assert!(yard.go().is_none());
     assert!(yard.lanes.take_expired(Timestamp::from_millis(0), 2).is_empty());
+}
+
+#[test]
+fn tenants_take_turns_at_a_destination_that_they_share() {
+    let mut shared = destination("shared", None);
+    shared.concurrency = 1;
+    let mut yard = Yard::new(vec![shared]);
+    yard.arrive_of("flood", "shared", 1000);
+    yard.arrive_of("calm", "shared", 3);
+    yard.arrive_of("quiet", "shared", 3);
+    let order: Vec<String> = (0..9)
+        .map(|_| {
+            let go = yard.go().expect("something goes");
+            assert!(yard.go().is_none(), "one at once");
+            yard.end(&go, true);
+            go.queued.task.tenant.as_ref().expect("a tenant").to_string()
+        })
+        .collect();
+    for tenant in ["flood", "calm", "quiet"] {
+        let turns = order.iter().filter(|name| *name == tenant).count();
+        assert_eq!(turns, 3, "{order:?}");
+    }
+}
+
+#[test]
+fn while_slots_are_scarce_every_destination_gets_one() {
+    let mut yard = Yard::new(vec![destination("greedy", None), destination("modest", None)]);
+    yard.arrive("greedy", 40);
+    let mut flying: Vec<Go> = std::iter::from_fn(|| yard.go()).take(8).collect();
+    assert_eq!(flying.len(), 8);
+    yard.arrive("modest", 2);
+    yard.refill();
+    let mut scarce = || yard.lanes.next(yard.now, Timestamp::from_millis(0), true, |_| true);
+    flying.push(scarce().expect("the other one's first"));
+    assert_eq!(flying.last().map(named), Some("modest"));
+    assert!(scarce().is_none());
+    for go in flying.drain(..8) {
+        yard.end(&go, true);
+    }
+    let next = yard.go().expect("with slots again");
+    assert_eq!(named(&next), "greedy");
+}
+
+#[test]
+fn an_open_breaker_and_a_rate_keep_tasks_waiting_and_wake_by_themselves() {
+    let mut down = destination("down", None);
+    down.breaker_failures = 2;
+    let mut slow = destination("slow", None);
+    slow.rate = Some(gatepost_config::Rate { count: 10, per: Duration::from_secs(1) });
+    let mut yard = Yard::new(vec![down, slow]);
+    yard.arrive("down", 50);
+    let probe = yard.go().expect("a probe");
+    assert!(yard.go().is_none(), "exactly one");
+    yard.lanes.ended(over(&probe, Settled::Gone, Some(Health::Fails)), yard.now);
+    assert!(yard.go().is_none(), "open");
+    assert_eq!(yard.lanes.unanswering().map(|id| id.as_str()).collect::<Vec<_>>(), ["down"]);
+    let wakes = yard.lanes.wakes_at().expect("it wakes");
+    assert_eq!(wakes, yard.now + Duration::from_secs(1));
+    yard.now = wakes;
+    let probe = yard.go().expect("a second probe");
+    assert!(yard.go().is_none(), "exactly one");
+    yard.lanes.ended(over(&probe, Settled::Gone, Some(Health::Answers)), yard.now);
+    assert_eq!(std::iter::from_fn(|| yard.go()).count(), 16, "its cap");
+
+    yard.arrive("slow", 100);
+    let (start, mut went) = (yard.now, 0);
+    while yard.now < start + Duration::from_secs(3) {
+        while let Some(go) = yard.go() {
+            went += 1;
+            yard.end(&go, true);
+        }
+        yard.now = yard.lanes.wakes_at().expect("it wakes").max(yard.now + Duration::from_millis(1));
+    }
+    assert!((29..=30).contains(&went), "{went} in three seconds at ten a second");
+}
+
+#[test]
+fn a_paused_destination_goes_on_where_it_stopped() {
+    let pause = |paused| gatepost_config::Destination { paused, ..destination("a", None) };
+    let mut yard = Yard::new(vec![pause(true)]);
+    yard.arrive("a", 50);
+    assert!(yard.go().is_none());
+    assert_eq!(yard.lanes.wakes_at(), None);
+    yard.lanes.replan(plan(vec![pause(false)]));
+    assert_eq!(yard.run(), (1..=50).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_failed_ordered_task_holds_up_its_lane_only_and_goes_again_first() {
+    let mut yard = Yard::new(vec![destination("a", None)]);
+    let of =
+        |connection: &str| Task { ordered: true, connection: Some(connection.parse().expect("an id")), ..task("a") };
+    for (position, connection) in [(1, "x"), (2, "y"), (3, "x"), (4, "y")] {
+        let task = of(connection);
+        yard.lanes.arrived(0, Lane::of(&task), Queued { position, task });
+    }
+    let (first, other) = (yard.go().expect("x goes"), yard.go().expect("y goes"));
+    assert_eq!((first.queued.position, other.queued.position), (1, 2));
+    assert!(yard.go().is_none());
+    let due = Timestamp::from_millis(5_000);
+    let again = Queued { position: 1, task: first.queued.task.next_attempt(due) };
+    yard.lanes.ended(over(&first, Settled::Stays(Box::new(again)), Some(Health::Answers)), yard.now);
+    assert!(yard.go().is_none(), "neither it nor the one behind it");
+    yard.end(&other, true);
+    assert_eq!(yard.go().map(|go| go.queued.position), Some(4), "the other connection goes on");
+    assert_eq!(yard.lanes.wakes_at(), Some(yard.now + Duration::from_secs(5)));
+    yard.now += Duration::from_secs(5);
+    let retry = yard.lanes.next(yard.now, due, false, |_| true).expect("its retry");
+    assert_eq!((retry.queued.position, retry.queued.task.attempt), (1, 2));
+    yard.end(&retry, true);
+    assert_eq!(yard.lanes.next(yard.now, due, false, |_| true).map(|go| go.queued.position), Some(3));
+}
+
+#[test]
+fn lanes_that_wait_for_long_give_their_tasks_back_when_memory_is_short() {
+    let names: Vec<String> = (0..400).map(|n| format!("d{n}")).collect();
+    let mut destinations: Vec<_> = names.iter().map(|name| destination(name, None)).collect();
+    destinations.iter_mut().for_each(|destination| destination.breaker_failures = 1);
+    destinations.push(destination("healthy", None));
+    let mut yard = Yard::new(destinations);
+    for name in &names {
+        yard.arrive(name, HEADS_MAX);
+    }
+    let probes: Vec<Go> = std::iter::from_fn(|| yard.go()).collect();
+    assert_eq!(probes.len(), 400);
+    for probe in &probes {
+        yard.stored.get_mut(&probe.lane).expect("a lane").remove(0);
+        yard.lanes.ended(over(probe, Settled::Gone, Some(Health::Fails)), yard.now);
+    }
+    assert!(yard.go().is_none(), "all are open");
+    assert!(yard.lanes.cached() <= CACHED_MAX / 2 + HEADS_MAX, "{} remembered", yard.lanes.cached());
+    yard.arrive("healthy", 20);
+    assert_eq!(std::iter::from_fn(|| yard.go()).count(), 16, "there is room for those that go");
+    yard.now += Duration::from_secs(1);
+    assert_eq!(std::iter::from_fn(|| yard.go()).count(), 400, "every one probes again");
 }

@@ -2,11 +2,10 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use gatepost_config::TenantId;
-use gatepost_event::Lane;
+use gatepost_event::{Lane, id::Token};
 
-/// Who shares turns: a tenant, by the owner of the lane's destination; the operator's own destinations share one.
-pub(super) type Group = Option<TenantId>;
+/// Who shares turns: the lanes of one tenant's events; those of events without a tenant share one.
+type Group = Option<Token>;
 
 /// Lanes that may go, in the order they go in.
 #[derive(Debug, Default)]
@@ -17,11 +16,11 @@ pub(super) struct Turns {
 
 impl Turns {
     /// Puts a lane at the end of its group's lanes.
-    pub(super) fn push(&mut self, group: Group, lane: Lane) {
-        let lanes = self.lanes.entry(group.clone()).or_default();
+    pub(super) fn push(&mut self, lane: Lane) {
+        let lanes = self.lanes.entry(lane.tenant).or_default();
         lanes.push_back(lane);
         if lanes.len() == 1 {
-            self.order.push_back(group);
+            self.order.push_back(lane.tenant);
         }
     }
 

@@ -54,6 +54,11 @@ pub(crate) fn destination(id: &str, tenant: Option<&str>) -> Destination {
         events: Vec::new(),
         timeout: Duration::from_secs(15),
         concurrency: 16,
+        rate: None,
+        burst: None,
+        breaker_failures: 0,
+        breaker_wait: Duration::from_secs(30),
+        paused: false,
         schedule: [0, 5, 300, 1800].map(Duration::from_secs).to_vec(),
         final_statuses: Vec::new(),
     }
@@ -61,7 +66,14 @@ pub(crate) fn destination(id: &str, tenant: Option<&str>) -> Destination {
 
 /// A route of everything.
 pub(crate) fn route(id: &str, forward: Forward) -> Route {
-    Route { id: id.parse().expect("an id"), integration: None, events: Vec::new(), filter: None, forward }
+    Route {
+        id: id.parse().expect("an id"),
+        integration: None,
+        events: Vec::new(),
+        filter: None,
+        forward,
+        ordered: false,
+    }
 }
 
 /// To these destinations.
@@ -85,7 +97,12 @@ pub(crate) fn config(destinations: Vec<Destination>, routes: Vec<Route>) -> Conf
             answer_deadline: span(1),
             shutdown_deadline: span(1),
         },
-        router: Router { concurrency: 256, shutdown_deadline: span(1), egress_proxy: None },
+        router: Router {
+            concurrency: 256,
+            inflight_bytes_max: ByteSize(256 * 1024 * 1024),
+            shutdown_deadline: span(1),
+            egress_proxy: None,
+        },
         store: Store { dedupe_window: None, engine: Engine::Embedded { path: PathBuf::new() } },
         retention: Retention {
             events: span(14 * 86_400),

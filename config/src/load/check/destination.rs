@@ -10,8 +10,21 @@ use crate::{DeliveryFormat, Destination, KeyKind, read::Table, section::PUBLIC_P
 pub(super) fn check(table: &Table<'_>, destination: &Destination) {
     url(table, destination);
     keys(table, destination);
+    burst(table, destination);
     if destination.nango_legacy_signature && destination.format != DeliveryFormat::Nango {
         table.at("nango_legacy_signature").error("is for format = \"nango\" only", "remove it, or write that format");
+    }
+}
+
+fn burst(table: &Table<'_>, destination: &Destination) {
+    let Some(burst) = destination.burst else { return };
+    let spot = table.at("burst");
+    match destination.rate {
+        None => spot.error("has no rate to be a part of", "set rate too, such as \"100/s\", or remove burst"),
+        Some(rate) if usize::try_from(rate.count).is_ok_and(|count| burst > count) => {
+            spot.error(format!("is {burst}, more than the rate's {}", rate.count), "give at most the rate's number");
+        }
+        Some(_) => {}
     }
 }
 

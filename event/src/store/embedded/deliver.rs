@@ -29,7 +29,7 @@ pub(super) fn finish(work: &mut Work<'_>, position: u64, attempt: &AttemptRow) -
     Ok(Ok(Answer::Done))
 }
 
-/// Takes a task out of its lane until it is due.
+/// Takes a task out of its lane until it is due; an ordered one stays where it is.
 pub(super) fn retry(
     work: &mut Work<'_>,
     position: u64,
@@ -37,7 +37,12 @@ pub(super) fn retry(
     due: Timestamp,
     task: &TaskRow,
 ) -> Outcome {
-    if let Some((lane, sequence)) = take(work, position)? {
+    if task.task.ordered {
+        let sql = "UPDATE task SET task = ?2 WHERE position = ?1 AND task <> ?2";
+        if execute(work.db, sql, params![int(position), task.json])? > 0 {
+            record(work, attempt)?;
+        }
+    } else if let Some((lane, sequence)) = take(work, position)? {
         record(work, attempt)?;
         let sql = "INSERT INTO retry (due, lane, sequence, task) VALUES (?1, ?2, ?3, ?4)";
         execute(work.db, sql, params![due.millis(), lane, sequence, task.json])?;

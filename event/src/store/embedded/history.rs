@@ -13,7 +13,6 @@ use super::{
 use crate::{
     Attempt, DeadLetter, Ending, Lane, Queued, Task,
     dead::DeadNote,
-    id::Token,
     store::types::{Census, LaneCount, Refusal},
 };
 
@@ -30,7 +29,7 @@ pub(super) fn lanes(from: &Snapshot<'_>) -> Read<Vec<LaneCount>> {
     found
         .map(|row| {
             let (name, count) = row?;
-            let lane = lane(&name).ok_or_else(|| ReadError::Corrupt(format!("{name} is no lane")))?;
+            let lane = name.parse().map_err(|error| ReadError::Corrupt(format!("{name}: {error}")))?;
             Ok(LaneCount { lane, waiting: uint(count) })
         })
         .collect()
@@ -138,14 +137,4 @@ pub(super) fn cursor(from: &Snapshot<'_>) -> Read<u64> {
 fn count(from: &Snapshot<'_>, table: &str) -> Read<u64> {
     let sql = format!("SELECT count(*) FROM {table}");
     Ok(uint(from.db.prepare_cached(&sql)?.query_row([], |row| row.get(0))?))
-}
-
-/// A lane from its text.
-fn lane(name: &str) -> Option<Lane> {
-    let (destination, connection) = match name.split_once('.') {
-        Some((destination, connection)) => (destination, Some(connection)),
-        None => (name, None),
-    };
-    let connection = connection.map(str::parse::<Token>).transpose().ok()?;
-    Some(Lane { destination: destination.parse().ok()?, connection })
 }

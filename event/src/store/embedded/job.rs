@@ -36,7 +36,7 @@ pub(super) enum Change {
         position: u64,
         attempt: AttemptRow,
         due: Timestamp,
-        task: TaskRow,
+        task: Box<TaskRow>,
     },
     Bury {
         position: u64,
@@ -136,8 +136,8 @@ impl TaskRow {
     }
 
     /// A task's next attempt.
-    pub(super) fn next_attempt(queued: &Queued) -> Result<Self, StoreError> {
-        Self::of(Task { attempt: queued.task.attempt.saturating_add(1), ..queued.task.clone() })
+    pub(super) fn next_attempt(queued: &Queued, due: Timestamp) -> Result<Self, StoreError> {
+        Self::of(queued.task.next_attempt(due))
     }
 }
 

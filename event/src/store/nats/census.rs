@@ -40,11 +40,15 @@ impl Nats {
         Ok(log.last.saturating_sub(through.max(log.first.saturating_sub(1))))
     }
 
-    /// In lanes, and waiting for their time: what a shard's stream holds is one or the other.
+    /// In lanes, and waiting for their time: what a shard's stream holds is one or the other, or a note beside an
+    /// ordered lane.
     async fn waiting(&self, shard: u16, deadline: Instant) -> Result<(u64, u64), StoreError> {
         let filter = self.names.lane_filter(shard);
-        let tally = tally(&self.link, &self.names.deliveries(shard), &filter, deadline).await?;
-        let in_lanes = tally.subjects.values().sum();
-        Ok((in_lanes, tally.messages.saturating_sub(in_lanes)))
+        let lanes = tally(&self.link, &self.names.deliveries(shard), &filter, deadline).await?;
+        let filter = self.names.hold_filter(shard);
+        let held = tally(&self.link, &self.names.deliveries(shard), &filter, deadline).await?;
+        let held: u64 = held.subjects.values().sum();
+        let in_lanes = lanes.subjects.values().sum();
+        Ok((in_lanes, lanes.messages.saturating_sub(in_lanes + held)))
     }
 }

@@ -73,7 +73,27 @@ impl Nats {
             let fresh = page.iter().filter(|message| !self.doubts.is_ended(shard, message.sequence));
             heads.extend(fresh.filter_map(queued));
         }
+        if let Some(head) = heads.first_mut()
+            && head.task.ordered
+        {
+            self.recall_hold(shard, lane, head).await?;
+        }
         Ok(heads)
+    }
+
+    /// The head of an ordered lane as its last failed attempt left it.
+    async fn recall_hold(&self, shard: u16, lane: &Lane, head: &mut Queued) -> Result<(), StoreError> {
+        let (stream, subject) = (self.names.deliveries(shard), self.names.hold_subject(shard, lane));
+        let Some(message) = self.link.last_of(&stream, &subject, self.replicas, link::soon()).await? else {
+            return Ok(());
+        };
+        let held = serde_json::from_slice::<Task>(&message.payload);
+        let held = held.map_err(|error| StoreError::Corrupt(format!("{subject} is no task: {error}")))?;
+        // One of an earlier head says nothing about this one.
+        if held.delivery == head.task.delivery && held.created_at == head.task.created_at {
+            head.task = held;
+        }
+        Ok(())
     }
 }
 

@@ -112,13 +112,21 @@ impl Names {
 
     /// The lane of a subject that [`Self::lane_filter`] matches.
     pub(super) fn lane_of(&self, shard: u16, subject: &str) -> Option<Lane> {
-        let rest = subject.strip_prefix(&format!("{}.dlv.{shard}.", self.prefix))?;
-        match rest.split_once('.') {
-            None => Some(Lane { destination: rest.parse().ok()?, connection: None }),
-            Some((destination, connection)) => {
-                Some(Lane { destination: destination.parse().ok()?, connection: Some(connection.parse().ok()?) })
-            }
-        }
+        subject.strip_prefix(&format!("{}.dlv.{shard}.", self.prefix))?.parse().ok()
+    }
+
+    /// Where stands how often the head of an ordered lane was attempted, and when it is again.
+    pub(super) fn hold_subject(&self, shard: u16, lane: &Lane) -> String {
+        format!("{}.hld.{shard}.{lane}", self.prefix)
+    }
+
+    pub(super) fn hold_filter(&self, shard: u16) -> String {
+        format!("{}.hld.{shard}.>", self.prefix)
+    }
+
+    /// Whether a subject of the shard's stream is one of [`Self::hold_subject`].
+    pub(super) fn is_hold(&self, shard: u16, subject: &str) -> bool {
+        subject.starts_with(&format!("{}.hld.{shard}.", self.prefix))
     }
 
     pub(super) fn schedule_subject(&self, shard: u16, task: &Task) -> String {
@@ -126,7 +134,7 @@ impl Names {
         format!("{}.rty.{shard}.{destination}.{}", self.prefix, task.delivery.token())
     }
 
-    /// Matches lanes and schedules.
+    /// Matches lanes, schedules and holds.
     pub(super) fn shard_filter(&self, shard: u16) -> String {
         format!("{}.*.{shard}.>", self.prefix)
     }
@@ -270,6 +278,10 @@ pub(super) fn scheduled_delivery(subject: &str) -> Option<DeliveryId> {
 /// A task: a later repeat of the event, stored again after the window, is owed again.
 pub(super) fn task_message(task: &Task) -> String {
     format!("{}:{}:{}", task.event.id, destination_token(&task.destination), task.event.sequence)
+}
+
+pub(super) fn hold_message(delivery: &DeliveryId, attempt: u32) -> String {
+    format!("{delivery}:hold:{attempt}")
 }
 
 pub(super) fn schedule_message(delivery: &DeliveryId, attempt: u32) -> String {

@@ -42,7 +42,10 @@ impl Nats {
         due: Timestamp,
     ) -> Result<(), StoreError> {
         let deadline = link::soon();
-        let next = Task { attempt: attempt.number.saturating_add(1), ..queued.task.clone() };
+        let next = queued.task.next_attempt(due);
+        if next.ordered {
+            return self.hold(shard, queued, attempt, &next, deadline).await;
+        }
         let schedule = self.schedule_post(shard, &next, due)?;
         let record = self.attempt_post(shard, RETRIED, &queued.task, attempt)?;
         self.doubts.unsure(queued.task.delivery);
@@ -75,6 +78,26 @@ impl Nats {
         self.take_out(shard, queued, deadline).await
     }
 
+    /// Writes down beside the lane what became of its head, which stays.
+    async fn hold(
+        &self,
+        shard: u16,
+        queued: &Queued,
+        attempt: &Attempt,
+        next: &Task,
+        deadline: Instant,
+    ) -> Result<(), StoreError> {
+        let id = names::hold_message(&next.delivery, next.attempt);
+        let hold = Post::once(self.names.hold_subject(shard, &Lane::of(next)), &id, written(next)?);
+        let record = self.attempt_post(shard, RETRIED, &queued.task, attempt)?;
+        futures::future::try_join(
+            self.link.publish(&hold, Repeat::Harmless, deadline),
+            self.link.publish(&record, Repeat::Harmless, deadline),
+        )
+        .await?;
+        Ok(())
+    }
+
     /// A task as it waits in its lane.
     pub(super) fn task_post(&self, task: &Task) -> Result<Post, StoreError> {
         let lane = Lane::of(task);
@@ -98,12 +121,14 @@ impl Nats {
         Ok(post)
     }
 
-    /// Removes the schedule that an interrupted retry may have left beside the task.
+    /// Removes what stands beside the task: the schedule that an interrupted retry may have left, or what was written
+    /// down about the head of an ordered lane.
     async fn unschedule(&self, shard: u16, queued: &Queued, deadline: Instant) -> Result<(), StoreError> {
-        if !self.doubts.may_be_scheduled(shard, queued) {
-            return Ok(());
-        }
-        let subject = self.names.schedule_subject(shard, &queued.task);
+        let subject = match queued.task.ordered {
+            true if queued.task.attempt > 1 => self.names.hold_subject(shard, &Lane::of(&queued.task)),
+            false if self.doubts.may_be_scheduled(shard, queued) => self.names.schedule_subject(shard, &queued.task),
+            _ => return Ok(()),
+        };
         let purge = format!("STREAM.PURGE.{}", self.names.deliveries(shard));
         let _: Done = self.link.api(&purge, &json!({ "filter": subject }), deadline).await?;
         Ok(())

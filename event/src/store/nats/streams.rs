@@ -55,7 +55,11 @@ pub(super) fn wanted(
         discard: DiscardPolicy::Old,
         allow_message_schedules: true,
         allow_message_ttl: true,
-        ..base(names.deliveries(shard), vec![names.lane_filter(shard), names.schedule_filter(shard)], Duration::ZERO)
+        ..base(
+            names.deliveries(shard),
+            vec![names.lane_filter(shard), names.schedule_filter(shard), names.hold_filter(shard)],
+            Duration::ZERO,
+        )
     }));
     // One chunk a subject, the newest wins; "new" then refuses only at a size limit that the operator set.
     streams.push(Config { max_messages_per_subject: 1, ..base(names.bodies(), vec![names.body_filter()], body_age) });

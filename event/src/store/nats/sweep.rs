@@ -62,6 +62,9 @@ impl Nats {
     }
 
     async fn put_right(&self, shard: u16, message: &Stored, now: Timestamp) -> Result<(), StoreError> {
+        if self.names.is_hold(shard, &message.subject) {
+            return Ok(());
+        }
         // One that can't be read was told of where it was met.
         let Ok(task) = serde_json::from_slice::<Task>(&message.payload) else { return Ok(()) };
         if now.since(task.event.received_at) > self.retention {
