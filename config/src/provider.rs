@@ -80,6 +80,10 @@ pub struct Provider {
     pub batch: Option<Batch>,
     /// Form field whose decoded bytes are the payload (`payload`), when the request is a form that has it.
     pub form_payload: Option<String>,
+    /// Bodies may be compressed with gzip, and what is signed then.
+    pub gzip: Option<Gzip>,
+    /// Places of the body that hold a secret, overwritten before anything is stored.
+    pub redact: Vec<Location>,
     /// Headers kept with an event, lower case.
     pub headers: Vec<String>,
     /// Named values an integration must give, with what they are for.
@@ -140,6 +144,15 @@ pub enum Trust {
     Unverified,
 }
 
+/// What of a compressed body is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gzip {
+    /// The body as it was before compression.
+    Decoded,
+    /// The compressed bytes, as they were sent.
+    Wire,
+}
+
 /// How events are named and told apart.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EventRule {
@@ -168,8 +181,21 @@ pub struct TimeAt {
 pub struct Batch {
     /// The array in the body, the first of these that is there; the empty pointer is the body itself.
     pub items: Vec<Pointer>,
+    /// How the items stand there.
+    pub form: BatchForm,
     /// What tells items of one request apart, looked up in the item; with none, each item gets a fresh id.
     pub discriminator: Vec<Location>,
+}
+
+/// How the items of a batch stand in the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchForm {
+    /// As elements of a JSON array.
+    Array,
+    /// The body is a JSON array, or several JSON texts, one a line.
+    Lines,
+    /// As XML elements of one name; the pointer names them by local names from the root on.
+    Elements,
 }
 
 /// Answers that differ from the usual.

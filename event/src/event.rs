@@ -42,6 +42,9 @@ pub struct Meta {
     /// What the passed check is worth.
     #[serde(with = "trust")]
     pub trust: Trust,
+    /// Something of the body was a secret, and is overwritten with `*`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub redacted: bool,
     /// When it happened, by the provider's word.
     pub occurred_at: Option<Timestamp>,
     /// When the gateway had read the request.

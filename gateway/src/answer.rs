@@ -14,6 +14,7 @@ use crate::{
     reason::Reason,
     serve::Gateway,
     store::Stored,
+    tables::Profile,
 };
 
 /// What an accepted request is answered with.
@@ -168,10 +169,10 @@ fn refuse(gateway: &Gateway, reason: Reason, inbound: &Arc<Inbound>) {
     }
 }
 
-/// A refused request with exactly what decides over it, so that it can be judged again: no other header of it is kept,
+/// A refused request, without the secrets of its body, with exactly what decides over it, so that it can be judged again: no other header of it is kept,
 /// least of all cookies and credentials.
 fn refusal(reason: Reason, inbound: &Inbound) -> Refusal {
-    let evidence = &inbound.endpoint().profile.evidence;
+    let Profile { evidence, redaction, .. } = &inbound.endpoint().profile;
     let raw = &inbound.raw;
     Refusal {
         request: inbound.arrival.request,
@@ -181,7 +182,7 @@ fn refusal(reason: Reason, inbound: &Inbound) -> Refusal {
         method: raw.method.to_string(),
         target: raw.target.clone(),
         headers: kept(&raw.headers, |name| evidence.contains(name)),
-        body: raw.body.clone(),
+        body: redaction.as_ref().map_or_else(|| raw.body.clone(), |redaction| redaction.of_refused(raw)),
     }
 }
 

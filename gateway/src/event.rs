@@ -70,6 +70,7 @@ fn item(verified: &Verified, part: &Part, owner: &Owner, id: EventId) -> Item {
         provider_type: part.fields.kind.first().map(|word| word.chars().take(KIND_CHARS_MAX).collect()),
         provider_event_id: part.fields.provider_event_id(),
         trust: verified.trust(),
+        redacted: part.redacted,
         occurred_at: part.fields.occurred_at,
         received_at: inbound.received_at,
         headers: kept_headers(inbound),

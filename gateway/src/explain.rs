@@ -21,6 +21,7 @@ use gatepost_config::{Catalogue, Secret, Timestamp};
 
 use crate::{
     extract::Lookup,
+    inflate::as_signed,
     reason::Reason,
     request::RawRequest,
     verify::{Judge, Passed, applying, verify},
@@ -102,6 +103,19 @@ impl Finding {
 
 /// Judges a request, and finds out why it is refused if it is.
 pub fn explain(case: &Case<'_>) -> Diagnosis {
+    match as_signed(case.judge.provider, case.request.clone()) {
+        Ok(request) => explain_signed(&Case { request: &request, ..*case }),
+        Err(error) => {
+            let Finding { code, detail, remedy, .. } =
+                Finding::reason(Reason::BodyMalformed, &format!("Of its compression: {error}."));
+            let (verdict, code) = (Err(Reason::BodyMalformed), Some(code));
+            Diagnosis { verdict, code, scheme: None, signed: None, provider_signed: None, detail, remedy }
+        }
+    }
+}
+
+/// The same of a request whose body is what was signed.
+fn explain_signed(case: &Case<'_>) -> Diagnosis {
     let verdict = verify(&case.judge, case.request, case.now);
     let lookup = Lookup::new(case.judge.provider, case.request, case.judge.values);
     let scheme = applying(&case.judge, &lookup).ok().flatten();
@@ -210,6 +224,9 @@ const fn remedy(reason: Reason) -> &'static str {
         Reason::HandshakeTokenMismatch => "Give the integration's value the text that is set at the provider.",
         Reason::AccountMismatch | Reason::AccountUnproven => {
             "Give the connection a secret of its own, or post to the integration's URL."
+        }
+        Reason::BodyMalformed => {
+            "Look at how the body was sent: cut short, compressed otherwise than it says, or a form with other boundaries."
         }
         Reason::BatchTooLarge => "Let the provider send fewer events at once.",
         _ => "Compare the request with the provider's documentation.",

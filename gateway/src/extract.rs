@@ -1,8 +1,11 @@
 //! Finds in a request what a provider's file points at, without changing or copying the body.
 
 pub(crate) mod form;
+pub(crate) mod items;
 pub(crate) mod json;
+pub(crate) mod multipart;
 pub(crate) mod template;
+pub(crate) mod xml;
 
 use std::{borrow::Cow, cell::OnceCell, collections::BTreeMap};
 
@@ -13,6 +16,7 @@ use gatepost_config::{
 
 use crate::request::RawRequest;
 use json::{Found, JsonTrouble, Trie};
+use xml::XmlScan;
 
 /// Most texts of a claim that is a list.
 const LIST_MAX: usize = 64;
@@ -22,7 +26,7 @@ const LIST_MAX: usize = 64;
 pub(crate) enum Trouble {
     /// It stands there more than once: two readers could see two values.
     Duplicated,
-    /// What holds it is not JSON, or its text can't be decoded.
+    /// What holds it is not what it should be (JSON, XML, a form), or its text can't be decoded.
     Unreadable,
 }
 
@@ -34,7 +38,8 @@ pub(crate) struct Lookup<'a> {
     payload: OnceCell<Result<Cow<'a, [u8]>, Trouble>>,
     signature: &'a [(&'a str, &'a str)],
     scanned: Option<Scan<'a>>,
-    item: Option<Scan<'a>>,
+    xml: Option<XmlScan<'a>>,
+    item: Option<ItemScan<'a>>,
     claims: Option<&'a [u8]>,
 }
 
@@ -47,12 +52,22 @@ pub(crate) struct Scan<'a> {
     pub(crate) found: &'a Result<Found<'a>, JsonTrouble>,
 }
 
+/// One pass over an item of a batch.
+#[derive(Clone, Copy)]
+pub(crate) enum ItemScan<'a> {
+    /// A JSON text.
+    Json(Scan<'a>),
+    /// An XML element.
+    Xml(XmlScan<'a>),
+}
+
 impl<'a> Lookup<'a> {
     /// Looks into a request with nothing scanned beforehand.
     pub(crate) fn new(provider: &'a Provider, request: &'a RawRequest, values: &'a BTreeMap<String, Secret>) -> Self {
         let form_payload = provider.form_payload.as_deref();
         let payload = OnceCell::new();
-        Self { request, values, form_payload, payload, signature: &[], scanned: None, item: None, claims: None }
+        let (signature, claims) = (&[][..], None);
+        Self { request, values, form_payload, payload, signature, scanned: None, xml: None, item: None, claims }
     }
 
     /// The same, with the fields of the parsed signature.
@@ -60,14 +75,14 @@ impl<'a> Lookup<'a> {
         Self { signature, ..self }
     }
 
-    /// The same, with a pass over the payload and one over a batch item.
-    pub(crate) fn with_scans(self, payload: Scan<'a>, item: Option<Scan<'a>>) -> Self {
-        Self { scanned: Some(payload), item, ..self }
+    /// The same, with passes over the payload, as JSON and as XML, and one over a batch item.
+    pub(crate) fn with_scans(self, payload: Scan<'a>, xml: XmlScan<'a>, item: Option<ItemScan<'a>>) -> Self {
+        Self { scanned: Some(payload), xml: Some(xml), item, ..self }
     }
 
     /// The same, with a pass over a batch item alone.
     pub(crate) fn with_item(self, item: Scan<'a>) -> Self {
-        Self { item: Some(item), ..self }
+        Self { item: Some(ItemScan::Json(item)), ..self }
     }
 
     /// The same, with the claims of the token that proved the request.
@@ -119,9 +134,13 @@ impl<'a> Lookup<'a> {
         match (&location.source, &location.within) {
             (Source::Json(pointer), None) => self.json(pointer, |raw| Ok(raw_present(raw).then_some(()))),
             (Source::Item(pointer), None) => match self.item {
-                Some(scan) => scan.get(pointer).map(|raw| raw.filter(|raw| raw_present(raw)).map(|_| ())),
+                Some(ItemScan::Json(scan)) => {
+                    scan.get(pointer).map(|raw| raw.filter(|raw| raw_present(raw)).map(|_| ()))
+                }
+                Some(ItemScan::Xml(scan)) => scan.get(pointer).map(|value| value.map(|_| ())),
                 None => Ok(None),
             },
+            (Source::Xml(pointer), None) => self.xml(pointer).map(|value| value.map(|_| ())),
             _ => self.find(location).map(|found| found.map(|_| ())),
         }
         .map(|found| found.is_some())
@@ -135,14 +154,18 @@ impl<'a> Lookup<'a> {
                 if values.next().is_some() { Err(Trouble::Duplicated) } else { Ok(first) }
             }
             Source::Query(name) => single(form::fields(self.request.query().as_bytes()), name),
-            Source::Form(name) if self.request.is_form() => single(form::fields(&self.request.body), name),
-            Source::Form(_) => Ok(None),
+            Source::Form(name) => match form::of(self.request) {
+                Some(fields) => single(fields?.into_iter(), name),
+                None => Ok(None),
+            },
             Source::Json(pointer) => self.json(pointer, |raw| Ok(json::text(raw)?.map(|text| owned(&text)))),
+            Source::Xml(pointer) => Ok(self.xml(pointer)?.and_then(|value| value.text).map(|text| owned(&text))),
             Source::Item(pointer) => match self.item {
-                Some(scan) => match scan.get(pointer)? {
+                Some(ItemScan::Json(scan)) => match scan.get(pointer)? {
                     Some(raw) => Ok(json::text(raw)?.map(|text| owned(&text))),
                     None => Ok(None),
                 },
+                Some(ItemScan::Xml(scan)) => Ok(scan.get(pointer)?.and_then(|value| value.text.as_deref()).map(owned)),
                 None => Ok(None),
             },
             Source::Claim(pointer) => match self.claims {
@@ -159,6 +182,17 @@ impl<'a> Lookup<'a> {
                 Ok(self.request.connection.as_ref().map(|connection| Cow::Borrowed(connection.as_bytes())))
             }
             Source::Body => Ok(Some(Cow::Borrowed(&self.request.body))),
+        }
+    }
+
+    /// Reads a place of the XML payload: from the pass made beforehand, or by a pass of its own.
+    fn xml(&self, pointer: &Pointer) -> Result<Option<xml::Value>, Trouble> {
+        if let Some(scan) = self.xml.filter(|scan| scan.trie.holds(pointer)) {
+            return scan.get(pointer).map(|value| value.cloned());
+        }
+        match self.payload.get_or_init(|| payload(self.form_payload, self.request)) {
+            Ok(payload) => xml::point(payload, pointer),
+            Err(trouble) => Err(*trouble),
         }
     }
 
@@ -191,9 +225,11 @@ impl<'a> Scan<'a> {
 
 /// The bytes that JSON places look into: the body, or the declared field of a form that has it.
 pub(crate) fn payload<'a>(form_payload: Option<&str>, request: &'a RawRequest) -> Result<Cow<'a, [u8]>, Trouble> {
-    match form_payload.filter(|_| request.is_form()) {
-        Some(name) => Ok(single(form::fields(&request.body), name)?.unwrap_or(Cow::Borrowed(&request.body))),
-        None => Ok(Cow::Borrowed(&request.body)),
+    let whole = Cow::Borrowed(&*request.body);
+    let Some(name) = form_payload else { return Ok(whole) };
+    match form::of(request) {
+        Some(fields) => Ok(single(fields?.into_iter(), name)?.unwrap_or(whole)),
+        None => Ok(whole),
     }
 }
 

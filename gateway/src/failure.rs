@@ -11,7 +11,7 @@ pub(crate) enum Failure {
     Refused(Reason, Arc<Inbound>),
     /// A method that the provider doesn't use.
     MethodNotAllowed,
-    /// A content encoding other than identity: what is signed is not what would be read.
+    /// A content encoding that the provider doesn't use: what is signed is not what would be read.
     UnsupportedEncoding,
     /// A body over the provider's limit, in bytes.
     BodyTooLarge(u64),

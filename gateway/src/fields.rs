@@ -120,10 +120,11 @@ fn account(provider: &Provider, lookup: &Lookup<'_>) -> Result<Account, Reason> 
     Ok(if unreadable { Account::Unreadable } else { Account::Absent })
 }
 
-/// Whether a place that can't be read should have been JSON: forms and empty bodies never are.
+/// Whether a place that can't be read should have been there: forms and empty bodies never are.
 fn expects_json(place: &Location, lookup: &Lookup<'_>) -> bool {
     let request = lookup.request();
-    !matches!(place.source, Source::Json(_)) || !(request.is_form() || request.body.is_empty())
+    let form = request.is_form() || request.multipart().is_some();
+    !matches!(place.source, Source::Json(_)) || !(form || request.body.is_empty())
 }
 
 /// The parts that tell items of a request apart, each with its length so that they can't run into each other; none when

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use gatepost_config::{Connection, Timestamp};
+use gatepost_config::{Connection, Provider, Timestamp};
 use gatepost_event::RequestId;
 use http::{HeaderMap, Request, header};
 use http_body_util::BodyExt;
@@ -15,6 +15,7 @@ use tokio::{
 
 use crate::{
     failure::Failure,
+    inflate::is_gzip,
     reason::Reason,
     request::RawRequest,
     serve::Gateway,
@@ -42,14 +43,23 @@ pub(crate) struct Inbound {
     pub(crate) received_at: Timestamp,
     /// The same, for deadlines.
     pub(crate) read_at: Instant,
-    /// Its share of the bytes in flight; held until the answer is sent and the store has let go of the body.
-    _held: Option<OwnedSemaphorePermit>,
+    /// Its share of the bytes in flight, as sent and as read; held until the answer is sent and the store has let go of
+    /// the body.
+    _held: [Option<Arc<OwnedSemaphorePermit>>; 2],
 }
 
 impl Inbound {
     /// A request that was never sent: it holds no share of anything.
     pub(crate) fn rehearsed(arrival: Arrival, raw: RawRequest, received_at: Timestamp, read_at: Instant) -> Arc<Self> {
-        Arc::new(Self { arrival, raw, received_at, read_at, _held: None })
+        Arc::new(Self { arrival, raw, received_at, read_at, _held: [None, None] })
+    }
+
+    /// The same request as it is to be read from here on.
+    pub(crate) fn read_as(&self, raw: RawRequest, held: Option<OwnedSemaphorePermit>) -> Arc<Self> {
+        let [sent, _] = &self._held;
+        let _held = [sent.clone(), held.map(Arc::new)];
+        let (arrival, received_at, read_at) = (self.arrival.clone(), self.received_at, self.read_at);
+        Arc::new(Self { arrival, raw, received_at, read_at, _held })
     }
 
     /// This request, refused.
@@ -76,7 +86,7 @@ pub(crate) async fn read(arrival: Arrival, request: Request<Body>, gateway: &Gat
     if !provider.methods.iter().any(|method| method_name(*method) == head.method.as_str()) {
         return Err(Failure::MethodNotAllowed);
     }
-    if !is_identity(&head.headers) {
+    if is_unreadable(provider, &head.headers) {
         return Err(Failure::UnsupportedEncoding);
     }
     let limit = provider.body_max.0;
@@ -97,7 +107,13 @@ pub(crate) async fn read(arrival: Arrival, request: Request<Body>, gateway: &Gat
     };
     tracing::debug!(target: "gatepost::step", step = "received", request = %arrival.request,
         integration = %arrival.endpoint.integration.id, bytes = raw.body.len());
-    Ok(Arc::new(Inbound { arrival, raw, received_at: Timestamp::now(), read_at: Instant::now(), _held: held }))
+    Ok(Arc::new(Inbound {
+        arrival,
+        raw,
+        received_at: Timestamp::now(),
+        read_at: Instant::now(),
+        _held: [held.map(Arc::new), None],
+    }))
 }
 
 /// Reads a body, taking each part's share of the bytes in flight as it arrives: what a slow sender only announces
@@ -133,6 +149,11 @@ async fn collect(
         }
     }
     Ok((if rest.is_empty() { first } else { rest.freeze() }, held))
+}
+
+/// Whether the body is sent in an encoding that the provider doesn't use.
+pub(crate) fn is_unreadable(provider: &Provider, headers: &HeaderMap) -> bool {
+    !is_identity(headers) && (provider.gzip.is_none() || !is_gzip(headers))
 }
 
 /// Whether the body is sent as it is.

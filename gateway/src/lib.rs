@@ -13,10 +13,12 @@ mod fields;
 mod handshake;
 mod identity;
 mod inbound;
+mod inflate;
 mod listener;
 mod metrics;
 mod reason;
 mod receive;
+mod redact;
 mod rehearse;
 mod request;
 mod serve;
@@ -29,6 +31,7 @@ mod verify;
 #[cfg(test)]
 mod fixtures;
 
+pub use inflate::{InflateError, as_signed};
 pub use reason::Reason;
 pub use rehearse::{Rehearsal, Rehearsed, Turned};
 pub use request::RawRequest;

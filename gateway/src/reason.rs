@@ -79,6 +79,8 @@ reasons! {
     HandshakeTokenMismatch "handshake_token_mismatch"
     /// What a handshake wants echoed is not fit for it.
     HandshakeMalformed "handshake_malformed"
+    /// The body is not what its content type or content encoding says, so nobody can say what is in it.
+    BodyMalformed "body_malformed"
     /// A field that decides what the event is, or whose, stands there more than once.
     FieldDuplicated "field_duplicated"
     /// A field that decides what the event is, or whose, is over 1,024 bytes long.

@@ -9,6 +9,7 @@ use crate::{
     answer::{self, Answer},
     attribute, event, handshake,
     inbound::{self, Arrival},
+    inflate,
     serve::Gateway,
     split, store, verify,
 };
@@ -18,10 +19,12 @@ pub(crate) async fn receive(gateway: &Gateway, arrival: Arrival, request: Reques
     let began = Instant::now();
     let outcome = async {
         let inbound = inbound::read(arrival.clone(), request, gateway).await?;
+        let inbound = inflate::before_check(inbound, Some(&gateway.inflight))?;
         if let Some(reply) = handshake::unsigned(&inbound)? {
             return Ok(Answer::Handshake(reply));
         }
         let verified = verify::prove(inbound)?;
+        let verified = inflate::after_check(verified, Some(&gateway.inflight))?;
         if let Some(reply) = handshake::signed(&verified)? {
             return Ok(Answer::Handshake(reply));
         }

@@ -10,7 +10,8 @@ use crate::{
     event::accept,
     failure::Failure,
     handshake::{self, Reply},
-    inbound::{Arrival, Inbound},
+    inbound::{Arrival, Inbound, is_unreadable},
+    inflate,
     reason::Reason,
     request::RawRequest,
     split,
@@ -73,14 +74,19 @@ impl Rehearsal {
         if !provider.methods.iter().any(|method| method_name(*method) == raw.method.as_str()) {
             return Err(Failure::MethodNotAllowed);
         }
+        if is_unreadable(provider, &raw.headers) {
+            return Err(Failure::UnsupportedEncoding);
+        }
         if raw.body.len() as u64 > provider.body_max.0 {
             return Err(Failure::BodyTooLarge(provider.body_max.0));
         }
         let inbound = Inbound::rehearsed(self.arrival.clone(), raw, now, Instant::now());
+        let inbound = inflate::before_check(inbound, None)?;
         if let Some(reply) = handshake::unsigned(&inbound)? {
             return Ok(reply.into());
         }
         let verified = verify::prove(inbound)?;
+        let verified = inflate::after_check(verified, None)?;
         if let Some(reply) = handshake::signed(&verified)? {
             return Ok(reply.into());
         }

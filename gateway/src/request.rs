@@ -32,8 +32,17 @@ impl RawRequest {
 
     /// Whether the body is a form (`application/x-www-form-urlencoded`).
     pub(crate) fn is_form(&self) -> bool {
+        self.media().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+    }
+
+    /// The whole content type, when the body is a form in parts (`multipart/form-data`).
+    pub(crate) fn multipart(&self) -> Option<&[u8]> {
+        let value = self.headers.get(header::CONTENT_TYPE)?.as_bytes();
+        self.media().eq_ignore_ascii_case(b"multipart/form-data").then_some(value)
+    }
+
+    fn media(&self) -> &[u8] {
         let value = self.headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
-        let media = value.split(|b| *b == b';').next().unwrap_or_default();
-        media.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+        value.split(|b| *b == b';').next().unwrap_or_default().trim_ascii()
     }
 }

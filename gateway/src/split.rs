@@ -1,24 +1,25 @@
 //! Splits a verified request into its events: the items of a batch, or the one whole.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use bytes::Bytes;
+use gatepost_config::provider::BatchForm;
 
 use crate::{
     extract::{
-        Lookup, Scan, Trouble,
-        json::{self, TooMany},
-        payload,
+        ItemScan, Lookup, Scan, Trouble,
+        items::{self, Unsplit},
+        json, payload,
+        xml::{self, XmlScan},
     },
     failure::Failure,
     fields::{self, Fields},
     inbound::Inbound,
     reason::Reason,
+    redact::Redacted,
+    tables::Profile,
     verify::Verified,
 };
-
-/// Most items of one request.
-pub(crate) const ITEMS_MAX: usize = 10_000;
 
 /// A verified request, split.
 pub(crate) struct Split {
@@ -28,8 +29,10 @@ pub(crate) struct Split {
 
 /// One event's share of a request.
 pub(crate) struct Part {
-    /// The provider's own bytes.
+    /// The provider's own bytes, secrets overwritten.
     pub(crate) body: Bytes,
+    /// Something of it was a secret, and is overwritten.
+    pub(crate) redacted: bool,
     /// What they say.
     pub(crate) fields: Fields,
     /// It is one item of a batch.
@@ -58,35 +61,48 @@ fn parts(inbound: &Inbound, claims: Option<&[u8]>) -> Result<Vec<Part>, Reason> 
     let payload = match payload(provider.form_payload.as_deref(), &inbound.raw) {
         Ok(Cow::Borrowed(bytes)) => inbound.raw.body.slice_ref(bytes),
         Ok(Cow::Owned(bytes)) => Bytes::from(bytes),
-        Err(Trouble::Duplicated | Trouble::Unreadable) => return Err(Reason::FieldDuplicated),
+        Err(Trouble::Duplicated) => return Err(Reason::FieldDuplicated),
+        Err(Trouble::Unreadable) => return Err(Reason::BodyMalformed),
     };
+    let redacted = redacted(profile, &payload)?;
     let found = json::scan(&profile.payload, &payload);
     let whole = Scan { trie: &profile.payload, found: &found };
-    let look = |item: Option<Scan<'_>>| {
-        let lookup = Lookup::new(provider, &inbound.raw, &endpoint.integration.values).with_scans(whole, item);
-        let lookup = lookup.with_claims(claims);
-        fields::read(provider, &lookup)
+    let found = if profile.xml.is_empty() { Err(Trouble::Unreadable) } else { xml::scan(&profile.xml, &payload) };
+    let whole_xml = XmlScan { trie: &profile.xml, found: &found };
+    let part = |item: Option<ItemScan<'_>>, range: Range<usize>, of_batch| {
+        let lookup = Lookup::new(provider, &inbound.raw, &endpoint.integration.values);
+        let lookup = lookup.with_scans(whole, whole_xml, item).with_claims(claims);
+        let fields = fields::read(provider, &lookup)?;
+        let body = redacted.as_ref().map_or(&payload, |redacted| &redacted.bytes).slice(range.clone());
+        Ok(Part { body, redacted: redacted.as_ref().is_some_and(|r| r.touches(&range)), fields, of_batch })
     };
 
-    let mut items = None;
-    for place in provider.batch.iter().flat_map(|batch| &batch.items) {
-        items = items.or(match whole.get(place) {
-            Ok(found) => found.and_then(|raw| json::items(raw, ITEMS_MAX)),
-            Err(Trouble::Duplicated) => return Err(Reason::FieldDuplicated),
-            Err(Trouble::Unreadable) => None,
-        });
+    let all = 0..payload.len();
+    let Some(batch) = &provider.batch else { return Ok(vec![part(None, all, false)?]) };
+    let items = items::of(batch, &payload, |place| whole.get(place)).map_err(|why| match why {
+        Unsplit::TooMany => Reason::BatchTooLarge,
+        Unsplit::Duplicated => Reason::FieldDuplicated,
+    })?;
+    let of_batch = items.is_some();
+    let one = |range: Range<usize>| {
+        let bytes = payload.get(range.clone()).unwrap_or_default();
+        if batch.form == BatchForm::Elements {
+            let found = xml::scan_element(&profile.item, bytes);
+            return part(Some(ItemScan::Xml(XmlScan { trie: &profile.item, found: &found })), range, of_batch);
+        }
+        let found = json::scan(&profile.item, bytes);
+        part(Some(ItemScan::Json(Scan { trie: &profile.item, found: &found })), range, of_batch)
+    };
+    items.unwrap_or_else(|| std::iter::once(all).collect()).into_iter().map(one).collect()
+}
+
+/// The payload without its secrets, where the provider puts some there. What can't be read as it should be, though it
+/// was proven genuine, has none: the check reads them too.
+fn redacted(profile: &Profile, payload: &Bytes) -> Result<Option<Redacted>, Reason> {
+    let Some(redaction) = &profile.redaction else { return Ok(None) };
+    match redaction.overwrite(payload) {
+        Ok(redacted) => Ok(Some(redacted)),
+        Err(Trouble::Duplicated) => Err(Reason::FieldDuplicated),
+        Err(Trouble::Unreadable) => Ok(None),
     }
-    let Some(items) = items else {
-        let found = json::scan(&profile.item, &payload);
-        let item = provider.batch.as_ref().map(|_| Scan { trie: &profile.item, found: &found });
-        let fields = look(item)?;
-        return Ok(vec![Part { body: payload, fields, of_batch: false }]);
-    };
-    let items = items.map_err(|TooMany| Reason::BatchTooLarge)?;
-    let part = |raw: &&str| {
-        let found = json::scan(&profile.item, raw.as_bytes());
-        let fields = look(Some(Scan { trie: &profile.item, found: &found }))?;
-        Ok(Part { body: payload.slice_ref(raw.as_bytes()), fields, of_batch: true })
-    };
-    items.iter().map(part).collect()
 }

@@ -11,7 +11,7 @@ use gatepost_config::{
 };
 use http::HeaderName;
 
-use crate::extract::json::Trie;
+use crate::{extract::json::Trie, redact::Redaction};
 
 /// Everything that a request is looked up in.
 pub(crate) struct Tables {
@@ -37,8 +37,12 @@ pub(crate) struct Endpoint {
 pub(crate) struct Profile {
     /// Every place of the JSON payload that is read, for one pass over it.
     pub(crate) payload: Trie,
+    /// The same of an XML payload.
+    pub(crate) xml: Trie,
     /// Every place of a batch item that is read.
     pub(crate) item: Trie,
+    /// Secrets of the body that are overwritten.
+    pub(crate) redaction: Option<Redaction>,
     /// Headers kept with an event, in the file's order.
     pub(crate) kept: Vec<HeaderName>,
     /// Headers kept with a refused request: those that decide over it, and no other.
@@ -123,6 +127,10 @@ impl Profile {
         });
         let item = Trie::new(item);
         let payload = Trie::new(payload.into_iter());
+        let xml = Trie::new(places.iter().filter_map(|place| match &place.source {
+            Source::Xml(pointer) => Some(pointer),
+            _ => None,
+        }));
 
         let proof: Vec<_> = provider.schemes.iter().flat_map(Scheme::places).collect();
         let signatures = signature_headers(provider);
@@ -130,10 +138,12 @@ impl Profile {
         let kept = provider.headers.iter().map(|name| name.to_ascii_lowercase());
         let kept: Vec<HeaderName> = kept.filter(|name| !never(name)).filter_map(|name| name.parse().ok()).collect();
 
-        let mut evidence: BTreeSet<String> = ["content-type", "user-agent"].map(String::from).into();
+        let mut evidence: BTreeSet<String> =
+            ["content-type", "content-encoding", "user-agent"].map(String::from).into();
         evidence.extend(kept.iter().map(ToString::to_string));
         evidence.extend(places.iter().chain(&proof).filter_map(|place| header(&place.source)));
-        Self { payload, item, kept, evidence, allow: allow(&provider.methods) }
+        let redaction = Redaction::new(provider);
+        Self { payload, xml, item, redaction, kept, evidence, allow: allow(&provider.methods) }
     }
 }
 

@@ -43,6 +43,7 @@ pub(crate) fn parked(account: &str, provider_event_id: &str) -> Event {
         provider_type: Some("push".to_owned()),
         provider_event_id: Some(provider_event_id.to_owned()),
         trust: Trust::Verified,
+        redacted: false,
         occurred_at: Some(now.before(std::time::Duration::from_secs(1))),
         received_at: now,
         headers: vec![("x-github-event".to_owned(), "push".to_owned())],

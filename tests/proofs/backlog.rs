@@ -112,6 +112,7 @@ fn event(now: Timestamp) -> Event {
         provider_type: Some("push".to_owned()),
         provider_event_id: None,
         trust: Trust::Verified,
+        redacted: false,
         occurred_at: None,
         received_at: now,
         headers: Vec::new(),

@@ -7,7 +7,7 @@ use gatepost_config::{
     Options, Provider, Secret,
     provider::{Handshake, SchemeKind, Trust, Vector, overlay},
 };
-use gatepost_gateway::{Judge, RawRequest, Reason, Rehearsal, Rehearsed, verify};
+use gatepost_gateway::{Judge, RawRequest, Reason, Rehearsal, Rehearsed, as_signed, verify};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
 
@@ -91,8 +91,8 @@ struct Try {
 /// Tries a vector as it is, which must pass, and changed in every signed part, which must not.
 fn prove(provider: &Provider, n: usize, vector: &Vector) -> Proof {
     let name = vector.name.clone().unwrap_or_else(|| format!("vector {}", n.saturating_add(1)));
-    let Some(request) = request(vector) else {
-        let failures = vec!["its headers can't be sent".to_owned()];
+    let Some(request) = request(vector).and_then(|request| as_signed(provider, request).ok()) else {
+        let failures = vec!["its headers can't be sent, or its body is not compressed as they say".to_owned()];
         return Proof { vector: name, tried: 0, failures };
     };
     let genuine = Try { what: "as it is".to_owned(), request, secret: vector.secret.clone().into_bytes() };

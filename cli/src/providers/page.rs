@@ -2,7 +2,11 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use gatepost_config::{Catalogue, Provider, provider::Identity, units::format_span};
+use gatepost_config::{
+    Catalogue, Provider,
+    provider::{BatchForm, Gzip, Identity},
+    units::format_span,
+};
 
 use super::words;
 use crate::{exit::Exit, style};
@@ -135,7 +139,17 @@ fn events(page: &mut String, provider: &Provider) {
             }
         };
         let items: Vec<String> = batch.items.iter().map(|place| format!("`{place}`")).collect();
-        line(page, &format!("- A request holds several events (at {}), {apart}.", items.join(" or ")));
+        let held = match batch.form {
+            BatchForm::Array => format!("at {}", items.join(" or ")),
+            BatchForm::Lines => "an array, or one a line".to_owned(),
+            BatchForm::Elements => format!("the XML elements at {}", items.join(" or ")),
+        };
+        line(page, &format!("- A request holds several events ({held}), {apart}."));
+    }
+    if !provider.redact.is_empty() {
+        let places: Vec<String> = provider.redact.iter().map(|place| format!("`{place}`")).collect();
+        let places = places.join(", ");
+        line(page, &format!("- Secret, so overwritten with `*` before anything is stored: {places}."));
     }
     for handshake in &provider.handshakes {
         let when = words::conditions(&handshake.when);
@@ -153,6 +167,11 @@ fn delivery(page: &mut String, provider: &Provider) {
     line(page, "\n## How it is sent\n");
     let methods: Vec<&str> = provider.methods.iter().map(|method| words::method(*method)).collect();
     line(page, &format!("- Methods: {}. Largest body: {}.", methods.join(", "), provider.body_max));
+    match provider.gzip {
+        None => {}
+        Some(Gzip::Decoded) => line(page, "- Bodies may be compressed with gzip; what was compressed is signed."),
+        Some(Gzip::Wire) => line(page, "- Bodies may be compressed with gzip; the compressed bytes are signed."),
+    }
     let responses = &provider.responses;
     line(
         page,

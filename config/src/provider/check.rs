@@ -1,5 +1,6 @@
 //! What a provider's file must satisfy as a whole.
 
+mod body;
 mod scheme;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ pub(super) fn check(table: &Table<'_>, provider: &Provider) {
     trust(table, provider);
     event(table, provider);
     identity(table, provider);
+    body::check(table, provider);
     handshakes(table, provider);
     responses(table, provider);
     samples(table, provider);

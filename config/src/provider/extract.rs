@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 /// A place in a request: `header:x-github-event`, `query:token`, `form:payload`, `json:/team/id`, `item:/portalId`,
-/// `claim:/sub`, `form:payload json:/team/id` (look into what was found first), `signature:t`, `value:verify_token`, `path:connection`,
+/// `xml:/Envelope/Body/notifications/OrganizationId`, `claim:/sub`, `form:payload json:/team/id` (look into what was found first), `signature:t`, `value:verify_token`, `path:connection`,
 /// `body`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
@@ -20,11 +20,13 @@ pub enum Source {
     Header(String),
     /// A parameter of the query, decoded.
     Query(String),
-    /// A field of a form body, decoded.
+    /// A field of a form body, decoded; of a multipart one, as it is.
     Form(String),
     /// A member of the JSON body (of the unwrapped form field, where the provider declares one).
     Json(Pointer),
-    /// A member of the batch item.
+    /// The text of an element of the XML body, by its local names from the root on, or of an attribute (`@type`).
+    Xml(Pointer),
+    /// A member of the batch item; an element within it, where the items are elements.
     Item(Pointer),
     /// A field of the parsed signature (`t` of Stripe's), or of a token's head (`kid`).
     Signature(String),
@@ -50,7 +52,7 @@ pub enum LocationError {
     Empty,
     /// The word before the colon names no kind of place.
     #[error(
-        "starts with {0:?}, which is no kind of place; use header: query: form: json: item: claim: signature: value: \
+        "starts with {0:?}, which is no kind of place; use header: query: form: json: xml: item: claim: signature: value: \
          path:connection or body"
     )]
     Source(String),
@@ -135,6 +137,8 @@ fn source(text: &str) -> Result<Source, LocationError> {
         "query" => named("token").map(Source::Query),
         "form" => named("payload").map(Source::Form),
         "json" => pointer().map(Source::Json),
+        "xml" if name.is_empty() => Err(LocationError::Unnamed("xml:".to_owned(), "/feed/entry/id")),
+        "xml" => pointer().map(Source::Xml),
         "item" => pointer().map(Source::Item),
         "claim" => pointer().map(Source::Claim),
         "signature" => named("t").map(Source::Signature),
@@ -173,6 +177,7 @@ impl fmt::Display for Location {
             Source::Query(name) => write!(f, "query:{name}"),
             Source::Form(name) => write!(f, "form:{name}"),
             Source::Json(pointer) => write!(f, "json:{pointer}"),
+            Source::Xml(pointer) => write!(f, "xml:{pointer}"),
             Source::Item(pointer) => write!(f, "item:{pointer}"),
             Source::Claim(pointer) => write!(f, "claim:{pointer}"),
             Source::Signature(name) => write!(f, "signature:{name}"),

@@ -9,8 +9,8 @@ mod vector;
 use std::collections::BTreeMap;
 
 use super::{
-    Batch, Confidence, EventRule, Location, Method, Pointer, Provider, Responses, Sample, SecretScope, TimeAt,
-    TimeUnit, Trust,
+    Batch, BatchForm, Confidence, EventRule, Gzip, Location, Method, Pointer, Provider, Responses, Sample, SecretScope,
+    TimeAt, TimeUnit, Trust,
 };
 use crate::{
     ByteSize, ProviderName,
@@ -39,6 +39,8 @@ impl Provider {
         let deadline = table.optional("deadline", crate::section::maybe_span);
         let trust = table.or("trust", Trust::Verified);
         let form_payload = table.optional("form_payload", Option::<String>::read);
+        let gzip = table.optional("gzip", |node| Gzip::read(node).map(Some));
+        let redact = table.optional("redact", some);
         let headers = table.optional("headers", headers);
         let values = table.optional("values", BTreeMap::<String, String>::read);
         let schemes = table.optional("scheme", |node| each(node, scheme::read));
@@ -66,6 +68,8 @@ impl Provider {
             event: event?,
             batch: batch?,
             form_payload: form_payload?,
+            gzip: gzip?,
+            redact: redact?,
             headers: headers?,
             values: values?,
             responses: responses?,
@@ -148,6 +152,18 @@ impl Read for Confidence {
     }
 }
 
+impl Read for Gzip {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        node.one_of(&[("decoded", Self::Decoded), ("wire", Self::Wire)])
+    }
+}
+
+impl Read for BatchForm {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        node.one_of(&[("array", Self::Array), ("lines", Self::Lines), ("elements", Self::Elements)])
+    }
+}
+
 impl Read for TimeUnit {
     fn read(node: &Node<'_>) -> Option<Self> {
         node.one_of(&[
@@ -218,8 +234,9 @@ fn time_at(table: &Table<'_>) -> Option<TimeAt> {
 
 fn batch(table: &Table<'_>) -> Option<Batch> {
     let items = table.required_like("items", "\"/events\" (\"\" for the body itself)", some::<Pointer>);
+    let form = table.or("form", BatchForm::Array);
     let discriminator = table.optional("discriminator", some);
-    Some(Batch { items: items?, discriminator: discriminator? })
+    Some(Batch { items: items?, form: form?, discriminator: discriminator? })
 }
 
 fn sample(table: &Table<'_>) -> Option<Sample> {

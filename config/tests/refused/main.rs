@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "helpers of tests may stop at what they don't expect")]
 
+mod body;
 mod destination;
 mod file;
 mod policy;

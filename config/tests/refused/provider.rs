@@ -77,7 +77,7 @@ const CASES: &[Case] = &[
     Case {
         what: "no kind of place",
         changes: &[(r#"from = "header:x-acme-signature""#, r#"from = "head:x-acme-signature""#)],
-        said: r#"27:22: error: provider[0].scheme[0].signature.from starts with "head", which is no kind of place; use header: query: form: json: item: claim: signature: value: path:connection or body"#,
+        said: r#"27:22: error: provider[0].scheme[0].signature.from starts with "head", which is no kind of place; use header: query: form: json: xml: item: claim: signature: value: path:connection or body"#,
     },
     Case {
         what: "a bad pointer",

@@ -2,6 +2,22 @@
 
 use std::borrow::Cow;
 
+use super::{Trouble, multipart};
+use crate::request::RawRequest;
+
+/// A field's name and its value.
+pub(crate) type Field<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
+
+/// The fields of a request whose body is a form, of either kind; `None` when it is none.
+pub(crate) fn of(request: &RawRequest) -> Option<Result<Vec<Field<'_>>, Trouble>> {
+    if request.is_form() {
+        return Some(Ok(fields(&request.body).collect()));
+    }
+    let content_type = request.multipart()?;
+    let plain = |(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value));
+    Some(multipart::fields(content_type, &request.body).map(|fields| fields.into_iter().map(plain).collect()))
+}
+
 /// The fields of a form or query in their order: split at `&`, then at the first `=`; `+` is a space, `%41` is `A`, and
 /// a `%` that starts nothing stays.
 pub(crate) fn fields(text: &[u8]) -> impl Iterator<Item = (Cow<'_, [u8]>, Cow<'_, [u8]>)> {

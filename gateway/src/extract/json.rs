@@ -27,14 +27,15 @@ pub(crate) enum JsonTrouble {
 /// Pointers as a tree, so that one pass finds all of them.
 #[derive(Debug, Default)]
 pub(crate) struct Trie {
-    root: Node,
-    pointers: Vec<Pointer>,
+    pub(super) root: Node,
+    pub(super) pointers: Vec<Pointer>,
 }
 
+/// A step on the way to a pointer.
 #[derive(Debug, Default)]
-struct Node {
-    slot: Option<usize>,
-    children: Vec<(String, Node)>,
+pub(super) struct Node {
+    pub(super) slot: Option<usize>,
+    pub(super) children: Vec<(String, Node)>,
 }
 
 /// What was found for each pointer: JSON text, exactly as it stands.
@@ -55,6 +56,11 @@ impl Trie {
             node.slot = Some(slot);
         }
         trie
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pointers.is_empty()
     }
 
     /// Whether a pointer is one of them.

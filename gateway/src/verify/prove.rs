@@ -43,6 +43,14 @@ impl Verified {
         &self.inbound
     }
 
+    /// The same, with its request as it is to be read once it was proven.
+    pub(crate) fn read_as(
+        self,
+        read: impl FnOnce(Arc<Inbound>) -> Result<Arc<Inbound>, Failure>,
+    ) -> Result<Self, Failure> {
+        Ok(Self { inbound: read(self.inbound)?, ..self })
+    }
+
     /// What the check is worth.
     pub(crate) const fn trust(&self) -> Trust {
         self.trust

@@ -27,6 +27,19 @@ impl Attempt {
         content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/x-www-form-urlencoded"))
     }
 
+    /// The fields of a form in parts, as the vectors write them.
+    pub(crate) fn parts(&self) -> Option<Vec<(String, String)>> {
+        let content_type = self.request.headers.get("content-type")?.to_str().ok()?;
+        let boundary = content_type.strip_prefix("multipart/form-data; boundary=")?;
+        let text = std::str::from_utf8(self.body()).ok()?;
+        let part = |part: &str| {
+            let (head, value) = part.split_once("\r\n\r\n")?;
+            let name = head.split_once("name=\"")?.1.split_once('"')?.0;
+            Some((name.to_owned(), value.strip_suffix("\r\n").unwrap_or(value).to_owned()))
+        };
+        Some(text.split(&format!("--{boundary}")).filter_map(part).collect())
+    }
+
     pub(crate) fn with_body(&self, body: impl Into<Vec<u8>>) -> Self {
         let mut attempt = self.clone();
         attempt.request.body = Bytes::from(body.into());

@@ -5,7 +5,7 @@ use gatepost_gateway::Rehearsed;
 
 use crate::{
     attempt::Attempt,
-    places,
+    kinds, places,
     signatures::Text,
     subject::{Subject, shifted},
     tally::Tally,
@@ -13,9 +13,12 @@ use crate::{
 
 /// Tries a vector as it is and in every spelling that is as good.
 pub(crate) fn prove(subject: &Subject, tally: &mut Tally) {
-    tally.good(subject, "as it is", &subject.genuine);
+    tally.good(subject, "as it is", &subject.sent);
     match subject.judge(&subject.genuine) {
-        Ok(outcome) => told(subject, &outcome, tally),
+        Ok(outcome) => {
+            told(subject, &outcome, tally);
+            kinds::redacted(subject, &outcome, tally);
+        }
         Err(_) => return,
     }
     if !subject.is_checked() {

@@ -12,6 +12,7 @@ mod attempt;
 mod bodies;
 mod genuine;
 mod headers;
+mod kinds;
 mod places;
 mod secrets;
 mod sign;
@@ -60,6 +61,7 @@ fn prove(subject: &Subject, all: &[Subject]) -> Tally {
         return tally;
     }
     bodies::prove(subject, all, &mut tally);
+    kinds::prove(subject, &mut tally);
     headers::prove(subject, &mut tally);
     urls::prove(subject, &mut tally);
     signatures::prove(subject, all, &mut tally);

@@ -22,7 +22,10 @@ pub(crate) fn read(attempt: &Attempt, place: &Location) -> Option<String> {
     match &place.source {
         Source::Header(name) => Some(request.headers.get(name.as_str())?.to_str().ok()?.to_owned()),
         Source::Query(name) => field(request.target.split_once('?')?.1, name),
-        Source::Form(name) => field(std::str::from_utf8(&request.body).ok()?, name),
+        Source::Form(name) => match attempt.parts() {
+            Some(parts) => parts.into_iter().find(|(key, _)| key == name).map(|(_, value)| value),
+            None => field(std::str::from_utf8(&request.body).ok()?, name),
+        },
         Source::Json(pointer) => match json(attempt, &pointer.0)? {
             Value::String(text) => Some(text),
             Value::Number(number) => Some(number.to_string()),
@@ -41,6 +44,16 @@ pub(crate) fn write(attempt: &Attempt, place: &Location, text: Option<&[u8]>) ->
         Source::Query(name) => {
             let (path, query) = request.target.split_once('?')?;
             Some(attempt.with_target(format!("{path}?{}", with_field(query, name, text))))
+        }
+        Source::Form(name) if attempt.parts().is_some() => {
+            let (body, text) = (std::str::from_utf8(&request.body).ok()?, text.map(std::str::from_utf8));
+            let head = format!("name=\"{name}\"\r\n\r\n");
+            let at = body.find(&head)? + head.len();
+            let new = match text {
+                Some(text) => spliced(body.as_bytes(), at..at + old.len(), text.ok()?.as_bytes()),
+                None => body.replacen(&head, "name=\"gone\"\r\n\r\n", 1).into_bytes(),
+            };
+            Some(attempt.with_body(new))
         }
         Source::Form(name) => {
             let form = std::str::from_utf8(&request.body).ok()?;
@@ -65,7 +78,9 @@ pub(crate) fn write(attempt: &Attempt, place: &Location, text: Option<&[u8]>) ->
 }
 
 fn json(attempt: &Attempt, tokens: &[String]) -> Option<Value> {
-    let body: Value = serde_json::from_slice(attempt.body()).ok()?;
+    let part = attempt.parts().and_then(|parts| parts.into_iter().map(|(_, value)| value).find(|v| v.starts_with('{')));
+    let payload = part.map_or_else(|| attempt.body().to_vec(), String::into_bytes);
+    let body: Value = serde_json::from_slice(&payload).ok()?;
     tokens.iter().try_fold(body, |value, token| match value {
         Value::Object(mut members) => members.remove(token),
         Value::Array(mut items) => token.parse().ok().filter(|n| *n < items.len()).map(|n: usize| items.swap_remove(n)),

@@ -7,7 +7,7 @@ use gatepost_config::{
     Config, Options, Provider, Secret, Timestamp,
     provider::{Location, Method, Pointer, Scheme, SchemeKind, Signature, Source, Template, TimestampRule, Vector},
 };
-use gatepost_gateway::{Judge, RawRequest, Rehearsal, Rehearsed, Turned, verify};
+use gatepost_gateway::{Judge, RawRequest, Rehearsal, Rehearsed, Turned, as_signed, verify};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::attempt::Attempt;
@@ -19,6 +19,8 @@ pub(crate) struct Subject {
     pub(crate) provider: Arc<Provider>,
     pub(crate) vector: Vector,
     /// The request as the vector has it.
+    pub(crate) sent: Attempt,
+    /// The same as it is checked: decompressed, where the provider signs what was compressed.
     pub(crate) genuine: Attempt,
     /// The scheme that proves it, if any is needed.
     pub(crate) scheme: Option<Scheme>,
@@ -29,10 +31,12 @@ pub(crate) struct Subject {
 impl Subject {
     pub(crate) fn new(provider: &Arc<Provider>, vector: &Vector) -> Self {
         let mut config = config(provider, vector);
-        let genuine = Attempt { request: request(provider, vector), at: vector.at, secrets: None, public_url: None };
+        let sent = Attempt { request: request(provider, vector), at: vector.at, secrets: None, public_url: None };
+        let request = as_signed(provider, sent.request.clone()).expect("a whole body");
+        let genuine = Attempt { request, ..sent.clone() };
         let scheme = proving(provider, &mut config, &genuine);
         let rehearsal = rehearsal(&config);
-        Self { provider: Arc::clone(provider), vector: vector.clone(), genuine, scheme, config, rehearsal }
+        Self { provider: Arc::clone(provider), vector: vector.clone(), sent, genuine, scheme, config, rehearsal }
     }
 
     /// Whether the vector is accepted because something was checked.

@@ -105,12 +105,30 @@ items = ""
 [provider.event]
 type = "item:/type"
 
+[[provider]]
+name = "zip"
+title = "Zip"
+trust = "authenticated"
+gzip = "decoded"
+event = { type = "json:/type" }
+[[provider.scheme]]
+id = "token"
+kind = "token"
+signature = { from = "header:x-token" }
+[[integration]]
+id = "zip"
+provider = "zip"
+secrets = [{ env = "SECRET" }]
+
 [[integration]]
 id = "odd"
 provider = "odd"
 secrets = [{ env = "SECRET" }]
 values = { word = { env = "WORD" } }
 "#;
+
+/// Nothing at all, as gzip writes it.
+const EMPTY_GZIP: [u8; 20] = [31, 139, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// What a file can't say, because checking refuses it.
 fn broken(mut settings: Config) -> Config {
@@ -146,6 +164,10 @@ fn trials(rig: &Rig) -> Vec<Trial> {
     let slack = || slack_at(0);
     let standard = || rig.signed(json("/webhooks/standard", r#"{"type":"x"}"#), now);
     let odd = |body: &str| rig.signed(json("/webhooks/odd", body).header("x-version", "1"), now);
+    let zip = |body: &[u8]| {
+        let ask = Ask { body: body.to_vec(), ..json("/webhooks/zip", "") };
+        rig.signed(ask.header("content-encoding", "gzip"), now)
+    };
     let (sig, time) = ("x-hub-signature-256", "x-slack-request-timestamp");
     let zeros = "0".repeat(64);
     let candidates = format!("t=1{}", format!(",v1={zeros}").repeat(17));
@@ -195,6 +217,7 @@ fn trials(rig: &Rig) -> Vec<Trial> {
             Ask { target: "/webhooks/github/acme".into(), ..hub(claimed) },
             Ask { target: "/webhooks/github/acme".into(), ..hub("{}") },
         ),
+        trial(Reason::BodyMalformed, zip(&EMPTY_GZIP), zip(&EMPTY_GZIP[..19])),
         trial(Reason::BatchTooLarge, odd("[1,2]"), odd(&format!("[{}1]", "1,".repeat(10_000)))),
     ]
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use gatepost_config::{Provider, Secret, Timestamp, provider::Trust};
 use gatepost_gateway::{
-    Judge, RawRequest, Reason,
+    Judge, RawRequest, Reason, as_signed,
     sign::{Unsigned, sign_as},
     verify,
 };
@@ -171,14 +171,16 @@ fn every_vector_of_the_catalogue_is_verified_and_a_changed_byte_of_it_is_not() {
             let public_url = vector.public_url.as_ref();
             let unverified = provider.trust == Trust::Unverified;
             let judge = Judge { provider: &provider, secrets: &secrets, values: &values, public_url, unverified };
-            let verdict = verify(&judge, &request(vector.body.clone()), vector.at);
+            let genuine = as_signed(&provider, request(vector.body.clone())).expect("a whole body");
+            let verdict = verify(&judge, &genuine, vector.at);
             let is_handshake = vector.expect.as_ref().is_some_and(Vec::is_empty);
             if is_handshake && provider.handshakes.iter().any(|handshake| !handshake.verified) {
                 continue;
             }
             let trust = verdict.unwrap_or_else(|reason| panic!("{name} {:?}: {reason}", vector.name)).trust;
-            let changed = vector.body.iter().enumerate().map(|(at, byte)| if at == 0 { byte ^ 1 } else { *byte });
-            let refused = verify(&judge, &request(changed.collect()), vector.at).is_err();
+            let changed = genuine.body.iter().enumerate().map(|(at, byte)| if at == 0 { byte ^ 1 } else { *byte });
+            let changed = RawRequest { body: changed.collect(), ..genuine.clone() };
+            let refused = verify(&judge, &changed, vector.at).is_err();
             assert!(refused || trust != Trust::Verified || vector.body.is_empty(), "{name} {:?}", vector.name);
             proven += 1;
         }

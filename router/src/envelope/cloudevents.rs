@@ -34,6 +34,9 @@ pub(super) fn write(event: &Event) -> Envelope {
         }
     }
     object.text("trust", trust_name(meta.trust));
+    if meta.redacted {
+        object.raw("redacted", "true");
+    }
     if let Some(at) = meta.occurred_at {
         object.text("occurredat", &at.to_string());
     }

@@ -23,6 +23,7 @@ pub(super) fn write(event: &Event) -> Envelope {
     object.text_or_null("tenant", meta.tenant.as_ref().map(|id| id.as_str()));
     object.text_or_null("account", meta.account.as_deref());
     object.text("trust", trust_name(meta.trust));
+    object.raw("redacted", if meta.redacted { "true" } else { "false" });
     object.text_or_null("occurred_at", meta.occurred_at.map(|at| at.to_string()).as_deref());
     object.text("received_at", &meta.received_at.to_string());
     object.text("request_id", &meta.request.to_string());

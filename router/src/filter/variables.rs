@@ -8,7 +8,7 @@ use gatepost_event::{Event, event::trust_name};
 use crate::envelope::header_map;
 
 /// Binds `event`: `id`, `type`, `provider`, `provider_type`, `provider_event_id`, `integration`, `connection`, `tenant`,
-/// `account`, `trust`, `occurred_at`, `received_at`, `request_id`, `headers` (a map), and `data`, the body's JSON; null
+/// `account`, `trust`, `redacted`, `occurred_at`, `received_at`, `request_id`, `headers` (a map), and `data`, the body's JSON; null
 /// when the body is not JSON, absent when the filter does not read it.
 pub(super) fn bind(context: &mut Context<'_, '_>, event: &Event, with_body: bool) {
     let meta = &event.meta;
@@ -26,6 +26,7 @@ pub(super) fn bind(context: &mut Context<'_, '_>, event: &Event, with_body: bool
         ("tenant".to_owned(), text(meta.tenant.as_ref().map(|id| id.as_str()))),
         ("account".to_owned(), text(meta.account.as_deref())),
         ("trust".to_owned(), text(Some(trust_name(meta.trust)))),
+        ("redacted".to_owned(), Value::Bool(meta.redacted)),
         ("occurred_at".to_owned(), meta.occurred_at.map_or(Value::Null, |at| Value::from(at.to_string()))),
         ("received_at".to_owned(), Value::from(meta.received_at.to_string())),
         ("request_id".to_owned(), Value::from(meta.request.to_string())),

@@ -25,6 +25,7 @@ pub(crate) fn event(kind: &str, body: &str) -> Event {
             provider_type: Some("push".to_owned()),
             provider_event_id: Some("72d3162e-cc78-11e3-81ab-4c9367dc0958".to_owned()),
             trust: Trust::Verified,
+            redacted: false,
             occurred_at: None,
             received_at: at,
             headers: vec![

@@ -72,7 +72,8 @@ fn timestamp(spot: &Spot<'_>, provider: &Provider, scheme: &Scheme) {
 
 /// Whether a place is part of what is signed, by itself or as a part of the body.
 fn is_signed(provider: &Provider, signed: &Template, place: &Location) -> bool {
-    let in_body = matches!(place.source, Source::Json(_) | Source::Item(_) | Source::Form(_) | Source::Body);
+    let in_body =
+        matches!(place.source, Source::Json(_) | Source::Xml(_) | Source::Item(_) | Source::Form(_) | Source::Body);
     let covers = signed.covers_body(provider.form_payload.as_deref());
     signed.places().contains(&place) || in_body && covers
 }

@@ -33,6 +33,7 @@ fn event(id: &str, bytes: usize) -> Event {
         provider_type: None,
         provider_event_id: Some(id.to_owned()),
         trust: Trust::Verified,
+        redacted: false,
         occurred_at: None,
         received_at: now,
         headers: Vec::new(),

@@ -20,6 +20,7 @@ pub(crate) fn event(id: &str, kind: &str, body: &str) -> Event {
             provider_type: Some("push".to_owned()),
             provider_event_id: Some(id.to_owned()),
             trust: Trust::Verified,
+            redacted: false,
             occurred_at: None,
             received_at: now,
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
