@@ -8,6 +8,7 @@ pub mod dead;
 pub mod delivery;
 pub mod event;
 pub mod id;
+pub mod registry;
 pub mod seal;
 pub mod secret;
 pub mod store;

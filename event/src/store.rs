@@ -17,6 +17,7 @@ pub mod types;
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use gatepost_config::{ConnectionId, Engine, IntegrationId, Retention, TenantId, Timestamp};
 
 pub use error::{OpenError, StoreError};
@@ -25,7 +26,10 @@ pub use types::{
     SecretNews, StoredEvent, Tailed,
 };
 
-use crate::{Attempt, DeadLetter, Event, EventRef, Lane, Queued, SealedSecret};
+use crate::{
+    Attempt, DeadLetter, Event, EventRef, Lane, Queued, SealedSecret,
+    registry::{self, Change, Entry, Expect, Put},
+};
 
 /// The store. Cheap to clone; all clones share one engine.
 #[derive(Clone)]
@@ -58,6 +62,14 @@ pub enum Secrets {
     Embedded(embedded::Secrets),
     /// See [`Store::Nats`].
     Nats(Box<nats::Secrets>),
+}
+
+/// Hears of changes of one kind of the registry's entries.
+pub enum Watch {
+    /// See [`Store::Embedded`].
+    Embedded(embedded::Watch),
+    /// See [`Store::Nats`].
+    Nats(Box<nats::Watch>),
 }
 
 /// Calls the engine's method of the same name.
@@ -154,6 +166,54 @@ impl Store {
         match self {
             Self::Embedded(engine) => Ok(Secrets::Embedded(engine.secrets()?)),
             Self::Nats(engine) => Ok(Secrets::Nats(Box::new(engine.secrets().await?))),
+        }
+    }
+
+    /// All entries of a kind, ordered by id.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn entries(&self, kind: registry::Kind) -> Result<Vec<Entry>, StoreError> {
+        engine!(self.entries(kind).await)
+    }
+
+    /// The entry of an id.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn entry(&self, kind: registry::Kind, id: &str) -> Result<Option<Entry>, StoreError> {
+        engine!(self.entry(kind, id).await)
+    }
+
+    /// Puts a value under an id if what stands there is as expected: of all who expect the same, one is told
+    /// [`Put::Stored`]. See [`Put`] for repeats.
+    ///
+    /// # Errors
+    /// When the engine can't confirm; it may have happened all the same.
+    pub async fn put(&self, kind: registry::Kind, id: &str, value: Bytes, expect: Expect) -> Result<Put, StoreError> {
+        match registry::fits(id, &value) {
+            true => engine!(self.write_entry(kind, id, Some(value), expect).await),
+            false => Ok(Put::TooLong),
+        }
+    }
+
+    /// Removes an entry that is as expected; `Conflict(None)` when there is none, whatever was expected.
+    ///
+    /// # Errors
+    /// When the engine can't confirm; it may have happened all the same.
+    pub async fn remove(&self, kind: registry::Kind, id: &str, expect: Expect) -> Result<Put, StoreError> {
+        engine!(self.write_entry(kind, id, None, expect).await)
+    }
+
+    /// Opens a watch of a kind's entries: every change from now on, in order. Open it before asking for
+    /// [`Self::entries`]; a change that the list shows already may then be told once more.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn watch(&self, kind: registry::Kind) -> Result<Watch, StoreError> {
+        match self {
+            Self::Embedded(engine) => Ok(Watch::Embedded(engine.watch(kind)?)),
+            Self::Nats(engine) => Ok(Watch::Nats(Box::new(engine.watch(kind).await?))),
         }
     }
 
@@ -354,6 +414,16 @@ impl Secrets {
     /// # Errors
     /// When the engine can't be asked; open the secrets again, which tells all of them again.
     pub async fn next(&mut self) -> Result<SecretNews, StoreError> {
+        engine!(self.next().await)
+    }
+}
+
+impl Watch {
+    /// The next change, waiting for it. Cancel safe.
+    ///
+    /// # Errors
+    /// When the engine can't be asked; open the watch again and ask for the entries.
+    pub async fn next(&mut self) -> Result<Change, StoreError> {
         engine!(self.next().await)
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use async_nats::{Client, ConnectOptions, Event};
 use gatepost_config::{Durability, Engine, NatsStore, Store as Settings, Timestamp};
 use gatepost_event::{
-    DeadReason, Ending, Lane, Store,
+    DeadReason, Ending, Lane, Store, StoreError,
+    registry::{Change, Expect, Kind, Put},
     store::{Kept, LeaseKey, SecretNews, nats},
 };
 use gatepost_tests::nats_server::{DEPLOYED_PASSWORD as PASSWORD, NatsCluster, NatsServer, Options};
@@ -14,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::{
     fixture::{self, Setup},
     journey::{self, Logs, heads},
-    make, secrets, wait,
+    make, registry, secrets, wait,
 };
 
 fn settings(servers: &[NatsServer], user: &str) -> NatsStore {
@@ -40,7 +41,7 @@ async fn init(servers: &[NatsServer]) {
     let setup = settings(servers, "setup");
     let retention = Setup::default().retention;
     let made = nats::init(&setup, &of(setup.clone()), &retention).await.expect("the streams are made");
-    assert_eq!(made.len(), 11, "{made:?}");
+    assert_eq!(made.len(), 12, "{made:?}");
     assert_eq!(nats::check(&setup, &of(setup.clone()), &retention).await, Ok(Vec::new()));
 }
 
@@ -169,9 +170,37 @@ async fn the_whole_way(servers: &[NatsServer]) {
     assert_eq!(moved, Ok(1));
     let mut logs = Logs::open(&router).await;
     assert_eq!(logs.take(1).await[0].at.id, make::parked("nobody", "1").meta.id);
+    the_registry(&gateway, [&router, &admin]).await;
     for store in [gateway, router, admin] {
         store.close().await;
     }
+}
+
+/// Every role reads it and hears of changes; a gateway writes none.
+async fn the_registry(gateway: &Store, writers: [&Store; 2]) {
+    let mut watches = Vec::new();
+    for store in [gateway, writers[0], writers[1]] {
+        watches.push(store.watch(Kind::Destination).await.expect("it is opened"));
+    }
+    for (writer, id) in writers.into_iter().zip(["a", "b"]) {
+        let revision = registry::stored(&registry::put(writer, id, "open", Expect::Absent).await);
+        let kept = registry::entry(id, revision, "open");
+        assert_eq!(gateway.entry(Kind::Destination, id).await, Ok(Some(kept.clone())));
+        for watch in &mut watches {
+            assert_eq!(registry::heard(watch).await, Change::Put(kept.clone()));
+        }
+        for store in [gateway, writers[0], writers[1]] {
+            assert_eq!(store.entries(Kind::Destination).await, Ok(vec![kept.clone()]));
+        }
+        let removed = writer.remove(Kind::Destination, id, Expect::Revision(revision)).await;
+        assert!(matches!(removed, Ok(Put::Stored(_))), "{removed:?}");
+        for watch in &mut watches {
+            assert_eq!(registry::heard(watch).await, Change::Removed(id.to_owned()));
+        }
+    }
+    let refused = gateway.put(Kind::Destination, "c", "x".into(), Expect::Any).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert_eq!(writers[0].entry(Kind::Destination, "c").await, Ok(None));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -216,6 +245,8 @@ async fn no_role_can_do_another_s_work() {
             "$JS.API.STREAM.UPDATE.GATEPOST_EV_0",
             "$JS.API.STREAM.MSG.DELETE.GATEPOST_SEC",
             "$JS.API.STREAM.PURGE.GATEPOST_SEC",
+            "gatepost.reg.destination.a",
+            "$JS.API.STREAM.PURGE.GATEPOST_REG",
         ])
         .await;
     gateway.may_not_subscribe(&["gatepost.ev.>", "_INBOX_router.>", ">"]).await;
@@ -241,15 +272,20 @@ async fn no_role_can_do_another_s_work() {
             "$JS.API.STREAM.MSG.GET.GATEPOST_SEC",
             "$JS.API.CONSUMER.CREATE.GATEPOST_SEC",
             "gatepost.sec.b",
+            "$JS.API.STREAM.MSG.DELETE.GATEPOST_REG",
+            "$JS.API.STREAM.PURGE.GATEPOST_REG",
         ])
         .await;
     router.may_not_subscribe(&["gatepost.ev.>", "_INBOX_gateway.>"]).await;
 
     let mut admin = Role::connect(server, "admin").await;
     admin.may_ask(&["$JS.API.STREAM.MSG.GET.GATEPOST_QTN", "$JS.API.STREAM.MSG.DELETE.GATEPOST_UNM"]).await;
+    admin.may_ask(&["gatepost.reg.destination.a"]).await;
     admin
         .may_not_publish(&[
             "gatepost.dlv.0.a",
+            "$JS.API.STREAM.PURGE.GATEPOST_REG",
+            "$JS.API.CONSUMER.CREATE.GATEPOST_EV_0",
             "$JS.API.STREAM.MSG.DELETE.GATEPOST_EV_0",
             "$JS.API.STREAM.UPDATE.GATEPOST_EV_0",
             "$JS.API.STREAM.DELETE.GATEPOST_EV_0",

@@ -25,6 +25,7 @@ mod order;
 mod park;
 mod quarantine;
 mod rate;
+mod registry;
 mod retention;
 mod secrets;
 mod wait;

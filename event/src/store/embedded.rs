@@ -19,6 +19,7 @@ mod park;
 mod quarantine;
 mod queue;
 mod read;
+mod registry;
 mod retention;
 mod route;
 mod schema;
@@ -42,6 +43,7 @@ use tokio::sync::{oneshot, watch};
 
 pub use inspect::inspect;
 pub use log::{Log, Tail};
+pub use registry::Watch;
 pub use secret::{Secrets, secrets};
 
 use self::{
@@ -123,7 +125,7 @@ impl Embedded {
         }
         match self.write_by(Kind::Append, Change::Append(incoming), bytes, deadline).await? {
             Answer::Appended(answers) => Ok(answers),
-            Answer::Done | Answer::Count(_) | Answer::Kept(_) => Err(StoreError::Unavailable("no answer".to_owned())),
+            _ => Err(StoreError::Unavailable("no answer".to_owned())),
         }
     }
 

@@ -20,6 +20,7 @@ mod names;
 mod open;
 mod quarantine;
 mod read;
+mod registry;
 mod reply;
 mod routed;
 mod secret;
@@ -42,6 +43,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use lanes::Tail;
 pub use log::Log;
+pub use registry::Watch;
 pub use secret::Secrets;
 pub use setup::{check, init};
 

@@ -6,7 +6,11 @@ use std::{
 };
 
 use futures::future::join_all;
-use gatepost_event::{Store, store::Appended};
+use gatepost_event::{
+    Store,
+    registry::{Change, Expect, Kind, Put},
+    store::Appended,
+};
 use gatepost_tests::nats_server::NatsCluster;
 
 use crate::{
@@ -47,6 +51,29 @@ async fn copies_appended_at_once_are_one_event_on_three_servers() {
     let stored: BTreeSet<_> = logs.take(ids.len()).await.iter().map(|stored| stored.at.id).collect();
     assert!(logs.is_quiet().await, "an id is stored twice");
     assert_eq!(stored.len(), ids.len(), "every Ok is true");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_six_that_expect_no_entry_at_once_one_puts_it_on_three_servers() {
+    let cluster = NatsCluster::start(3).await;
+    let store = store(&cluster).await;
+    let mut watch = store.watch(Kind::Replay).await.expect("it is opened");
+    for round in 0..20 {
+        let id = format!("replay {round}");
+        let puts = (0..6).map(|n| store.put(Kind::Replay, &id, format!("writer {n}").into(), Expect::Absent));
+        let answers = join_all(puts).await;
+        let entry = store.entry(Kind::Replay, &id).await.expect("it is read").expect("it is there");
+        for (n, answer) in answers.into_iter().enumerate() {
+            match entry.value == format!("writer {n}") {
+                true => assert_eq!(answer, Ok(Put::Stored(entry.revision))),
+                false => assert_eq!(answer, Ok(Put::Conflict(Some(entry.clone())))),
+            }
+        }
+        let heard = wait::within(wait::SOON, watch.next()).await;
+        assert_eq!(heard, Ok(Change::Put(entry)), "round {round}");
+    }
+    assert_eq!(store.entries(Kind::Replay).await.expect("they are listed").len(), 20);
     store.close().await;
 }
 

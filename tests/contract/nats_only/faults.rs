@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream;
-use futures::StreamExt as _;
+use futures::{StreamExt as _, future::join_all};
 use gatepost_event::{
     Lane, StoreError,
-    store::{Appended, Tailed},
+    registry::{Change, Entry, Expect, Kind, Put},
+    store::{Appended, Tailed, Watch},
 };
 use gatepost_tests::nats_server::NatsServer;
 
@@ -35,6 +36,84 @@ async fn a_server_that_stands_still_fails_the_append_in_time_and_the_retry_conve
     let mut logs = Logs::open(&store).await;
     logs.take(2).await;
     assert!(logs.is_quiet().await, "there is a second copy");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_put_to_a_server_that_stands_still_fails_in_time_and_its_repeat_converges() {
+    let mut server = NatsServer::start().await;
+    let store = nats::open(nats::settings(vec![server.url()], 1), &Setup::default()).await;
+    let mut watch = store.watch(Kind::Replay).await.expect("it is opened");
+    server.pause().await;
+    let begun = Instant::now();
+    let answer = store.put(Kind::Replay, "a", "of a writer".into(), Expect::Absent).await;
+    assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    assert!(begun.elapsed() < Duration::from_secs(6), "it took {:?}", begun.elapsed());
+    server.resume();
+    let value = bytes::Bytes::from_static(b"of a writer");
+    let repeat = async || {
+        let put = store.put(Kind::Replay, "a", value.clone(), Expect::Absent).await.ok()?;
+        Some(put.revision_of(&value).expect("nobody else writes"))
+    };
+    let revision = wait::eventually("the repeat", &repeat).await;
+    let entry = Entry { id: "a".to_owned(), revision, value: value.clone() };
+    let heard = async |watch: &mut Watch| {
+        wait::eventually("the change", async || watch.next().await.ok().filter(|change| *change != Change::Missed))
+            .await
+    };
+    assert_eq!(heard(&mut watch).await, Change::Put(entry.clone()));
+    server.kill9().await;
+    server.restart().await;
+    assert_eq!(wait::eventually("the repeat", &repeat).await, revision, "it is there after a crash, and once");
+    assert_eq!(store.entries(Kind::Replay).await, Ok(vec![entry]));
+    // A watch that was away says so before it goes on.
+    let removed =
+        wait::eventually("the removal", async || store.remove(Kind::Replay, "a", Expect::Any).await.ok()).await;
+    assert!(matches!(removed, Put::Stored(_)), "{removed:?}");
+    let told = wait::eventually("that it missed some", async || watch.next().await.ok()).await;
+    assert_eq!(told, Change::Missed);
+    assert_eq!(heard(&mut watch).await, Change::Removed("a".to_owned()));
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn puts_that_a_crash_cut_and_that_are_repeated_are_each_done_once() {
+    let mut server = NatsServer::start().await;
+    let store = nats::open(nats::settings(vec![server.url()], 1), &Setup::default()).await;
+    let value = bytes::Bytes::from_static(b"of a writer");
+    let put = async |id: &str| store.put(Kind::Replay, id, value.clone(), Expect::Absent).await;
+    let done = tokio::sync::Semaphore::new(0);
+    // Each writes until the crash, and so has one put whose answer it never gets.
+    let writer = async |writer: usize| {
+        let mut answers = Vec::new();
+        loop {
+            let id = format!("{writer}-{}", answers.len());
+            let answer = put(&id).await;
+            done.add_permits(1);
+            let cut = answer.is_err();
+            answers.push((id, answer));
+            if cut {
+                return answers;
+            }
+        }
+    };
+    let (answers, ()) = tokio::join!(join_all((0..32).map(writer)), async {
+        done.acquire_many(300).await.expect("it is open").forget();
+        server.kill9().await;
+    });
+    let answers = answers.concat();
+    server.restart().await;
+    let mut kept = Vec::new();
+    for (id, first) in &answers {
+        let answer = wait::eventually("the repeat", async || put(id).await.ok()).await;
+        let revision = answer.revision_of(&value).unwrap_or_else(|| panic!("{id}: {answer:?}"));
+        if let Ok(first) = first {
+            assert_eq!(*first, Put::Stored(revision), "what was confirmed was done again");
+        }
+        kept.push(Entry { id: id.clone(), revision, value: value.clone() });
+    }
+    kept.sort_by(|a, b| a.id.cmp(&b.id));
+    assert_eq!(store.entries(Kind::Replay).await, Ok(kept));
     store.close().await;
 }
 

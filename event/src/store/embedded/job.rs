@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::body::{BodyFile, Stored};
 use crate::{
     Attempt, DeadLetter, DeadReason, Ending, Lane, Queued, SealedSecret, StoreError, Task,
+    registry::{Expect, Kind, Put},
     store::types::{Appended, LeaseKey, Place},
 };
 
@@ -51,6 +52,7 @@ pub(super) enum Change {
     },
     Refuse(RefusalRow),
     Keep(SecretRow),
+    Register(EntryRow),
     Lease(LeaseKey),
     #[cfg(test)]
     Batch(&'static str),
@@ -64,6 +66,7 @@ pub(super) enum Answer {
     Count(u64),
     /// The secret that was there before, if there was one.
     Kept(Option<String>),
+    Put(Put),
 }
 
 /// An event to be stored.
@@ -120,6 +123,15 @@ pub(super) struct RefusalRow {
 pub(super) struct SecretRow {
     pub(super) name: String,
     pub(super) json: String,
+}
+
+/// A write of an entry of the registry.
+pub(super) struct EntryRow {
+    pub(super) kind: Kind,
+    pub(super) id: String,
+    /// None removes it.
+    pub(super) value: Option<bytes::Bytes>,
+    pub(super) expect: Expect,
 }
 
 impl SecretRow {

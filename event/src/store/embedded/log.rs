@@ -61,14 +61,9 @@ impl Tail {
 
     /// The next arrival, waiting for it.
     pub(in crate::store) async fn next(&mut self) -> Result<Tailed, StoreError> {
-        let heard = tokio::select! {
-            heard = self.arrivals.recv() => heard,
-            () = self.shared.closed.cancelled() => return Err(StoreError::Closed),
-        };
-        match heard {
-            Ok((lane, queued)) => Ok(Tailed::Arrived(lane, queued)),
-            Err(broadcast::error::RecvError::Lagged(_)) => Ok(Tailed::Missed),
-            Err(broadcast::error::RecvError::Closed) => Err(StoreError::Closed),
-        }
+        Ok(match self.shared.hear(&mut self.arrivals).await? {
+            Some((lane, queued)) => Tailed::Arrived(lane, queued),
+            None => Tailed::Missed,
+        })
     }
 }

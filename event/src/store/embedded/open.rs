@@ -82,7 +82,6 @@ impl Folder {
             // Lanes that nothing waits in any more.
             _ => prune_lanes(&db).map_err(broken)?,
         }
-        db.execute_batch(schema::LATER_TABLES).map_err(broken)?;
         Ok(db)
     }
 
@@ -134,8 +133,17 @@ pub(super) fn version(db: &Connection, path: &Path) -> Result<i32, OpenError> {
     if application != schema::APPLICATION_ID || version < 1 {
         return Err(refuse(path, "holds a gatepost.db that no gatepost has written; give the store another folder"));
     }
-    if version > schema::VERSION {
-        let known = schema::VERSION;
+    let known = schema::VERSION;
+    if version < known {
+        return Err(refuse(
+            path,
+            &format!(
+                "was written by an earlier gatepost (schema {version}, this one needs {known}), which this one can't \
+                 take over: let the earlier one deliver what waits in it, then give this one another folder"
+            ),
+        ));
+    }
+    if version > known {
         return Err(refuse(
             path,
             &format!(

@@ -7,7 +7,7 @@
 pub(super) const APPLICATION_ID: i32 = 0x4750_5354;
 
 /// Version of the tables, kept as `user_version`.
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 2;
 
 /// Makes the tables of a new store.
 pub(super) const TABLES: &str = "
@@ -74,11 +74,14 @@ CREATE TABLE quarantine (
 );
 CREATE INDEX quarantine_integration ON quarantine (integration, position, bytes);
 CREATE INDEX quarantine_received_at ON quarantine (received_at);
-";
-
-/// Makes what a store of an earlier gatepost lacks; one that knows nothing of it can go on with the store.
-pub(super) const LATER_TABLES: &str = "
-CREATE TABLE IF NOT EXISTS secret (position INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, secret TEXT NOT NULL);
+CREATE TABLE secret (position INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, secret TEXT NOT NULL);
+CREATE TABLE registry (
+    revision INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    id BLOB NOT NULL,
+    value BLOB NOT NULL,
+    UNIQUE (kind, id)
+);
 ";
 
 /// Makes the table of one bucket.

@@ -3,10 +3,16 @@
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Lane, Queued};
+use crate::{
+    Lane, Queued, StoreError,
+    registry::{Change, Kind},
+};
 
 /// Arrivals that a slow tail may be behind; then it hears that it missed some.
 const ARRIVALS_MAX: usize = 4096;
+
+/// Changes of the registry that a slow watch may be behind; with the longest values 64 MiB.
+const CHANGES_MAX: usize = 256;
 
 /// News of commits.
 #[derive(Debug)]
@@ -19,6 +25,8 @@ pub(super) struct Shared {
     pub(super) secrets: watch::Sender<()>,
     /// Tasks that arrive in lanes.
     pub(super) arrivals: broadcast::Sender<(Lane, Queued)>,
+    /// Changes of the registry.
+    pub(super) changes: broadcast::Sender<(Kind, Change)>,
 }
 
 impl Shared {
@@ -28,6 +36,7 @@ impl Shared {
             last_sequence: watch::Sender::new(last_sequence),
             secrets: watch::Sender::new(()),
             arrivals: broadcast::Sender::new(ARRIVALS_MAX),
+            changes: broadcast::Sender::new(CHANGES_MAX),
         }
     }
 
@@ -36,6 +45,26 @@ impl Shared {
         for arrival in arrived {
             // Nobody listens: that is fine, lanes are asked for after the tail is opened.
             drop(self.arrivals.send(arrival));
+        }
+    }
+
+    pub(super) fn announce_changes(&self, changes: Vec<(Kind, Change)>) {
+        for change in changes {
+            // Nobody watches: that is fine, entries are listed after the watch is opened.
+            drop(self.changes.send(change));
+        }
+    }
+
+    /// The next news, waiting for it; `None` when some went unheard. Cancel safe.
+    pub(super) async fn hear<T: Clone>(&self, news: &mut broadcast::Receiver<T>) -> Result<Option<T>, StoreError> {
+        let heard = tokio::select! {
+            heard = news.recv() => heard,
+            () = self.closed.cancelled() => return Err(StoreError::Closed),
+        };
+        match heard {
+            Ok(heard) => Ok(Some(heard)),
+            Err(broadcast::error::RecvError::Lagged(_)) => Ok(None),
+            Err(broadcast::error::RecvError::Closed) => Err(StoreError::Closed),
         }
     }
 }

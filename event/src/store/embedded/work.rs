@@ -11,7 +11,7 @@ use super::{
     bucket::Buckets,
     deliver,
     job::{Answer, Change},
-    park, quarantine, route, secret,
+    park, quarantine, registry, route, secret,
     sql::{execute, int, uint},
 };
 use crate::{Ending, Lane, Queued, StoreError, store::types::LeaseKey};
@@ -41,6 +41,8 @@ pub(super) struct Effects {
     pub(super) doomed: Vec<String>,
     /// Whether a secret was kept.
     pub(super) secrets: bool,
+    /// Changes of the registry.
+    pub(super) changes: Vec<(crate::registry::Kind, crate::registry::Change)>,
 }
 
 /// One transaction under way.
@@ -86,6 +88,7 @@ impl Work<'_> {
             }
             Change::Refuse(refusal) => quarantine::keep(self, refusal),
             Change::Keep(row) => secret::keep(self, row),
+            Change::Register(row) => registry::write(self, row),
             Change::Lease(key) => self.grant(*key),
             #[cfg(test)]
             Change::Batch(sql) => self.db.execute_batch(sql).map(|()| Ok(Answer::Done)),

@@ -169,6 +169,7 @@ impl Writer {
         transaction.commit()?;
         self.state = state;
         self.shared.announce(self.state.last_sequence, effects.arrived);
+        self.shared.announce_changes(effects.changes);
         if effects.secrets {
             self.shared.secrets.send_replace(());
         }

@@ -5,6 +5,7 @@ use gatepost_config::NatsStore;
 use crate::{
     DeliveryId, Ending, EventId, EventRef, Lane, Task,
     id::Token,
+    registry::Kind,
     store::LeaseKey,
     subject::{account_token, connection_token, destination_token, integration_token},
 };
@@ -80,6 +81,10 @@ impl Names {
 
     pub(super) fn secrets(&self) -> String {
         format!("{}_SEC", self.stream)
+    }
+
+    pub(super) fn registry(&self) -> String {
+        format!("{}_REG", self.stream)
     }
 
     /// The bucket of leases, cursors and router announcements, as an operator's tools know it.
@@ -214,6 +219,24 @@ impl Names {
 
     pub(super) fn secret_filter(&self) -> String {
         format!("{}.sec.*", self.prefix)
+    }
+
+    pub(super) fn entry_subject(&self, kind: Kind, id: &str) -> String {
+        format!("{}.reg.{}.{}", self.prefix, kind.word(), kind.token(id))
+    }
+
+    pub(super) fn entry_filter(&self, kind: Kind) -> String {
+        format!("{}.reg.{}.*", self.prefix, kind.word())
+    }
+
+    /// Whether a subject is one of [`Self::entry_filter`].
+    pub(super) fn is_entry(&self, kind: Kind, subject: &str) -> bool {
+        let rest = subject.strip_prefix(&self.prefix).and_then(|rest| rest.strip_prefix(".reg."));
+        rest.and_then(|rest| rest.strip_prefix(kind.word())).is_some_and(|rest| rest.starts_with('.'))
+    }
+
+    pub(super) fn registry_filter(&self) -> String {
+        format!("{}.reg.*.*", self.prefix)
     }
 
     /// An attempt of a shard, `word` being an ending's or [`RETRIED`].

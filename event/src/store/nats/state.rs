@@ -13,7 +13,9 @@ use super::{
 use crate::StoreError;
 
 /// The header of a key that was deleted.
-const OPERATION: &str = "KV-Operation";
+pub(super) const OPERATION: &str = "KV-Operation";
+/// Its value.
+pub(super) const DELETED: &str = "DEL";
 
 /// What stands under a key.
 #[derive(Debug)]
@@ -65,7 +67,7 @@ impl Nats {
                 serde_json::to_vec(value).map_err(|error| StoreError::Corrupt(error.to_string()))?.into()
             }
             Write::Deleted => {
-                headers.insert(OPERATION, "DEL");
+                headers.insert(OPERATION, DELETED);
                 bytes::Bytes::new()
             }
         };

@@ -13,6 +13,8 @@ pub(super) const DEDUPE_WINDOW: Duration = Duration::from_secs(120);
 pub(super) const QUARANTINE_KEPT: i64 = 500;
 /// The largest message of the quarantine.
 pub(super) const QUARANTINE_BYTES_MAX: i32 = 640 * 1024;
+/// The largest message of the registry: the longest value and id, and what headers add.
+const REGISTRY_BYTES_MAX: i32 = 260 * 1024;
 /// How much longer the chunks of a large body are kept than the event that refers to them.
 const BODY_MARGIN: Duration = Duration::from_secs(24 * 3600);
 /// Where a stream says how many partitions and shards it was made for.
@@ -81,6 +83,14 @@ pub(super) fn wanted(
         max_messages_per_subject: 1,
         discard_new_per_subject: true,
         ..base(names.secrets(), vec![names.secret_filter()], Duration::ZERO)
+    });
+    streams.push(Config {
+        max_messages_per_subject: 1,
+        max_message_size: REGISTRY_BYTES_MAX,
+        allow_rollup: true,
+        deny_delete: true,
+        allow_message_ttl: true,
+        ..base(names.registry(), vec![names.registry_filter()], Duration::ZERO)
     });
     streams.push(Config {
         max_messages_per_subject: 1,

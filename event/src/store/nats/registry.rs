@@ -1,0 +1,170 @@
+//! The registry: one message an entry, in a stream that keeps the last of each, as a key-value bucket does.
+//!
+//! The entry's own id goes in a header, so that any text can be one; its subject has a hash of it.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use async_nats::HeaderMap;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+
+use super::{
+    Nats,
+    feed::{Fed, Feed, Source},
+    link::{self, Post, Repeat},
+    names::Names,
+    read::Stored,
+    reply::Failed,
+    state::{DELETED, OPERATION},
+    tally,
+};
+use crate::{
+    StoreError,
+    registry::{Change, Entry, Expect, Kind, Put},
+};
+
+/// The header with the entry's id, in base64.
+const ID: &str = "Gatepost-Id";
+/// How long the mark of a removal stays; a watch that was away for longer lists again, as after any absence.
+const REMOVAL_KEPT: Duration = Duration::from_hours(1);
+/// Messages and bytes that may be on their way to a watch at once.
+const FEED_MAX: (usize, usize) = (256, 4 * 1024 * 1024);
+
+/// See [`crate::store::Watch`].
+pub struct Watch {
+    names: Names,
+    kind: Kind,
+    feed: Feed,
+    /// The last place that was heard of, of any kind.
+    heard: u64,
+    ahead: VecDeque<Change>,
+}
+
+/// The last message under an entry's subject.
+struct Last {
+    revision: u64,
+    /// None when it is the mark of a removal.
+    entry: Option<Entry>,
+}
+
+impl Nats {
+    pub(in crate::store) async fn entries(&self, kind: Kind) -> Result<Vec<Entry>, StoreError> {
+        let (stream, filter) = (self.names.registry(), self.names.entry_filter(kind));
+        let page = self.link.page(&stream, &filter, 0, usize::MAX, self.replicas).await?;
+        let mut entries = BTreeMap::new();
+        // In stored order, so that the last write of an entry that was written meanwhile counts.
+        for message in page {
+            let id = id(&message)?;
+            match last(&message)?.entry {
+                Some(entry) => drop(entries.insert(id, entry)),
+                None => drop(entries.remove(&id)),
+            }
+        }
+        Ok(entries.into_values().collect())
+    }
+
+    pub(in crate::store) async fn entry(&self, kind: Kind, id: &str) -> Result<Option<Entry>, StoreError> {
+        let found = self.last_write(&self.names.entry_subject(kind, id), link::soon()).await?;
+        Ok(found.and_then(|last| last.entry))
+    }
+
+    /// Writes an entry, or removes it when there is no value.
+    pub(in crate::store) async fn write_entry(
+        &self,
+        kind: Kind,
+        id: &str,
+        value: Option<Bytes>,
+        expect: Expect,
+    ) -> Result<Put, StoreError> {
+        let (subject, deadline) = (self.names.entry_subject(kind, id), link::soon());
+        loop {
+            let found = self.last_write(&subject, deadline).await?;
+            let at = found.as_ref().map_or(0, |last| last.revision);
+            let entry = found.and_then(|last| last.entry);
+            if !expect.is_met(entry.as_ref()) || (value.is_none() && entry.is_none()) {
+                return Ok(Put::Conflict(entry));
+            }
+            match self.link.publish(&post(&subject, id, value.as_ref(), at), Repeat::Never, deadline).await {
+                Ok(ack) => return Ok(Put::Stored(ack.sequence)),
+                // Somebody was faster: what is there now?
+                Err(Failed::Refused(refused)) if refused.is_wrong_revision() && Instant::now() < deadline => {}
+                Err(failed) => return Err(failed.into()),
+            }
+        }
+    }
+
+    pub(in crate::store) async fn watch(&self, kind: Kind) -> Result<Watch, StoreError> {
+        let stream = self.names.registry();
+        let heard = tally::numbers(&self.link, &stream, link::soon()).await?.last;
+        // All kinds: a place that is skipped then is a change that was overtaken before it could be told.
+        let filter = self.names.registry_filter();
+        let source = Source { stream, filter, messages_max: FEED_MAX.0, bytes_max: FEED_MAX.1 };
+        let feed = Feed::open(self.link.clone(), source, heard + 1).await?;
+        Ok(Watch { names: self.names.clone(), kind, feed, heard, ahead: VecDeque::new() })
+    }
+
+    /// By the leader's word.
+    async fn last_write(&self, subject: &str, deadline: Instant) -> Result<Option<Last>, StoreError> {
+        let found = self.link.leader_last(&self.names.registry(), subject, deadline).await?;
+        found.as_ref().map(last).transpose()
+    }
+}
+
+impl Watch {
+    /// The next change, waiting for it. Cancel safe.
+    pub(in crate::store) async fn next(&mut self) -> Result<Change, StoreError> {
+        loop {
+            if let Some(change) = self.ahead.pop_front() {
+                return Ok(change);
+            }
+            match self.feed.next().await? {
+                // The mark of a removal may have gone meanwhile.
+                Fed::Again => return Ok(Change::Missed),
+                Fed::Message(message) => self.hear(&message)?,
+            }
+        }
+    }
+
+    fn hear(&mut self, message: &Stored) -> Result<(), StoreError> {
+        if message.sequence != self.heard + 1 {
+            self.ahead.push_back(Change::Missed);
+        }
+        self.heard = message.sequence;
+        if self.names.is_entry(self.kind, &message.subject) {
+            let change = match last(message)?.entry {
+                Some(entry) => Change::Put(entry),
+                None => Change::Removed(id(message)?),
+            };
+            self.ahead.push_back(change);
+        }
+        Ok(())
+    }
+}
+
+fn post(subject: &str, id: &str, value: Option<&Bytes>, at: u64) -> Post {
+    let mut headers = HeaderMap::new();
+    headers.insert(ID, STANDARD.encode(id).as_str());
+    headers.insert(async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, at.to_string().as_str());
+    if value.is_none() {
+        headers.insert(OPERATION, DELETED);
+        headers.insert(async_nats::header::NATS_MESSAGE_TTL, format!("{}s", REMOVAL_KEPT.as_secs()).as_str());
+    }
+    Post { subject: subject.to_owned(), headers, payload: value.cloned().unwrap_or_default() }
+}
+
+fn last(message: &Stored) -> Result<Last, StoreError> {
+    let entry = match message.headers.get_last(OPERATION) {
+        Some(_) => None,
+        None => Some(Entry { id: id(message)?, revision: message.sequence, value: message.payload.clone() }),
+    };
+    Ok(Last { revision: message.sequence, entry })
+}
+
+fn id(message: &Stored) -> Result<String, StoreError> {
+    let text = message.headers.get_last(ID).map(|id| STANDARD.decode(id.as_str()));
+    let text = text.and_then(Result::ok).and_then(|id| String::from_utf8(id).ok());
+    text.ok_or_else(|| StoreError::Corrupt(format!("the entry at {} has no id", message.subject)))
+}
