@@ -1,6 +1,7 @@
 //! Journeys of webhooks through the true binary.
 
 mod batches;
+mod bodies;
 mod commands;
 mod corpus;
 mod deployed;
