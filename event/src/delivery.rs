@@ -37,6 +37,9 @@ pub struct Task {
     /// Bytes of the event's body.
     #[serde(default)]
     pub bytes: u64,
+    /// What owes it anew; none when routing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<crate::Replay>,
 }
 
 /// Where deliveries wait: those of one tenant's events to one destination, or, on ordered routes, those of one

@@ -165,6 +165,8 @@ ids! {
     RequestId "req_"
     /// One delivery: one event owed to one destination.
     DeliveryId "dlv_"
+    /// One replay: deliveries that an operator asked for once more.
+    ReplayId "rpl_"
 }
 
 impl DeliveryId {

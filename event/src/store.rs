@@ -7,8 +7,9 @@
 //! - An operation that returned `Ok` is durable as [`Promises::durability`] says. One that returned an error may have
 //!   happened all the same; every operation may be repeated, and ids make repeats converge.
 //! - A task exists exactly while its delivery is owed. Waiting for a slot, a rate cap or an open breaker writes nothing.
-//! - `acknowledged = delivered + synced + filtered + unrouted + dead + expired + erased + waiting + unmatched`, exactly,
-//!   at any time ([`Census`]), counting an event once per delivery that it is owed.
+//! - `acknowledged + replayed = delivered + synced + filtered + unrouted + dead + expired + erased + waiting + unmatched`,
+//!   exactly, at any time ([`Census`]), counting an event once per delivery that it is owed. `replayed` are deliveries
+//!   owed anew, whether a dead letter was revived or an event enqueued once more: an end that was counted stays counted.
 
 pub mod embedded;
 pub mod error;
@@ -23,11 +24,11 @@ use gatepost_config::{ConnectionId, Engine, IntegrationId, Retention, TenantId, 
 pub use error::{OpenError, StoreError};
 pub use types::{
     Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, Parked, Place, Promises, Refusal, Routed,
-    SecretNews, StoredEvent, Tailed,
+    SecretNews, Span, StoredEvent, Tailed,
 };
 
 use crate::{
-    Attempt, DeadLetter, Event, EventRef, Lane, Queued, SealedSecret,
+    Attempt, DeadLetter, DeliveryId, Event, EventRef, Lane, Queued, SealedSecret, Task,
     registry::{self, Change, Entry, Expect, Put},
 };
 
@@ -307,6 +308,34 @@ impl Store {
         engine!(self.event(event).await)
     }
 
+    /// Reads the event that a task is about: its own copy when it carries one, else the log's. `None` when it is gone.
+    ///
+    /// # Errors
+    /// As [`Self::event`].
+    pub async fn event_of(&self, task: &Task) -> Result<Option<Event>, StoreError> {
+        match task.copy() {
+            Some(copy) => engine!(self.copied(&copy).await),
+            None => self.event(&task.event).await,
+        }
+    }
+
+    /// Where the part of a partition's log stands that was stored from `since` on, or all that is kept.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn span(&self, partition: u16, since: Option<Timestamp>) -> Result<Span, StoreError> {
+        engine!(self.span(partition, since).await)
+    }
+
+    /// Stored events of a partition in their order, after a place: at most `limit`, fewer when they are large, none only
+    /// at the log's end.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn events(&self, partition: u16, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
+        engine!(self.events(partition, after, limit).await)
+    }
+
     /// Opens a shard's tail: everything that arrives from now on. Open it before asking for [`Self::lanes`].
     ///
     /// # Errors
@@ -373,6 +402,36 @@ impl Store {
     /// When the engine can't be asked.
     pub async fn dead_letters(&self, after: u64, limit: usize) -> Result<Vec<(u64, DeadLetter)>, StoreError> {
         engine!(self.dead_letters(after, limit).await)
+    }
+
+    /// The newest dead letter of a delivery, with its position.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn dead_letter(&self, delivery: DeliveryId) -> Result<Option<(u64, DeadLetter)>, StoreError> {
+        engine!(self.dead_letter(delivery).await)
+    }
+
+    /// Takes a dead letter back: `tasks` are owed instead, each with its own copy of the letter's event, which lasts until
+    /// that delivery has ended, whatever the log still holds. They must name the letter's position
+    /// ([`crate::replay::Replay::letter`]). `false` when there is no such letter, or none with an event.
+    ///
+    /// A crash in between may leave the letter beside its tasks; a repeat then ends it and adds nothing within the dedupe
+    /// window.
+    ///
+    /// # Errors
+    /// When the engine can't confirm; repeat it.
+    pub async fn revive(&self, position: u64, tasks: Vec<Task>) -> Result<bool, StoreError> {
+        engine!(self.revive(position, tasks).await)
+    }
+
+    /// Owes deliveries of stored events once more. Each must be of a replay ([`Task::replay`]), and is owed once per
+    /// replay, event and destination, within the dedupe window at least. Returns how many are newly owed.
+    ///
+    /// # Errors
+    /// When the engine can't confirm; any subset may be owed, and a repeat completes it.
+    pub async fn enqueue(&self, tasks: Vec<Task>) -> Result<u64, StoreError> {
+        engine!(self.enqueue(tasks).await)
     }
 
     /// Attempt records, oldest first, after a position.

@@ -48,7 +48,7 @@ pub(crate) async fn read(desk: &Desk, due: Due) -> Read {
     let reading = async {
         let mut backoff = Backoff::store();
         loop {
-            match desk.store.event(&due.queued.task.event).await {
+            match desk.store.event_of(&due.queued.task).await {
                 Ok(Some(event)) => return Read::Whole(Box::new(Delivery { due: due.clone(), event })),
                 Ok(None) => return gone(&due, DeadReason::Expired, "the event's retention ended".to_owned()),
                 Err(StoreError::Corrupt(detail)) => return gone(&due, DeadReason::Unreadable, detail),

@@ -41,7 +41,7 @@ pub(crate) async fn expire(desk: Arc<Desk>, held: Held, shard: u16, queued: Queu
 
 async fn bury(desk: &Desk, shard: u16, queued: Queued) -> Settled {
     let task = &queued.task;
-    let event = match desk.store.event(&task.event).await {
+    let event = match desk.store.event_of(task).await {
         Ok(event) => event,
         Err(StoreError::Corrupt(_)) => None,
         Err(_) => return Settled::No,

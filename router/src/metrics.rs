@@ -71,7 +71,10 @@ impl Metrics {
                 &["destination"],
             )?,
             leases: IntGaugeVec::new(
-                Opts::new("gatepost_router_leases", "Partitions and shards that this router works on"),
+                Opts::new(
+                    "gatepost_router_leases",
+                    "Partitions and shards that this router works on, and whether it works on replays",
+                ),
                 &["kind"],
             )?,
             events: IntCounterVec::new(
@@ -154,14 +157,16 @@ impl Metrics {
 
     /// What this router works on.
     pub(crate) fn leases<'a>(&self, keys: impl Iterator<Item = &'a LeaseKey>) {
-        let (mut partitions, mut shards) = (0, 0);
+        let (mut partitions, mut shards, mut replays) = (0, 0, 0);
         for key in keys {
             match key {
                 LeaseKey::Partition(_) => partitions += 1,
                 LeaseKey::Shard(_) => shards += 1,
+                LeaseKey::Replays => replays += 1,
             }
         }
         self.leases.with_label_values(&["partition"]).set(partitions);
         self.leases.with_label_values(&["shard"]).set(shards);
+        self.leases.with_label_values(&["replays"]).set(replays);
     }
 }

@@ -170,6 +170,7 @@ impl Ownership {
                 match key {
                     LeaseKey::Partition(partition) => routing::follow(&desk, plan, held, partition).await,
                     LeaseKey::Shard(shard) => shard::follow(&desk, held, shard, &notes).await,
+                    LeaseKey::Replays => held.stopped().await,
                 }
             };
             tokio::pin!(work);

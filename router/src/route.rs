@@ -118,6 +118,7 @@ fn owe(backend: &Backend, rule: &Rule, event: &Event, now: Timestamp, decision: 
         ordered: rule.ordered,
         not_before: None,
         bytes: event.body.len() as u64,
+        replay: None,
     });
 }
 

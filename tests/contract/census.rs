@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use gatepost_config::Timestamp;
 use gatepost_event::{
-    DeadReason, Ending, Lane, Queued, Store,
+    DeadReason, Ending, Event, EventRef, Lane, Queued, Replay, ReplayId, Store, Task,
     dead::{DeadLetter, DeadNote},
     store::{Appended, Census, StoredEvent},
     subject::{destination_token, tenant_token},
@@ -47,11 +47,13 @@ async fn everything_that_was_acknowledged_is_accounted_for(fixture: &Fixture) {
     let mut store = fixture.open().await;
     let mut logs = Logs::open(&store).await;
     for step in 0..STEPS {
-        match walk.below(12) {
+        match walk.below(14) {
             0..=3 => walk.append(&store).await,
             4 => walk.park(&store).await,
             5 => walk.unpark(&store).await,
             6..=7 => walk.route(&store, &mut logs).await,
+            8 => walk.revive(&store).await,
+            9 => walk.enqueue(&store).await,
             _ => walk.attempt(&store).await,
         }
         if step % 100 == 99 {
@@ -146,6 +148,37 @@ impl Walk {
         }
     }
 
+    /// The oldest dead letter is owed again, possibly told twice.
+    async fn revive(&mut self, store: &Store) {
+        let Some((position, letter)) = store.dead_letters(0, 1).await.expect("they are read").pop() else { return };
+        let event = letter.event.expect("every letter here has one");
+        let now = Timestamp::now();
+        let at = EventRef { id: event.meta.id, partition: 0, sequence: 0, received_at: now };
+        let replay = Replay { id: ReplayId::fresh(now), webhook_id: None, letter: Some(position) };
+        let task = Task { delivery: letter.note.delivery, replay: Some(replay), ..make::task(at, "acme", "a") };
+        for again in 0..1 + self.below(2) {
+            let revived = store.revive(position, vec![task.clone()]).await.expect("it is revived");
+            assert_eq!(revived, again == 0);
+        }
+        self.expected.replayed += 1;
+        self.expected.in_lanes += 1;
+    }
+
+    /// Some stored event is owed once more, possibly told twice.
+    async fn enqueue(&mut self, store: &Store) {
+        let partition = u16::try_from(self.below(u64::from(store.partitions()))).expect("few");
+        let after = self.below(self.next_id + 1);
+        let Some(event) = store.events(partition, after, 1).await.expect("they are read").pop() else { return };
+        let replay = Replay { id: ReplayId::fresh(Timestamp::now()), webhook_id: None, letter: None };
+        let task = Task { replay: Some(replay), ..make::task(event.at, "acme", "b") };
+        for again in 0..1 + self.below(2) {
+            let owed = store.enqueue(vec![task.clone()]).await.expect("it is owed");
+            assert_eq!(owed, u64::from(again == 0));
+        }
+        self.expected.replayed += 1;
+        self.expected.in_lanes += 1;
+    }
+
     /// One attempt at some lane's head, possibly told twice.
     async fn attempt(&mut self, store: &Store) {
         let destination = ["a", "b"][self.below(2) as usize];
@@ -153,8 +186,9 @@ impl Walk {
         let shard = journey::shard(store, &lane);
         let Some(head) = heads(store, &lane, 0, 1).await.pop() else { return };
         let what = self.below(4);
+        let event = store.event_of(&head.task).await.expect("it is read").expect("it is there");
         for _ in 0..1 + self.below(2) {
-            self.tell(store, shard, &head, what).await;
+            self.tell(store, shard, &head, &event, what).await;
         }
         self.expected.in_lanes -= 1;
         match what {
@@ -164,15 +198,12 @@ impl Walk {
         }
     }
 
-    async fn tell(&self, store: &Store, shard: u16, head: &Queued, what: u64) {
+    async fn tell(&self, store: &Store, shard: u16, head: &Queued, event: &Event, what: u64) {
         let attempt = make::attempt(head, 500);
         let done = match what {
             0 | 1 => store.finish(shard, head, &make::attempt(head, 200)).await,
             2 => store.retry(shard, head, &attempt, Timestamp::now().after(Duration::from_hours(1))).await,
-            _ => {
-                let event = store.event(&head.task.event).await.expect("it is read").expect("it is there");
-                store.bury(shard, head, &make::letter(head, event, DeadReason::Exhausted)).await
-            }
+            _ => store.bury(shard, head, &make::letter(head, event.clone(), DeadReason::Exhausted)).await,
         };
         done.expect("it is confirmed");
     }
@@ -187,7 +218,7 @@ impl Walk {
         }
         assert_eq!(census, self.expected, "after step {step}");
         let sum = census.ended.values().sum::<u64>() + census.waiting() + census.unmatched;
-        assert_eq!(sum, self.acknowledged, "after step {step}");
+        assert_eq!(sum, self.acknowledged + self.expected.replayed, "after step {step}");
     }
 }
 

@@ -26,6 +26,7 @@ mod park;
 mod quarantine;
 mod rate;
 mod registry;
+mod replay;
 mod retention;
 mod secrets;
 mod wait;

@@ -98,6 +98,7 @@ pub(crate) fn task(at: EventRef, connection: &str, destination: &str) -> Task {
         ordered: false,
         not_before: None,
         bytes: 0,
+        replay: None,
     }
 }
 

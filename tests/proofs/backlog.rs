@@ -137,5 +137,6 @@ fn task(event: EventRef) -> Task {
         ordered: false,
         not_before: None,
         bytes: 0,
+        replay: None,
     }
 }

@@ -20,6 +20,7 @@ mod quarantine;
 mod queue;
 mod read;
 mod registry;
+mod replay;
 mod retention;
 mod route;
 mod schema;
@@ -57,9 +58,14 @@ use self::{
 };
 use super::{
     OpenError,
-    types::{Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, Parked, Promises, Refusal, Routed},
+    types::{
+        Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, Parked, Promises, Refusal, Routed, Span,
+        StoredEvent,
+    },
 };
-use crate::{Attempt, DeadLetter, Event, EventRef, Lane, Queued, SealedSecret, StoreError};
+use crate::{
+    Attempt, DeadLetter, DeliveryId, Event, EventRef, Lane, Queued, SealedSecret, StoreError, Task, id::Token,
+};
 
 /// The longest that a change other than an append may wait for its commit.
 const WRITE_MAX: Duration = Duration::from_secs(10);
@@ -253,6 +259,26 @@ impl Embedded {
         self.0.readers.ask(move |from| events::one(from, &at)).await
     }
 
+    pub(super) async fn copied(&self, copy: &Token) -> Result<Option<Event>, StoreError> {
+        let token = *copy;
+        self.0.readers.ask(move |from| replay::copied(from, &token)).await
+    }
+
+    pub(super) async fn span(&self, _partition: u16, since: Option<Timestamp>) -> Result<Span, StoreError> {
+        let through = *self.0.shared.last_sequence.borrow();
+        let after = self.0.readers.ask(move |from| events::before(from, since)).await?;
+        Ok(Span { after: after.unwrap_or(through), through })
+    }
+
+    pub(super) async fn events(
+        &self,
+        _partition: u16,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        self.0.readers.ask(move |from| events::log(from, after, limit)).await
+    }
+
     #[expect(clippy::unused_async, reason = "the other engine asks its server")]
     pub(super) async fn tail(&self, _shard: u16) -> Result<Tail, StoreError> {
         self.check_open().map(|()| Tail::new(Arc::clone(&self.0.shared)))
@@ -302,6 +328,25 @@ impl Embedded {
 
     pub(super) async fn dead_letters(&self, after: u64, limit: usize) -> Result<Vec<(u64, DeadLetter)>, StoreError> {
         self.0.readers.ask(move |from| history::dead(from, after, limit)).await
+    }
+
+    pub(super) async fn dead_letter(&self, delivery: DeliveryId) -> Result<Option<(u64, DeadLetter)>, StoreError> {
+        self.0.readers.ask(move |from| history::dead_of(from, delivery)).await
+    }
+
+    pub(super) async fn revive(&self, position: u64, tasks: Vec<Task>) -> Result<bool, StoreError> {
+        let tasks = tasks.into_iter().map(TaskRow::of).collect::<Result<_, _>>()?;
+        let answer = self.write(Kind::Completion, Change::Revive { position, tasks }, 0).await?;
+        Ok(matches!(answer, Answer::Count(1)))
+    }
+
+    pub(super) async fn enqueue(&self, tasks: Vec<Task>) -> Result<u64, StoreError> {
+        let tasks = tasks.into_iter().map(TaskRow::of).collect::<Result<Vec<_>, _>>()?;
+        let bytes = tasks.iter().map(|task| task.json.len()).sum();
+        match self.write(Kind::Completion, Change::Enqueue(tasks), bytes).await? {
+            Answer::Count(count) => Ok(count),
+            _ => Err(StoreError::Unavailable("no answer".to_owned())),
+        }
     }
 
     pub(super) async fn attempts(&self, after: u64, limit: usize) -> Result<Vec<(u64, Attempt)>, StoreError> {

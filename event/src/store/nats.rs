@@ -21,6 +21,7 @@ mod open;
 mod quarantine;
 mod read;
 mod registry;
+mod replay;
 mod reply;
 mod routed;
 mod secret;

@@ -72,6 +72,15 @@ pub struct StoredEvent {
     pub event: Result<Event, String>,
 }
 
+/// A part of a partition's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// It begins after this place.
+    pub after: u64,
+    /// Its last place; not above `after` when it is empty.
+    pub through: u64,
+}
+
 /// A parked event.
 #[derive(Debug, Clone)]
 pub struct Parked {
@@ -127,6 +136,8 @@ pub enum LeaseKey {
     Partition(u16),
     /// Delivery of a shard.
     Shard(u16),
+    /// Replay jobs.
+    Replays,
 }
 
 /// The right to work on a partition or shard until a time.
@@ -191,6 +202,8 @@ pub struct Census {
     pub scheduled: u64,
     /// Parked events.
     pub unmatched: u64,
+    /// Deliveries that were owed anew; on the other side of the equation.
+    pub replayed: u64,
 }
 
 impl Census {

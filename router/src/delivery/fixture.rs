@@ -31,6 +31,7 @@ pub(crate) fn delivery(destination: Destination, event: Event, attempt: u32) -> 
         ordered: false,
         not_before: None,
         bytes: 0,
+        replay: None,
     };
     let config = config(vec![destination], vec![]);
     let expires_at = expiry::expires_at(received_at, config.retention.events);

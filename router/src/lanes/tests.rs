@@ -32,6 +32,7 @@ fn task(destination: &str) -> Task {
         ordered: false,
         not_before: None,
         bytes: 0,
+        replay: None,
     }
 }
 

@@ -137,7 +137,7 @@ impl Bodies {
 fn referred(db: &Connection) -> rusqlite::Result<HashSet<String>> {
     let tables = bucket::list(db)?.into_iter().map(|bucket| format!("event_{}", bucket.number));
     let mut names = HashSet::new();
-    for table in tables.chain(["dead".to_owned(), "parked".to_owned()]) {
+    for table in tables.chain(["dead", "parked", "copy"].map(str::to_owned)) {
         let mut rows = db.prepare(&format!("SELECT file FROM {table} WHERE file IS NOT NULL"))?;
         for name in rows.query_map([], |row| row.get(0))? {
             names.insert(name?);

@@ -1,10 +1,11 @@
 //! How a delivery goes on after an attempt. All of it is nothing when the task is gone, so a repeat changes nothing.
 
 use gatepost_config::Timestamp;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
     job::{Answer, AttemptRow, LetterRow, TaskRow},
+    replay,
     sql::{execute, int, uint},
     work::{self, Outcome, Work},
 };
@@ -20,9 +21,17 @@ struct DueRow {
     json: String,
 }
 
+/// A task that left its lane.
+struct Taken {
+    lane: i64,
+    sequence: i64,
+    task: String,
+}
+
 /// Ends a delivery as delivered.
 pub(super) fn finish(work: &mut Work<'_>, position: u64, attempt: &AttemptRow) -> Outcome {
-    if take(work, position)?.is_some() {
+    if let Some(taken) = take(work, position)? {
+        replay::forget_copy(work, &taken.task)?;
         record(work, attempt)?;
         work.count(Ending::Delivered, 1)?;
     }
@@ -42,7 +51,7 @@ pub(super) fn retry(
         if execute(work.db, sql, params![int(position), task.json])? > 0 {
             record(work, attempt)?;
         }
-    } else if let Some((lane, sequence)) = take(work, position)? {
+    } else if let Some(Taken { lane, sequence, .. }) = take(work, position)? {
         record(work, attempt)?;
         let sql = "INSERT INTO retry (due, lane, sequence, task) VALUES (?1, ?2, ?3, ?4)";
         execute(work.db, sql, params![due.millis(), lane, sequence, task.json])?;
@@ -54,7 +63,8 @@ pub(super) fn retry(
 
 /// Ends a delivery as a dead letter.
 pub(super) fn bury(work: &mut Work<'_>, position: u64, attempt: Option<&AttemptRow>, letter: &LetterRow) -> Outcome {
-    if take(work, position)?.is_some() {
+    if let Some(taken) = take(work, position)? {
+        replay::forget_copy(work, &taken.task)?;
         attempt.map_or(Ok(()), |attempt| record(work, attempt))?;
         keep_letter(work, letter)?;
     }
@@ -97,11 +107,12 @@ fn due(work: &Work<'_>) -> rusqlite::Result<Vec<DueRow>> {
     found.collect()
 }
 
-/// Takes a task out of its lane; its lane and its event's sequence, or nothing when it is gone.
-fn take(work: &Work<'_>, position: u64) -> rusqlite::Result<Option<(i64, i64)>> {
-    let sql = "DELETE FROM task WHERE position = ?1 RETURNING lane, sequence";
+/// Takes a task out of its lane; nothing when it is gone.
+fn take(work: &Work<'_>, position: u64) -> rusqlite::Result<Option<Taken>> {
+    let sql = "DELETE FROM task WHERE position = ?1 RETURNING lane, sequence, task";
     let mut delete = work.db.prepare_cached(sql)?;
-    delete.query_row([int(position)], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+    let taken = |row: &Row<'_>| Ok(Taken { lane: row.get(0)?, sequence: row.get(1)?, task: row.get(2)? });
+    delete.query_row([int(position)], taken).optional()
 }
 
 fn record(work: &Work<'_>, attempt: &AttemptRow) -> rusqlite::Result<()> {

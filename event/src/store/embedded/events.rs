@@ -48,6 +48,40 @@ pub(super) fn log(from: &Snapshot<'_>, after: u64, limit: usize) -> Read<Vec<Sto
     Ok(events)
 }
 
+/// The place before the first event that was stored at or after a time, or that is kept at all; none when all were stored
+/// before.
+pub(super) fn before(from: &Snapshot<'_>, since: Option<Timestamp>) -> Read<Option<u64>> {
+    let buckets = bucket::list(from.db)?;
+    let first = since.map_or(0, |since| buckets.partition_point(|bucket| bucket.started_at <= since).saturating_sub(1));
+    for bucket in buckets.iter().skip(first) {
+        // Within a bucket the order of sequences is that of times, but only sequences have an index.
+        let sql = format!(
+            "SELECT sequence, stored_at FROM event_{} WHERE sequence >= ?1 ORDER BY sequence LIMIT 1",
+            bucket.number
+        );
+        let mut find = from.db.prepare_cached(&sql)?;
+        let mut at = |sequence: i64| {
+            find.query_row([sequence], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).optional()
+        };
+        let last = format!("SELECT max(sequence) FROM event_{}", bucket.number);
+        let last: Option<i64> = from.db.prepare_cached(&last)?.query_row([], |row| row.get(0))?;
+        let (mut low, mut high) = (int(bucket.first_sequence), last.unwrap_or(0) + 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match at(middle)? {
+                Some((sequence, stored_at)) if since.is_some_and(|since| stored_at < since.millis()) => {
+                    low = sequence + 1
+                }
+                _ => high = middle,
+            }
+        }
+        if let Some((sequence, _)) = at(low)? {
+            return Ok(Some(uint(sequence - 1)));
+        }
+    }
+    Ok(None)
+}
+
 /// How many events stand in the log after a sequence.
 pub(super) fn count_after(from: &Snapshot<'_>, after: u64) -> Read<u64> {
     let mut count = 0;

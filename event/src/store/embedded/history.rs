@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use gatepost_config::IntegrationId;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
     events,
     read::{Read, ReadError, Snapshot},
+    replay::REPLAYED,
     sql::{int, uint},
 };
 use crate::{
-    Attempt, DeadLetter, Ending, Lane, Queued, Task,
+    Attempt, DeadLetter, DeliveryId, Ending, Lane, Queued, Task,
     dead::DeadNote,
     store::types::{Census, LaneCount, Refusal},
 };
@@ -57,25 +58,39 @@ pub(super) fn dead(from: &Snapshot<'_>, after: u64, limit: usize) -> Read<Vec<(u
     let mut rows = rows.query(params![int(after), int(limit as u64)])?;
     let (mut letters, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
-        let (note, file): (String, Option<String>) = (row.get(1)?, row.get(2)?);
-        let mut note: DeadNote = serde_json::from_str(&note)?;
-        let frame: Option<Vec<u8>> = row.get(3)?;
-        let event = match frame.map(|frame| from.bodies.load(frame, file.as_deref())) {
-            Some(Ok(event)) => Some(event),
-            // One letter that can't be read must not hide the others.
-            Some(Err(error)) => {
-                note.detail = Some(note.detail.map_or(error.clone(), |detail| format!("{detail}; {error}")));
-                None
-            }
-            None => None,
-        };
-        bytes += event.as_ref().map_or(0, |event| event.body.len());
-        letters.push((uint(row.get(0)?), DeadLetter { note, event }));
+        let (position, letter) = letter(from, row)?;
+        bytes += letter.event.as_ref().map_or(0, |event| event.body.len());
+        letters.push((position, letter));
         if bytes >= BYTES_MAX {
             break;
         }
     }
     Ok(letters)
+}
+
+/// The newest dead letter of a delivery.
+pub(super) fn dead_of(from: &Snapshot<'_>, delivery: DeliveryId) -> Read<Option<(u64, DeadLetter)>> {
+    let sql = "SELECT position, note, file, frame FROM dead WHERE json_extract(note, '$.delivery') = ?1
+        ORDER BY position DESC LIMIT 1";
+    let mut rows = from.db.prepare_cached(sql)?;
+    let mut rows = rows.query([delivery.to_string()])?;
+    rows.next()?.map(|row| letter(from, row)).transpose()
+}
+
+fn letter(from: &Snapshot<'_>, row: &Row<'_>) -> Read<(u64, DeadLetter)> {
+    let (note, file): (String, Option<String>) = (row.get(1)?, row.get(2)?);
+    let mut note: DeadNote = serde_json::from_str(&note)?;
+    let frame: Option<Vec<u8>> = row.get(3)?;
+    let event = match frame.map(|frame| from.bodies.load(frame, file.as_deref())) {
+        Some(Ok(event)) => Some(event),
+        // One letter that can't be read must not hide the others.
+        Some(Err(error)) => {
+            note.detail = Some(note.detail.map_or(error.clone(), |detail| format!("{detail}; {error}")));
+            None
+        }
+        None => None,
+    };
+    Ok((uint(row.get(0)?), DeadLetter { note, event }))
 }
 
 /// Attempt records, oldest first, after a position.
@@ -110,11 +125,15 @@ pub(super) fn quarantined(from: &Snapshot<'_>, integration: &IntegrationId, limi
 
 /// Counts everything that was acknowledged.
 pub(super) fn census(from: &Snapshot<'_>) -> Read<Census> {
-    let mut ended = BTreeMap::new();
+    let (mut ended, mut replayed) = (BTreeMap::new(), 0);
     let mut rows = from.db.prepare_cached("SELECT ending, count FROM ended")?;
     let counts = rows.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
     for row in counts {
         let (word, count) = row?;
+        if word == REPLAYED {
+            replayed = uint(count);
+            continue;
+        }
         let ending = Ending::ALL.into_iter().find(|ending| ending.word() == word);
         ended.insert(ending.ok_or_else(|| ReadError::Corrupt(format!("{word} is no ending")))?, uint(count));
     }
@@ -124,6 +143,7 @@ pub(super) fn census(from: &Snapshot<'_>) -> Read<Census> {
         in_lanes: count(from, "task")?,
         scheduled: count(from, "retry")?,
         unmatched: count(from, "parked")?,
+        replayed,
     })
 }
 

@@ -50,6 +50,11 @@ pub(super) enum Change {
         connection: ConnectionId,
         tenant: TenantId,
     },
+    Revive {
+        position: u64,
+        tasks: Vec<TaskRow>,
+    },
+    Enqueue(Vec<TaskRow>),
     Refuse(RefusalRow),
     Keep(SecretRow),
     Register(EntryRow),

@@ -32,7 +32,7 @@ pub(super) fn route(work: &mut Work<'_>, routed: &RoutedRows) -> Outcome {
 }
 
 /// Puts a task at the end of its lane.
-fn enqueue(work: &mut Work<'_>, row: &TaskRow) -> rusqlite::Result<()> {
+pub(super) fn enqueue(work: &mut Work<'_>, row: &TaskRow) -> rusqlite::Result<()> {
     let lane = work.lane(&row.lane)?;
     let sql = "INSERT INTO task (lane, sequence, task) VALUES (?1, ?2, ?3)";
     execute(work.db, sql, params![lane, int(row.sequence), row.json])?;

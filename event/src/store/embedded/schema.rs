@@ -74,6 +74,11 @@ CREATE TABLE quarantine (
 );
 CREATE INDEX quarantine_integration ON quarantine (integration, position, bytes);
 CREATE INDEX quarantine_received_at ON quarantine (received_at);
+CREATE INDEX dead_delivery ON dead (json_extract(note, '$.delivery'));
+CREATE TABLE copy (token TEXT PRIMARY KEY, file TEXT, frame BLOB NOT NULL);
+CREATE INDEX copy_file ON copy (file) WHERE file IS NOT NULL;
+CREATE TABLE owed_anew (id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX owed_anew_at ON owed_anew (at);
 CREATE TABLE secret (position INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, secret TEXT NOT NULL);
 CREATE TABLE registry (
     revision INTEGER PRIMARY KEY AUTOINCREMENT,

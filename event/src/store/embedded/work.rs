@@ -11,7 +11,7 @@ use super::{
     bucket::Buckets,
     deliver,
     job::{Answer, Change},
-    park, quarantine, registry, route, secret,
+    park, quarantine, registry, replay, route, secret,
     sql::{execute, int, uint},
 };
 use crate::{Ending, Lane, Queued, StoreError, store::types::LeaseKey};
@@ -86,6 +86,8 @@ impl Work<'_> {
             Change::Unpark { integration, account, connection, tenant } => {
                 Ok(Ok(Answer::Count(park::unpark(self, integration, account, connection, tenant)?)))
             }
+            Change::Revive { position, tasks } => replay::revive(self, *position, tasks),
+            Change::Enqueue(tasks) => Ok(Ok(Answer::Count(replay::enqueue(self, tasks)?))),
             Change::Refuse(refusal) => quarantine::keep(self, refusal),
             Change::Keep(row) => secret::keep(self, row),
             Change::Register(row) => registry::write(self, row),
@@ -97,9 +99,14 @@ impl Work<'_> {
 
     /// Counts ends of what was owed.
     pub(super) fn count(&self, ending: Ending, count: u64) -> rusqlite::Result<()> {
+        self.count_as(ending.word(), count)
+    }
+
+    /// Counts under a word: an ending's, or [`super::replay::REPLAYED`].
+    pub(super) fn count_as(&self, word: &str, count: u64) -> rusqlite::Result<()> {
         let sql = "INSERT INTO ended (ending, count) VALUES (?1, ?2)
             ON CONFLICT (ending) DO UPDATE SET count = count + excluded.count";
-        execute(self.db, sql, params![ending.word(), int(count)]).map(drop)
+        execute(self.db, sql, params![word, int(count)]).map(drop)
     }
 
     /// A lane's row, made if need be.
@@ -127,6 +134,7 @@ impl Work<'_> {
         let name = match key {
             LeaseKey::Partition(number) => format!("partition.{number}"),
             LeaseKey::Shard(number) => format!("shard.{number}"),
+            LeaseKey::Replays => "replays".to_owned(),
         };
         let sql = "INSERT INTO lease (key, epoch) VALUES (?1, 1)
             ON CONFLICT (key) DO UPDATE SET epoch = epoch + 1 RETURNING epoch";

@@ -6,6 +6,7 @@ use futures::future::{try_join, try_join_all};
 
 use super::{
     Nats, link,
+    names::REPLAYED,
     tally::{numbers, tally},
 };
 use crate::{Ending, StoreError, store::Census};
@@ -27,7 +28,9 @@ impl Nats {
         let ends = tally(&self.link, &self.names.attempts(), &self.names.endings_filter(), deadline).await?;
         for (subject, count) in &ends.subjects {
             let word = subject.rsplit('.').next().unwrap_or_default();
-            if let Some(ending) = Ending::ALL.into_iter().find(|ending| ending.word() == word) {
+            if word == REPLAYED {
+                census.replayed += count;
+            } else if let Some(ending) = Ending::ALL.into_iter().find(|ending| ending.word() == word) {
                 *census.ended.entry(ending).or_default() += count;
             }
         }

@@ -12,8 +12,10 @@ use super::{
     read::Stored,
     settle::written,
 };
-use crate::{Attempt, DeadLetter, Event, StoreError, dead::DeadNote, id::Token};
+use crate::{Attempt, DeadLetter, DeliveryId, Event, StoreError, dead::DeadNote, id::Token};
 
+/// Which chunks a letter's body is in.
+const NAME_HEADER: &str = "Gatepost-Letter";
 /// Large bodies that are put together at once for a list of letters.
 const BODIES_AT_ONCE: usize = 2;
 
@@ -42,9 +44,33 @@ impl Nats {
         page.iter().map(attempt).collect()
     }
 
+    pub(in crate::store) async fn dead_letter(
+        &self,
+        delivery: DeliveryId,
+    ) -> Result<Option<(u64, DeadLetter)>, StoreError> {
+        let subject = self.names.letter_subject(delivery.token());
+        let found = self.link.last_of(&self.names.dead(), &subject, self.replicas, link::soon()).await?;
+        match found {
+            Some(message) => Ok(Some((message.sequence, self.letter(&message).await?))),
+            None => Ok(None),
+        }
+    }
+
     /// Stores a letter under a name that a repeat has too.
     pub(super) async fn keep_letter(
         &self,
+        letter: &DeadLetter,
+        name: Token,
+        deadline: Instant,
+    ) -> Result<(), StoreError> {
+        let subject = self.names.letter_subject(letter.note.delivery.token());
+        self.keep_letter_as(subject, letter, name, deadline).await
+    }
+
+    /// As [`Self::keep_letter`], on a subject of its own.
+    pub(super) async fn keep_letter_as(
+        &self,
+        subject: String,
         letter: &DeadLetter,
         name: Token,
         deadline: Instant,
@@ -65,15 +91,16 @@ impl Nats {
         payload.put_u32(length);
         payload.put_slice(&note);
         payload.put_slice(&frame);
-        let mut post = Post::once(self.names.letter_subject(&name), name.as_str(), payload.freeze());
+        let mut post = Post::once(subject, name.as_str(), payload.freeze());
         if let Some((_, reference)) = body {
             reference.put(&mut post.headers);
+            post.headers.insert(NAME_HEADER, name.as_str());
         }
         self.link.publish(&post, Repeat::Harmless, deadline).await?;
         Ok(())
     }
 
-    async fn letter(&self, message: &Stored) -> Result<DeadLetter, StoreError> {
+    pub(super) async fn letter(&self, message: &Stored) -> Result<DeadLetter, StoreError> {
         let corrupt = |why: &str| StoreError::Corrupt(format!("dead letter {}: {why}", message.sequence));
         let (head, rest) = message.payload.split_first_chunk::<4>().ok_or_else(|| corrupt("it is cut short"))?;
         let length = usize::try_from(u32::from_be_bytes(*head)).unwrap_or(usize::MAX);
@@ -85,8 +112,7 @@ impl Nats {
         }
         let mut event = Event::from_frame(&frame).map_err(|error| corrupt(&error.to_string()))?;
         if let Some(reference) = BodyRef::get(&message.headers)? {
-            let name = message.subject.rsplit('.').next().and_then(|name| name.parse().ok());
-            let name = name.ok_or_else(|| corrupt("its subject names no letter"))?;
+            let name = name_of(message).ok_or_else(|| corrupt("nothing names its body's chunks"))?;
             let base = self.names.letter_body_base(&name, &reference.digest);
             let found =
                 body::get(&self.link, &self.names.dead(), &base, reference, self.replicas, link::soon()).await?;
@@ -94,6 +120,12 @@ impl Nats {
         }
         Ok(DeadLetter { note, event: Some(event) })
     }
+}
+
+/// The name that a letter's chunks go by; those stored before letters had one by their subject.
+pub(super) fn name_of(message: &Stored) -> Option<Token> {
+    let subject = message.subject.rsplit('.').next();
+    message.headers.get_last(NAME_HEADER).map(|name| name.as_str()).or(subject)?.parse().ok()
 }
 
 fn framed(event: &Event) -> Result<Bytes, StoreError> {

@@ -54,7 +54,7 @@ impl Nats {
         Ok(read.filter(|read| read.meta.id == event.id))
     }
 
-    async fn stored_event(&self, partition: u16, message: &Stored) -> Result<StoredEvent, StoreError> {
+    pub(super) async fn stored_event(&self, partition: u16, message: &Stored) -> Result<StoredEvent, StoreError> {
         let owner = BodyOwner::Logged(partition);
         let read = self.unframed(owner, &message.headers, &message.payload, link::soon()).await;
         let event = match read {

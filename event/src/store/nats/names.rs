@@ -13,6 +13,9 @@ use crate::{
 /// The word in an attempt's subject for one that is tried again.
 pub(super) const RETRIED: &str = "retried";
 
+/// The word of deliveries owed anew, beside the endings' words.
+pub(super) const REPLAYED: &str = "replayed";
+
 /// The names of one installation.
 #[derive(Debug, Clone)]
 pub(super) struct Names {
@@ -167,6 +170,15 @@ impl Names {
         format!("{}.dlq.{letter}", self.prefix)
     }
 
+    /// The copy of an event that a revived delivery carries.
+    pub(super) fn copy_subject(&self, copy: &Token) -> String {
+        format!("{}.dlr.{copy}", self.prefix)
+    }
+
+    pub(super) fn copy_filter(&self) -> String {
+        format!("{}.dlr.*", self.prefix)
+    }
+
     pub(super) fn letter_filter(&self) -> String {
         format!("{}.dlq.*", self.prefix)
     }
@@ -174,6 +186,11 @@ impl Names {
     /// As [`Self::body_base`], of a dead letter's own copy.
     pub(super) fn letter_body_base(&self, letter: &Token, digest: &Token) -> String {
         format!("{}.dlb.{letter}.{digest}", self.prefix)
+    }
+
+    /// All chunks of a dead letter's own copy.
+    pub(super) fn letter_chunks(&self, letter: &Token) -> String {
+        format!("{}.dlb.{letter}.>", self.prefix)
     }
 
     pub(super) fn letter_body_filter(&self) -> String {
@@ -257,6 +274,11 @@ impl Names {
         format!("{}.end.*.*", self.prefix)
     }
 
+    /// A delivery of a shard that is owed anew.
+    pub(super) fn replayed_subject(&self, shard: u16) -> String {
+        format!("{}.end.s{shard}.{REPLAYED}", self.prefix)
+    }
+
     /// Matches attempts and ends.
     pub(super) fn endings_filter(&self) -> String {
         format!("{}.*.*.*", self.prefix)
@@ -266,6 +288,7 @@ impl Names {
         match key {
             LeaseKey::Partition(partition) => self.state_subject(&format!("lease.partition.{partition}")),
             LeaseKey::Shard(shard) => self.state_subject(&format!("lease.shard.{shard}")),
+            LeaseKey::Replays => self.state_subject("lease.replays"),
         }
     }
 
@@ -298,21 +321,42 @@ pub(super) fn scheduled_delivery(subject: &str) -> Option<DeliveryId> {
 
 // Message ids: what the server stores once within the dedupe window.
 
-/// A task: a later repeat of the event, stored again after the window, is owed again.
+/// A task: a later repeat of the event, stored again after the window, is owed again, and so is every replay of it.
 pub(super) fn task_message(task: &Task) -> String {
-    format!("{}:{}:{}", task.event.id, destination_token(&task.destination), task.event.sequence)
+    let destination = destination_token(&task.destination);
+    alive(format!("{}:{destination}:{}", task.event.id, task.event.sequence), task)
 }
 
-pub(super) fn hold_message(delivery: &DeliveryId, attempt: u32) -> String {
-    format!("{delivery}:hold:{attempt}")
+pub(super) fn hold_message(task: &Task) -> String {
+    alive(format!("{}:hold:{}", task.delivery, task.attempt), task)
 }
 
-pub(super) fn schedule_message(delivery: &DeliveryId, attempt: u32) -> String {
-    format!("{delivery}:due:{attempt}")
+pub(super) fn schedule_message(task: &Task, attempt: u32) -> String {
+    alive(format!("{}:due:{attempt}", task.delivery), task)
 }
 
-pub(super) fn retried_message(delivery: &DeliveryId, attempt: u32) -> String {
-    format!("{delivery}:{attempt}")
+pub(super) fn retried_message(task: &Task, attempt: u32) -> String {
+    alive(format!("{}:{attempt}", task.delivery), task)
+}
+
+pub(super) fn replayed_message(task: &Task) -> String {
+    format!("{}:{REPLAYED}", task_message(task))
+}
+
+/// A dead letter's name: a delivery that is owed anew may die anew, and its letters must not be taken for repeats.
+pub(super) fn letter_name(task: &Task) -> Token {
+    match &task.replay {
+        None => *task.delivery.token(),
+        Some(_) => Token::hash(&[b"letter", task.delivery.token().as_str().as_bytes(), task.life().as_bytes()]),
+    }
+}
+
+/// A message id that is another one each time the delivery is owed anew.
+fn alive(id: String, task: &Task) -> String {
+    match &task.replay {
+        None => id,
+        Some(_) => format!("{id}:{}", task.life()),
+    }
 }
 
 /// One for all ways to end, so that a delivery ends once. It goes by what is owed and not by the delivery's id: after a

@@ -9,6 +9,7 @@ use async_nats::{HeaderMap, Message, StatusCode};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use futures::StreamExt as _;
+use gatepost_config::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::timeout;
@@ -124,6 +125,17 @@ impl Link {
         Ok(page)
     }
 
+    /// The place of the first message that was stored at or after a time.
+    pub(super) async fn first_since(
+        &self,
+        stream: &str,
+        filter: &str,
+        since: Timestamp,
+    ) -> Result<Option<u64>, StoreError> {
+        let request = json!({ "start_time": since.to_string(), "next_by_subj": filter, "batch": 1 });
+        Ok(self.repeated(stream, &request, super::link::soon()).await?.first().map(|first| first.sequence))
+    }
+
     async fn leader(
         &self,
         stream: &str,
@@ -168,6 +180,15 @@ impl Link {
         let request = json!({
             "seq": from, "next_by_subj": filter, "batch": limit.min(BATCH_MAX), "max_bytes": BATCH_BYTES_MAX,
         });
+        self.repeated(stream, &request, deadline).await
+    }
+
+    async fn repeated(
+        &self,
+        stream: &str,
+        request: &serde_json::Value,
+        deadline: Instant,
+    ) -> Result<Vec<Stored>, StoreError> {
         let request = Bytes::from(request.to_string());
         let mut delay = Duration::from_millis(10);
         loop {

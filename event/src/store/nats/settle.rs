@@ -31,7 +31,8 @@ impl Nats {
         let ended = self.attempt_post(shard, Ending::Delivered.word(), &queued.task, attempt)?;
         self.link.publish(&ended, Repeat::Harmless, deadline).await?;
         self.unschedule(shard, queued, deadline).await?;
-        self.take_out(shard, queued, deadline).await
+        self.take_out(shard, queued, deadline).await?;
+        self.forget_copy(&queued.task, deadline).await
     }
 
     pub(in crate::store) async fn retry(
@@ -65,7 +66,7 @@ impl Nats {
     ) -> Result<(), StoreError> {
         let deadline = link::soon();
         let ending = ending_of(letter);
-        self.keep_letter(letter, *letter.note.delivery.token(), deadline).await?;
+        self.keep_letter(letter, names::letter_name(&queued.task), deadline).await?;
         let ended = match &letter.note.last {
             Some(attempt) => self.attempt_post(shard, ending.word(), &queued.task, attempt)?,
             None => {
@@ -75,7 +76,8 @@ impl Nats {
         };
         self.link.publish(&ended, Repeat::Harmless, deadline).await?;
         self.unschedule(shard, queued, deadline).await?;
-        self.take_out(shard, queued, deadline).await
+        self.take_out(shard, queued, deadline).await?;
+        self.forget_copy(&queued.task, deadline).await
     }
 
     /// Writes down beside the lane what became of its head, which stays.
@@ -87,7 +89,7 @@ impl Nats {
         next: &Task,
         deadline: Instant,
     ) -> Result<(), StoreError> {
-        let id = names::hold_message(&next.delivery, next.attempt);
+        let id = names::hold_message(next);
         let hold = Post::once(self.names.hold_subject(shard, &Lane::of(next)), &id, written(next)?);
         let record = self.attempt_post(shard, RETRIED, &queued.task, attempt)?;
         futures::future::try_join(
@@ -107,14 +109,14 @@ impl Nats {
 
     fn attempt_post(&self, shard: u16, word: &str, task: &Task, attempt: &Attempt) -> Result<Post, StoreError> {
         let id = match word {
-            RETRIED => names::retried_message(&attempt.delivery, attempt.number),
+            RETRIED => names::retried_message(task, attempt.number),
             _ => names::end_message(task),
         };
         Ok(Post::once(self.names.attempt_subject(shard, word), &id, written(attempt)?))
     }
 
     fn schedule_post(&self, shard: u16, next: &Task, due: Timestamp) -> Result<Post, StoreError> {
-        let id = names::schedule_message(&next.delivery, next.attempt);
+        let id = names::schedule_message(next, next.attempt);
         let mut post = Post::once(self.names.schedule_subject(shard, next), &id, written(next)?);
         let target = self.names.lane_subject(shard, &Lane::of(next));
         schedule(&mut post.headers, due, &target);

@@ -65,7 +65,11 @@ pub(super) fn wanted(
     }));
     // One chunk a subject, the newest wins; "new" then refuses only at a size limit that the operator set.
     streams.push(Config { max_messages_per_subject: 1, ..base(names.bodies(), vec![names.body_filter()], body_age) });
-    streams.push(base(names.dead(), vec![names.letter_filter(), names.letter_body_filter()], keep.dead_letters));
+    streams.push(base(
+        names.dead(),
+        vec![names.letter_filter(), names.letter_body_filter(), names.copy_filter()],
+        keep.dead_letters,
+    ));
     streams.push(base(names.parked(), vec![names.parked_filter(None, None)], keep.unmatched));
     // Finished history gives way first: at a size limit that the operator set, its oldest part goes.
     streams.push(Config {

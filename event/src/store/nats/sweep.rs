@@ -78,7 +78,7 @@ impl Nats {
 
     /// Buries a delivery with its event's bytes while they are still there.
     async fn expire(&self, shard: u16, queued: Queued, now: Timestamp) -> Result<(), StoreError> {
-        let event = match self.event(&queued.task.event).await {
+        let event = match self.event_of(&queued.task).await {
             Ok(event) => event,
             Err(StoreError::Corrupt(_)) => None,
             Err(error) => return Err(error),
