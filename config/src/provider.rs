@@ -24,10 +24,10 @@ pub use handshake::{Compute, Echo, Handshake, Respond};
 pub use identity::Identity;
 pub use keys::{CertificateRule, HostPattern, Keys};
 pub use scheme::{
-    Algorithm, Encoding, Hash, Jwt, JwtAlgorithm, JwtTime, Key, KeyError, KeyForm, Parse, Scheme, SchemeKind,
-    Signature, TimeUnit, TimestampRule,
+    Algorithm, Encoding, Hash, Jwt, JwtAlgorithm, JwtTime, Key, KeyError, KeyForm, ObjectId, Parse, Scheme, SchemeKind,
+    Signature, TimeUnit, TimestampRule, TokenChain,
 };
-pub use template::{Segment, Sum, Template, TemplateError, UrlForm};
+pub use template::{Canonical, Segment, Sum, Template, TemplateError, UrlForm};
 pub use vector::{Expected, Vector};
 
 use crate::{ByteSize, ProviderName};

@@ -6,6 +6,7 @@
 mod asymmetric;
 #[cfg_attr(not(test), expect(dead_code, reason = "what fetches certificates comes next"))]
 pub(crate) mod certificate;
+mod chain;
 pub(crate) mod condition;
 mod der;
 mod encoding;

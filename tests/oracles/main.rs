@@ -16,6 +16,7 @@ const COVERED: &[&str] = &[
     "adyen",
     "box",
     "braintree",
+    "contentful",
     "discord",
     "github",
     "hubspot",

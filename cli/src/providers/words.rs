@@ -178,6 +178,7 @@ fn key_words(key: &Key) -> String {
         KeyForm::Base64 => "the secret decoded from base64",
         KeyForm::Hex => "the secret decoded from hexadecimal",
         KeyForm::Sha1 => "the SHA-1 of the secret",
+        KeyForm::Sha256 => "the SHA-256 of the secret",
         KeyForm::Nfkd => "the secret's text in Unicode's form NFKD",
     }
     .to_owned();

@@ -1,10 +1,12 @@
 //! How a request is signed.
 
+mod chain;
 mod key;
 mod parse;
 
 use std::time::Duration;
 
+pub use chain::{ObjectId, TokenChain};
 pub(crate) use key::base64;
 pub use key::{Key, KeyError, KeyForm};
 pub use parse::{Encoding, Parse, Signature};
@@ -109,6 +111,8 @@ pub struct Jwt {
     pub max_age: Option<Duration>,
     /// Its payload is the body, which is not repeated in it.
     pub detached: bool,
+    /// It brings the certificates of its key along, which lead to the secret.
+    pub chain: Option<TokenChain>,
 }
 
 /// An algorithm of JSON Web Tokens.

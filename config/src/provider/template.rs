@@ -1,7 +1,9 @@
 //! Texts made from a request: what was signed, what a handshake answers.
 
+mod canonical;
 mod parse;
 
+pub use canonical::Canonical;
 pub use parse::TemplateError;
 
 use super::{Location, Source};
@@ -38,6 +40,8 @@ pub enum Segment {
     /// `{form:*}`: every field of a form, sorted by name: each name followed by its value. Of a name that stands there
     /// several times each different value once, sorted. A body that is no form must be empty.
     Form,
+    /// `{canonical:contentful}`: a text made by code.
+    Canonical(Canonical),
     /// `{secret}`: the secret's key, where the hash has no key of its own.
     Secret,
     /// `{computed}`: what a handshake's answer computes.
@@ -101,6 +105,7 @@ impl Template {
             .flat_map(|segment| match segment {
                 Segment::Place { location, .. } | Segment::Sum { location, .. } => vec![location],
                 Segment::Optional(inner) => inner.places(),
+                Segment::Canonical(text) => text.places().iter().collect(),
                 _ => Vec::new(),
             })
             .collect()
@@ -118,20 +123,27 @@ impl Template {
     /// Whether every text made from it pins the whole body, or the form field that is the payload.
     pub fn covers_body(&self, form_payload: Option<&str>) -> bool {
         let payload = form_payload.map(|name| Source::Form(name.to_owned()));
+        let by_code = |segment: &Segment| matches!(segment, Segment::Canonical(text) if text.covers_body());
         self.always_covers(&Source::Body)
             || self.0.contains(&Segment::Form)
+            || self.0.iter().any(by_code)
             || payload.is_some_and(|payload| self.always_covers(&payload))
     }
 
     /// Whether the URL is in every text made from it.
     pub fn has_url(&self) -> bool {
-        self.0.iter().any(|segment| matches!(segment, Segment::Url(_)))
+        self.0.iter().any(|segment| match segment {
+            Segment::Url(_) => true,
+            Segment::Canonical(text) => text.has_url(),
+            _ => false,
+        })
     }
 
     /// Whether the URL is needed for some text made from it.
     pub fn needs_url(&self) -> bool {
         self.0.iter().any(|segment| match segment {
             Segment::Url(_) => true,
+            Segment::Canonical(text) => text.has_url(),
             Segment::Optional(inner) => inner.needs_url(),
             _ => false,
         })
@@ -140,6 +152,7 @@ impl Template {
     /// Whether the secret is in every text made from it.
     pub fn has_secret(&self) -> bool {
         self.0.contains(&Segment::Secret)
+            || self.0.iter().any(|segment| matches!(segment, Segment::Canonical(text) if text.has_secret()))
     }
 
     /// Whether something computed is in a text made from it.

@@ -1,5 +1,6 @@
 //! Fills in a template with a request's raw bytes, piece by piece, so that a body is never copied.
 
+mod canonical;
 mod url_text;
 
 use std::borrow::Cow;
@@ -62,6 +63,7 @@ pub(crate) fn fill(
                 sink(Piece::Own(url_text::write(*form, base, &lookup.request().target).as_bytes()));
             }
             Segment::Form => fill_form(lookup, sink)?,
+            Segment::Canonical(text) => canonical::fill(*text, lookup, public_url, sink)?,
             Segment::Sum { sum, location } => match find(lookup, location)? {
                 Some(value) => sink(Piece::Taken(checksum(*sum, &value).as_bytes())),
                 None => return Err(Unfilled::Missing(location.clone())),
@@ -137,6 +139,7 @@ fn is_complete(part: &Template, lookup: &Lookup<'_>) -> Result<bool, Unfilled> {
             | Segment::Method
             | Segment::Url(_)
             | Segment::Form
+            | Segment::Canonical(_)
             | Segment::Computed
             | Segment::Secret => true,
         };

@@ -53,6 +53,14 @@ impl Chain {
         verify_server_cert_signed_by_trust_anchor(&parsed, roots, others, now, algorithms).is_ok()
     }
 
+    /// Whether one of them, counted from 0, has an extension of that name.
+    pub(crate) fn is_marked(&self, nth: usize, name: &[u8]) -> bool {
+        self.0.get(nth).and_then(|der| extensions(der.as_ref())).is_some_and(|mut all| {
+            let mut names = std::iter::from_fn(|| all.sequence()?.take(OBJECT));
+            names.any(|own| own == name)
+        })
+    }
+
     /// Whether the first was issued to one of these names: by its alternative names, or, if it has none, its common name.
     pub(crate) fn is_of(&self, names: &[HostPattern]) -> bool {
         let own = own_names(self.leaf()).unwrap_or_default();
@@ -64,6 +72,18 @@ const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 const ALTERNATIVE_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 /// Among alternative names, the tag of a host's.
 const HOST_NAME: u8 = 0x82;
+
+/// The extensions of a certificate.
+fn extensions(der: &[u8]) -> Option<Der<'_>> {
+    let mut signed = Der::new(der).sequence()?.sequence()?;
+    while !signed.is_empty() {
+        match signed.take(CONSTRUCTED_3) {
+            Some(extensions) => return Der::new(extensions).sequence(),
+            None => drop(signed.any()?),
+        }
+    }
+    None
+}
 
 /// The names of a certificate, in lower case.
 fn own_names(der: &[u8]) -> Option<Vec<String>> {

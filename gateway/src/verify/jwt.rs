@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq;
 use super::{
     Look, active_keys,
     asymmetric::public_keys,
+    chain::Shown,
     hash::{Hasher, Keying},
     parse, signature_texts,
 };
@@ -30,6 +31,8 @@ struct Token<'a> {
     signature: Vec<u8>,
     algorithm: JwtAlgorithm,
     key_id: Option<String>,
+    /// Its certificates, as JSON.
+    certificates: Option<String>,
 }
 
 /// Checks a request's token: its claims as JSON, none of a detached one.
@@ -63,10 +66,10 @@ fn take_apart<'a>(rule: &Jwt, text: &'a [u8]) -> Result<Token<'a>, Reason> {
     };
     let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| Reason::SignatureMalformed);
     let decoded = decode(head)?;
-    let pointers = ["alg", "kid", "crit", "b64"].map(|name| Pointer(vec![name.to_owned()]));
+    let pointers = ["alg", "kid", "crit", "b64", "x5c"].map(|name| Pointer(vec![name.to_owned()]));
     let trie = Trie::new(pointers.iter());
     let found = json::scan(&trie, &decoded).map_err(|_| Reason::SignatureMalformed)?;
-    let [name, key_id, critical, b64] = pointers.each_ref().map(|pointer| found.get(&trie, pointer));
+    let [name, key_id, critical, b64, certificates] = pointers.each_ref().map(|pointer| found.get(&trie, pointer));
     // What must be understood is not, whatever it is.
     if critical.is_some() || b64.is_some() {
         return Err(Reason::SignatureMalformed);
@@ -80,6 +83,7 @@ fn take_apart<'a>(rule: &Jwt, text: &'a [u8]) -> Result<Token<'a>, Reason> {
         signature: decode(signature)?,
         algorithm: *algorithm.ok_or(Reason::AlgorithmRefused)?,
         key_id: key_id.map(string).transpose()?,
+        certificates: certificates.map(str::to_owned),
     })
 }
 
@@ -98,16 +102,23 @@ fn check_signature(rule: &Jwt, token: &Token<'_>, text: &[u8], look: &Look<'_>, 
         JwtAlgorithm::Rs512 => Algorithm::Rsa(Hash::Sha512),
         JwtAlgorithm::Es256 => Algorithm::EcdsaRaw,
     };
-    let keys = public_keys(look.judge, now)?;
+    let shown = rule.chain.as_ref().map(|_| Shown::read(token.certificates.as_deref())).transpose()?;
+    let keys = match &shown {
+        Some(shown) => shown.keys(now),
+        None => public_keys(look.judge, now)?,
+    };
     // A key without an id may be the one; a key with another id is not.
     let fits = |id: &Option<String>| id.is_none() || token.key_id.is_none() || *id == token.key_id;
     let mut fitting = keys.iter().filter(|key| fits(&key.id)).peekable();
     if fitting.peek().is_none() {
         return Err(Reason::KeyUnknown);
     }
-    match fitting.any(|key| key.verifies(algorithm, text, &token.signature)) {
-        true => Ok(()),
-        false => Err(Reason::SignatureMismatch),
+    if !fitting.any(|key| key.verifies(algorithm, text, &token.signature)) {
+        return Err(Reason::SignatureMismatch);
+    }
+    match (&rule.chain, shown) {
+        (Some(chain), Some(shown)) => shown.check(chain, look.judge, now),
+        _ => Ok(()),
     }
 }
 

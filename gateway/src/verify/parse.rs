@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use gatepost_config::{
     Secret,
-    provider::{Parse, Signature},
+    provider::{Location, Parse, Signature, Source},
 };
 
 use super::encoding;
 use crate::reason::Reason;
 
-/// Most bytes of a signature's text.
+/// Most bytes of a signature's text in the head of a request.
 pub(crate) const SIGNATURE_BYTES_MAX: usize = 8 * 1024;
+
+/// Most bytes of a signature's text in the body, which may be a token with all that the request says.
+pub(crate) const BODY_SIGNATURE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Most candidates of one signature.
 pub(crate) const CANDIDATES_MAX: usize = 16;
@@ -47,7 +50,9 @@ fn parse<'a>(
     text: &'a [u8],
     values: &BTreeMap<String, Secret>,
 ) -> Result<Vec<Parsed<'a>>, Reason> {
-    if text.len() > SIGNATURE_BYTES_MAX {
+    let in_body = |place: &Location| matches!(place.source, Source::Json(_) | Source::Body);
+    let most = if signature.from.iter().any(in_body) { BODY_SIGNATURE_BYTES_MAX } else { SIGNATURE_BYTES_MAX };
+    if text.len() > most {
         return Err(Reason::SignatureTooLong);
     }
     let bare = |candidates: &[&[u8]]| {

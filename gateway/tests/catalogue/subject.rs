@@ -114,11 +114,13 @@ impl Subject {
     /// Whether all of the body is signed.
     pub(crate) fn signs_body(&self) -> bool {
         let payload = self.provider.form_payload.as_ref().map(|name| format!("{{form:{name}}}"));
-        self.signs("body}") || self.signs("{form:*}") || payload.is_some_and(|payload| self.signs(&payload))
+        let by_code =
+            self.signed().iter().any(|text| text.to_string().starts_with("{canonical:") && text.covers_body(None));
+        by_code || self.signs("body}") || self.signs("{form:*}") || payload.is_some_and(|payload| self.signs(&payload))
     }
 
     pub(crate) fn signs_url(&self) -> bool {
-        self.signs("{url")
+        self.signs("{url") || self.signs("{canonical:plivo-v3}")
     }
 
     /// Every place that is part of what is signed.

@@ -4,7 +4,7 @@ use crate::{attempt::Attempt, subject::Subject, tally::Tally};
 
 /// Tries every change of the URL or method that must be noticed.
 pub(crate) fn prove(subject: &Subject, tally: &mut Tally) {
-    if subject.signs("{method}") {
+    if subject.signs("{method}") || subject.signs("{canonical:contentful}") {
         for method in [http::Method::GET, http::Method::PUT, http::Method::DELETE] {
             let mut attempt = subject.genuine.clone();
             if attempt.request.method != method {
@@ -13,8 +13,10 @@ pub(crate) fn prove(subject: &Subject, tally: &mut Tally) {
             }
         }
     }
-    if subject.signs_url() {
+    if subject.signs_url() || subject.signs("{canonical:contentful}") {
         target(subject, tally);
+    }
+    if subject.signs_url() || subject.signs("{canonical:plivo-v2}") {
         public_url(subject, tally);
     }
 }

@@ -4,6 +4,8 @@
 mod answers;
 mod attribution;
 mod batches;
+mod canonical;
+mod chains;
 mod client;
 mod edge;
 mod fixtures;

@@ -99,6 +99,9 @@ fn signature(spot: &Spot<'_>, scheme: &Scheme) {
         SchemeKind::Jwt(jwt) if jwt.algorithms.is_empty() => {
             spot.error("accepts a token of no algorithm", "list those that the provider signs with");
         }
+        SchemeKind::Jwt(jwt) if jwt.chain.is_some() && jwt.algorithms.contains(&JwtAlgorithm::Hs256) => {
+            spot.error("brings certificates along, but may be signed by a shared secret", "take HS256 out");
+        }
         // One key for both would let whoever knows the public one make tokens with it.
         SchemeKind::Jwt(jwt) if jwt.algorithms.contains(&JwtAlgorithm::Hs256) && jwt.algorithms.len() > 1 => {
             spot.error("accepts tokens by a shared secret and by a public key", "declare a scheme for each");

@@ -8,7 +8,7 @@ use super::{condition, in_table, some};
 use crate::{
     provider::{
         Algorithm, Encoding, Hash, Jwt, JwtAlgorithm, JwtTime, Key, KeyForm, Location, Parse, Pointer, Scheme,
-        SchemeKind, Signature, Template, TimeUnit, TimestampRule,
+        SchemeKind, Signature, Template, TimeUnit, TimestampRule, TokenChain,
     },
     read::{Node, Read, Table},
 };
@@ -100,6 +100,14 @@ fn public_key(table: &Table<'_>, algorithm: Option<Algorithm>) -> Option<SchemeK
     Some(SchemeKind::PublicKey { algorithm: algorithm?, signature, signed, timestamp })
 }
 
+fn chain(table: &Table<'_>) -> Option<TokenChain> {
+    let object =
+        |node: &Node<'_>| node.parsed("an object identifier such as \"1.2.840.113635.100.6.11.1\"", str::parse);
+    let leaf = table.required_like("leaf", "\"1.2.840.113635.100.6.11.1\"", object);
+    let issuer = table.required_like("issuer", "\"1.2.840.113635.100.6.2.1\"", object);
+    Some(TokenChain { leaf: leaf?, issuer: issuer? })
+}
+
 fn jwt(table: &Table<'_>) -> Option<SchemeKind> {
     let algorithms = table.required_like("algorithms", "[\"RS256\"]", some);
     let key = table.or("key", Key::from(KeyForm::Utf8));
@@ -108,6 +116,7 @@ fn jwt(table: &Table<'_>) -> Option<SchemeKind> {
     let required = table.or("required", vec![JwtTime::Expires]);
     let max_age = table.optional("max_age", crate::section::maybe_span);
     let detached = table.or("detached", false);
+    let chain = table.optional("chain", |node| in_table(node, chain).map(Some));
     Some(SchemeKind::Jwt(Jwt {
         algorithms: algorithms?,
         key: key?,
@@ -115,6 +124,7 @@ fn jwt(table: &Table<'_>) -> Option<SchemeKind> {
         required: required?,
         max_age: max_age?,
         detached: detached?,
+        chain: chain?,
     }))
 }
 
@@ -189,6 +199,7 @@ impl Read for KeyForm {
             ("base64", Self::Base64),
             ("hex", Self::Hex),
             ("sha1", Self::Sha1),
+            ("sha256", Self::Sha256),
             ("nfkd", Self::Nfkd),
         ])
     }

@@ -4,6 +4,7 @@ use base64::{
     Engine, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
+use ring::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
@@ -31,6 +32,8 @@ pub enum KeyForm {
     Hex,
     /// The key is the 20 bytes of its SHA-1.
     Sha1,
+    /// The key is the 32 bytes of its SHA-256.
+    Sha256,
     /// The key is its text in Unicode's normal form NFKD.
     Nfkd,
 }
@@ -74,7 +77,8 @@ impl Key {
             KeyForm::Utf8 => text.to_vec().into(),
             KeyForm::Base64 => base64(text)?,
             KeyForm::Hex => hex(text).ok_or(KeyError::Hex)?,
-            KeyForm::Sha1 => sha1(text),
+            KeyForm::Sha1 => digest(&SHA1_FOR_LEGACY_USE_ONLY, text),
+            KeyForm::Sha256 => digest(&SHA256, text),
             KeyForm::Nfkd => nfkd(text)?,
         };
         if !key.is_empty() {
@@ -101,12 +105,11 @@ fn hex(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     pairs.collect::<Option<Vec<u8>>>().map(Zeroizing::new)
 }
 
-fn sha1(text: &[u8]) -> Zeroizing<Vec<u8>> {
+fn digest(algorithm: &'static Algorithm, text: &[u8]) -> Zeroizing<Vec<u8>> {
     if text.is_empty() {
         return Zeroizing::default();
     }
-    let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, text);
-    Zeroizing::new(digest.as_ref().to_vec())
+    Zeroizing::new(ring::digest::digest(algorithm, text).as_ref().to_vec())
 }
 
 fn nfkd(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
@@ -147,12 +150,16 @@ mod tests {
         let sha1 = key(KeyForm::Sha1, None, "integration_private_key").expect("a key");
         let hex: String = sha1.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, "595532c81f425988ef0d0cdea466625e8723d60a");
+        // printf 'integration_private_key' | openssl dgst -sha256
+        let sha256 = key(KeyForm::Sha256, None, "integration_private_key").expect("a key");
+        let hex: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "eb46a248d1307e4f85d37def28d5aa98d100b097375bd8e03625e46d5efdc1b3");
         // unicodedata.normalize("NFKD", "\ufb01ne-\u00e9-\u2460") of Python 3
         assert_eq!(key(KeyForm::Nfkd, None, "\u{fb01}ne-\u{e9}-\u{2460}"), Ok("fine-e\u{301}-1".into()));
         let secret = Secret::new(b"client secret".to_vec(), "a test");
         let suffixed = Key { suffix: "&".into(), ..KeyForm::Utf8.into() };
         assert_eq!(suffixed.bytes(&secret).map(|bytes| bytes.to_vec()), Ok(b"client secret&".to_vec()));
-        for form in [KeyForm::Utf8, KeyForm::Sha1, KeyForm::Nfkd] {
+        for form in [KeyForm::Utf8, KeyForm::Sha1, KeyForm::Sha256, KeyForm::Nfkd] {
             let key = Key { suffix: "&".into(), ..form.into() };
             let empty = key.bytes(&Secret::new(Vec::new(), "a test")).map(|bytes| bytes.len());
             assert_eq!(empty, Ok(0), "an empty secret makes no key");

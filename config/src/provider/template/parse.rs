@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{Segment, Sum, Template, UrlForm};
+use super::{Canonical, Segment, Sum, Template, UrlForm};
 use crate::provider::{Location, extract::LocationError};
 
 /// Why a text is not a template. Positions count characters from 1.
@@ -29,6 +29,9 @@ pub enum TemplateError {
     /// A backslash before anything but `n` or `\`.
     #[error("has a \\ at character {0} that starts no escape; write \\n for a line feed or \\\\ for a backslash")]
     Escape(usize),
+    /// A text made by code that there is none of.
+    #[error("has {1:?} at character {0}, which no code here makes; see the list in the documentation of providers")]
+    Canonical(usize, String),
     /// A bad place that starts at a character.
     #[error("has at character {0} a place that {1}")]
     Place(usize, LocationError),
@@ -111,6 +114,10 @@ impl Reader<'_> {
             "secret" => return Ok(Segment::Secret),
             _ => {}
         }
+        if let Some(word) = text.strip_prefix("canonical:") {
+            let known = Canonical::ALL.into_iter().find(|text| text.word() == word);
+            return known.map(Segment::Canonical).ok_or_else(|| TemplateError::Canonical(at + 11, word.to_owned()));
+        }
         for sum in [Sum::Sha256Hex, Sum::Sha256Base64, Sum::Sha256Base64Url, Sum::Crc32Decimal] {
             if let Some(name) = text.strip_prefix(sum.word()).and_then(|rest| rest.strip_prefix(':')) {
                 let at = at + 1 + sum.word().len() + 1;
@@ -159,6 +166,7 @@ impl fmt::Display for Template {
             Segment::Computed => f.write_str("{computed}"),
             Segment::Url(UrlForm::WithoutQuery) => f.write_str("{url_without_query}"),
             Segment::Form => f.write_str("{form:*}"),
+            Segment::Canonical(text) => write!(f, "{{canonical:{}}}", text.word()),
             Segment::Secret => f.write_str("{secret}"),
             Segment::Method => f.write_str("{method}"),
             Segment::Url(UrlForm::Raw) => f.write_str("{url}"),
