@@ -113,6 +113,13 @@ pub(crate) struct CheckArgs {
 pub(crate) enum SecretCommand {
     /// Print a fresh signing secret (`whsec_` and 32 random bytes in base64)
     New(SecretNewArgs),
+    /// Print the secret that a provider gave in its handshake, to be pasted back where it asks for that (Notion)
+    Show {
+        /// The integration, as the configuration names it
+        integration: gatepost_config::IntegrationId,
+        /// The connection, where each has its own
+        connection: Option<gatepost_config::ConnectionId>,
+    },
 }
 
 #[derive(Debug, clap::Args)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gatepost_config::{Config, Destination, Integration, Options};
+use gatepost_config::{Config, Destination, Integration, Options, provider::Handshake};
 use url::Url;
 
 use crate::{
@@ -57,6 +57,9 @@ fn describe(config: &Config, integration: &Integration, base: &Url) -> Result<Ve
     for secret in &integration.secrets {
         let until = secret.until().map_or_else(String::new, |until| format!(", accepted until {until}"));
         lines.push(format!("  secret  from {}{until}", secret.source()));
+    }
+    if integration.secrets.is_empty() && provider.handshakes.iter().any(Handshake::captures) {
+        lines.push("  secret  the one that it gives in its handshake, unless a connection has its own".to_owned());
     }
     let own = config.connections.iter().filter(|connection| connection.integration == integration.id);
     for connection in own.filter(|connection| !connection.secrets.is_empty()) {

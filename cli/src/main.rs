@@ -47,6 +47,9 @@ async fn dispatch(args: Args) -> Result<(), Exit> {
         Command::Init(init) => init::init(&config, &init),
         Command::Check(check) => check::check(&config, &check),
         Command::Secret(SecretCommand::New(args)) => secret::new(&args),
+        Command::Secret(SecretCommand::Show { integration, connection }) => {
+            secret::show(&config, integration, connection).await
+        }
         Command::Send(send) => send::send(&config, &send).await,
         Command::Explain(args) => explain::explain(&config, &args),
         Command::Providers(command) => providers::providers(&config, &command),

@@ -1,9 +1,15 @@
-//! `gatepost secret new`
+//! `gatepost secret new` and `gatepost secret show`
+
+use std::path::Path;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use gatepost_config::signing;
+use gatepost_config::{Config, ConnectionId, Engine, IntegrationId, signing};
+use gatepost_event::{
+    Keyring, SealedSecret, SecretName, SecretPurpose, Store,
+    store::{SecretNews, embedded},
+};
 
-use crate::{args::SecretNewArgs, exit::Exit, style};
+use crate::{args::SecretNewArgs, exit::Exit, load, style};
 
 /// Bytes of a fresh secret; Standard Webhooks asks for 24 to 64, and an Ed25519 seed has as many.
 const SECRET_BYTES: usize = 32;
@@ -20,6 +26,48 @@ pub(crate) fn new(args: &SecretNewArgs) -> Result<(), Exit> {
     style::line(&private);
     style::note(&format!("backends verify with {public}"));
     Ok(())
+}
+
+/// Prints a captured secret.
+pub(crate) async fn show(
+    path: &Path,
+    integration: IntegrationId,
+    connection: Option<ConnectionId>,
+) -> Result<(), Exit> {
+    let config = load::load(path)?;
+    let whose = match &connection {
+        Some(connection) => format!("the connection {connection} of {integration}"),
+        None => format!("the integration {integration}"),
+    };
+    let name = SecretName { integration, connection, purpose: SecretPurpose::Captured };
+    let found = kept(&config).await?.into_iter().find(|secret| secret.name == name);
+    let found = found.ok_or_else(|| {
+        Exit::failed(format!("no secret was captured for {whose}: have the provider send its handshake to its URL"))
+    })?;
+    let keys = Keyring::load(&config).map_err(|error| Exit::failed(error.to_string()))?;
+    let secret = keys.open(&found).map_err(|error| Exit::failed(format!("the secret of {whose}: {error}")))?;
+    style::line(&String::from_utf8_lossy(secret.expose()));
+    Ok(())
+}
+
+/// Every kept secret, still sealed; the embedded store's also while a process uses it.
+async fn kept(config: &Config) -> Result<Vec<SealedSecret>, Exit> {
+    if let Engine::Embedded { path } = &config.store.engine {
+        return embedded::secrets(path).map_err(|error| Exit::failed(error.to_string()));
+    }
+    let failed = |error: &dyn std::fmt::Display| Exit::failed(error.to_string());
+    let store = Store::open(&config.store, &config.retention).await.map_err(|error| failed(&error))?;
+    let read = async {
+        let mut secrets = store.secrets().await?;
+        let mut kept = Vec::new();
+        while let SecretNews::Kept(secret) = secrets.next().await? {
+            kept.push(secret);
+        }
+        Ok::<_, gatepost_event::StoreError>(kept)
+    };
+    let read = read.await;
+    store.close().await;
+    read.map_err(|error| failed(&error))
 }
 
 /// A fresh signing secret in the form Standard Webhooks asks for.

@@ -182,7 +182,11 @@ fn refusal(reason: Reason, inbound: &Inbound) -> Refusal {
         method: raw.method.to_string(),
         target: raw.target.clone(),
         headers: kept(&raw.headers, |name| evidence.contains(name)),
-        body: redaction.as_ref().map_or_else(|| raw.body.clone(), |redaction| redaction.of_refused(raw)),
+        body: match reason {
+            // A refused secret may yet be a genuine one.
+            Reason::SecretTaken => bytes::Bytes::new(),
+            _ => redaction.as_ref().map_or_else(|| raw.body.clone(), |redaction| redaction.of_refused(raw)),
+        },
     }
 }
 

@@ -69,7 +69,7 @@ fn owners(inbound: &Inbound, proof: &Proof, account: &Account) -> Result<Vec<Own
             let claimants = account.key().map(|key| endpoint.claimants(key)).unwrap_or_default();
             let own_secret_needed = endpoint.provider().secret_scope == SecretScope::Connection;
             if own_secret_needed
-                && claimants.iter().any(|c| !c.secrets.is_empty())
+                && claimants.iter().any(|c| !inbound.arrival.own_secrets(c).is_empty())
                 && matches!(proof, Proof::Integration)
             {
                 return Err(Reason::AccountUnproven);

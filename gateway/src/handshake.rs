@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use gatepost_config::provider::{Compute, Echo, Expect, Handshake, Template};
+use gatepost_config::{
+    Secret,
+    provider::{Compute, Echo, Expect, Handshake, Location, Template},
+};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -18,7 +21,7 @@ use crate::{
 };
 
 /// The answer to a handshake.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Reply {
     /// Its status.
     pub(crate) status: u16,
@@ -28,10 +31,15 @@ pub(crate) struct Reply {
     pub(crate) body: Vec<u8>,
     /// Its further headers.
     pub(crate) headers: Vec<(String, Vec<u8>)>,
+    /// The secret that the provider gives, to be kept before the answer is sent.
+    pub(crate) secret: Option<Secret>,
 }
 
 /// Most characters of a text that is echoed with the answer to an event.
 const ON_DELIVERY_CHARS_MAX: usize = 256;
+
+/// Lengths of secrets that handshakes give.
+const GIVEN_BYTES: std::ops::RangeInclusive<usize> = 16..=256;
 
 /// What is fit for an echo.
 #[derive(Clone, Copy)]
@@ -75,6 +83,7 @@ fn answer(inbound: &Inbound, verified: bool) -> Result<Option<Reply>, Reason> {
     check_tokens(handshake, &lookup, inbound)?;
 
     let respond = &handshake.respond;
+    let secret = handshake.capture.as_ref().map(|place| given(place, &lookup)).transpose()?;
     let limits = Limits { echo: respond.echo, chars_max: respond.echo_chars_max };
     let computed = respond.compute.as_ref().map(|compute| computed(compute, limits, &lookup, inbound)).transpose()?;
     let computed = computed.unwrap_or_default();
@@ -83,7 +92,16 @@ fn answer(inbound: &Inbound, verified: bool) -> Result<Option<Reply>, Reason> {
     let headers = respond.headers.iter().map(|(name, value)| Ok((name.clone(), filled(value)?)));
     let headers = headers.collect::<Result<_, Reason>>()?;
     tracing::debug!(target: "gatepost::step", step = "handshake", request = %inbound.arrival.request);
-    Ok(Some(Reply { status: respond.status, content_type: respond.content_type.clone(), body, headers }))
+    Ok(Some(Reply { status: respond.status, content_type: respond.content_type.clone(), body, headers, secret }))
+}
+
+/// The secret that a handshake gives: one that is hard to guess, and fit for a header.
+fn given(place: &Location, lookup: &Lookup<'_>) -> Result<Secret, Reason> {
+    let found = lookup.find(place).ok().flatten().ok_or(Reason::HandshakeMalformed)?;
+    match GIVEN_BYTES.contains(&found.len()) && Echo::Word.fits(&found) {
+        true => Ok(Secret::new(found.into_owned(), "the provider's handshake")),
+        false => Err(Reason::HandshakeMalformed),
+    }
 }
 
 /// Fills in a text of the answer; what it takes from the request must be fit for an echo.
@@ -114,8 +132,9 @@ fn computed(compute: &Compute, limits: Limits, lookup: &Lookup<'_>, inbound: &In
     let text = filled(&compute.text, limits, lookup, inbound, b"")?;
     let (keying, key) = match &compute.key {
         Some(key) => {
-            let own = inbound.arrival.connection.as_ref().map(|connection| &connection.secrets);
-            let secrets = own.filter(|own| !own.is_empty()).unwrap_or(&inbound.endpoint().integration.secrets);
+            let arrival = &inbound.arrival;
+            let own = arrival.connection.as_ref().map(|connection| arrival.own_secrets(connection));
+            let secrets = own.filter(|own| !own.is_empty()).unwrap_or(arrival.integration_secrets());
             let secret = secrets.iter().find(|secret| secret.is_active(inbound.received_at));
             let key = key.bytes(secret.ok_or(Reason::SecretAbsent)?).map_err(|_| Reason::SecretMalformed)?;
             (Keying::Keyed, key)

@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use crate::{
+    captured::Known,
     failure::Failure,
     inflate::is_gzip,
     reason::Reason,
@@ -33,6 +34,8 @@ pub(crate) struct Arrival {
     pub(crate) endpoint: Arc<Endpoint>,
     /// The connection in its URL.
     pub(crate) connection: Option<Arc<Connection>>,
+    /// The secrets captured so far.
+    pub(crate) captured: Arc<Known>,
 }
 
 /// A request read whole, of which nothing is believed yet.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod attribute;
+mod captured;
 mod event;
 pub mod explain;
 mod extract;

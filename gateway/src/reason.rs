@@ -77,6 +77,8 @@ reasons! {
     Unverifiable "unverifiable"
     /// A handshake's token is not the configured one.
     HandshakeTokenMismatch "handshake_token_mismatch"
+    /// A handshake gives a secret, and there is another one already, or it is to be given at a connection's own URL.
+    SecretTaken "secret_taken"
     /// What a handshake wants echoed is not fit for it.
     HandshakeMalformed "handshake_malformed"
     /// The body is not what its content type or content encoding says, so nobody can say what is in it.

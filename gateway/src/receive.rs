@@ -7,7 +7,7 @@ use http::Request;
 
 use crate::{
     answer::{self, Answer},
-    attribute, event, handshake,
+    attribute, captured, event, handshake,
     inbound::{self, Arrival},
     inflate,
     serve::Gateway,
@@ -20,8 +20,9 @@ pub(crate) async fn receive(gateway: &Gateway, arrival: Arrival, request: Reques
     let outcome = async {
         let inbound = inbound::read(arrival.clone(), request, gateway).await?;
         let inbound = inflate::before_check(inbound, Some(&gateway.inflight))?;
+        captured::known(&inbound)?;
         if let Some(reply) = handshake::unsigned(&inbound)? {
-            return Ok(Answer::Handshake(reply));
+            return Ok(Answer::Handshake(captured::keep(reply, &inbound, gateway).await?));
         }
         let verified = verify::prove(inbound)?;
         let verified = inflate::after_check(verified, Some(&gateway.inflight))?;

@@ -7,6 +7,7 @@ use gatepost_event::{Event, RequestId};
 
 use crate::{
     attribute,
+    captured::{self, Known},
     event::accept,
     failure::Failure,
     handshake::{self, Reply},
@@ -55,7 +56,7 @@ impl Rehearsal {
         let tables = Arc::new(Tables::new(config));
         let endpoint = Arc::clone(tables.endpoint(integration.as_str())?);
         let request = RequestId::fresh(Timestamp::from_millis(0));
-        Some(Self { arrival: Arrival { request, tables, endpoint, connection: None } })
+        Some(Self { arrival: Arrival { request, tables, endpoint, connection: None, captured: Known::nothing() } })
     }
 
     /// Takes a request all the way up to the store, by the very stages that the gateway takes it.
@@ -83,7 +84,7 @@ impl Rehearsal {
         let inbound = Inbound::rehearsed(self.arrival.clone(), raw, now, Instant::now());
         let inbound = inflate::before_check(inbound, None)?;
         if let Some(reply) = handshake::unsigned(&inbound)? {
-            return Ok(reply.into());
+            return Ok(captured::rehearse(reply, &inbound)?.into());
         }
         let verified = verify::prove(inbound)?;
         let verified = inflate::after_check(verified, None)?;

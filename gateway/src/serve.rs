@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use axum::{Router, body::Body, extract::State, response::Response, routing::any};
 use futures::FutureExt;
 use gatepost_config::{Config, Timestamp};
-use gatepost_event::{RequestId, Store};
+use gatepost_event::{RequestId, Store, store::OpenError};
 use http::{HeaderValue, Request, header};
 use prometheus::Registry;
 use tokio::{
@@ -17,6 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     answer,
+    captured::Captures,
     failure::Failure,
     inbound::Arrival,
     listener::{self, Limits},
@@ -30,6 +31,8 @@ pub(crate) struct Gateway {
     tables: ArcSwap<Tables>,
     /// Where events are kept.
     pub(crate) store: Store,
+    /// Secrets that providers gave.
+    pub(crate) captures: Captures,
     /// What is counted.
     pub(crate) metrics: Metrics,
     /// The bytes of bodies that may be held at once.
@@ -44,6 +47,9 @@ pub enum RunError {
     /// A metric of the same name is registered already.
     #[error("the gateway's metrics can't be registered: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// The master key of the store's folder can be neither read nor made.
+    #[error(transparent)]
+    MasterKey(#[from] OpenError),
 }
 
 /// Serves webhooks on `listener` until `shutdown`, then answers what is under way, at most for the configured time.
@@ -52,7 +58,7 @@ pub enum RunError {
 /// flight, and the head's timeout, are those of the start.
 ///
 /// # Errors
-/// When its metrics can't be registered.
+/// When its metrics can't be registered, or its own master key can't be read.
 pub async fn run(
     mut live: watch::Receiver<Arc<Config>>,
     store: Store,
@@ -65,6 +71,7 @@ pub async fn run(
     let held_max = usize::try_from(settings.inflight_bytes_max.0).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
     let gateway = Arc::new(Gateway {
         tables: ArcSwap::from_pointee(Tables::new(&config)),
+        captures: Captures::new(&config)?,
         store,
         metrics: Metrics::register(registry)?,
         inflight: Arc::new(Semaphore::new(held_max)),
@@ -72,10 +79,14 @@ pub async fn run(
     });
     let limits = Limits { connections_max: settings.connections_max, head_timeout: settings.head_timeout };
     let follow = follow(Arc::clone(&gateway), live);
-    let accept = listener::accept(listener, router(Arc::clone(&gateway)), limits, &gateway.metrics, &shutdown);
+    let accept = async {
+        gateway.captures.read_once(&config).await;
+        listener::accept(listener, router(Arc::clone(&gateway)), limits, &gateway.metrics, &shutdown).await
+    };
     let connections = tokio::select! {
         connections = accept => connections,
         never = follow => match never {},
+        never = gateway.captures.follow(&gateway.store) => match never {},
     };
 
     gateway.appends.close();
@@ -100,6 +111,7 @@ async fn follow(gateway: Arc<Gateway>, mut live: watch::Receiver<Arc<Config>>) -
     while live.changed().await.is_ok() {
         let config = Arc::clone(&live.borrow_and_update());
         gateway.tables.store(Arc::new(Tables::new(&config)));
+        gateway.captures.rekey(&config);
     }
     std::future::pending().await
 }
@@ -153,7 +165,8 @@ async fn webhook(
         return to_nowhere(State(Arc::clone(gateway))).await;
     };
     let id = RequestId::fresh(Timestamp::now());
-    let arrival = Arrival { request: id, tables, endpoint, connection: connection.flatten() };
+    let arrival =
+        Arrival { request: id, tables, endpoint, connection: connection.flatten(), captured: gateway.captures.known() };
     let (began, chunked) = (Instant::now(), request.headers().contains_key(header::TRANSFER_ENCODING));
     let under_way = gateway.metrics.request();
     let received = AssertUnwindSafe(receive(gateway, arrival.clone(), request)).catch_unwind().await;

@@ -107,7 +107,7 @@ fn outcome(inbound: &Inbound, places: &[(EventId, Place)], appended: &[Appended]
 
 /// When the answer must be on its way, counted from the last body byte: the operator's limit, or four fifths of the time
 /// that the provider waits.
-fn answer_by(inbound: &Inbound) -> Instant {
+pub(crate) fn answer_by(inbound: &Inbound) -> Instant {
     let settings = inbound.arrival.tables.settings.answer_deadline;
     let provider = inbound.endpoint().provider().deadline.map_or(Duration::MAX, |deadline| deadline.mul_f64(0.8));
     inbound.read_at + settings.min(provider)

@@ -45,7 +45,7 @@ pub(crate) struct Profile {
     pub(crate) redaction: Option<Redaction>,
     /// Headers kept with an event, in the file's order.
     pub(crate) kept: Vec<HeaderName>,
-    /// Headers kept with a refused request: those that decide over it, and no other.
+    /// Headers kept with a refused request: those that decide over it and hold no secret, and no other.
     pub(crate) evidence: BTreeSet<String>,
     /// The value of `Allow`.
     pub(crate) allow: String,
@@ -103,6 +103,11 @@ impl Endpoint {
         &self.integration.provider
     }
 
+    /// Whether it has any connection.
+    pub(crate) fn has_connections(&self) -> bool {
+        !self.by_id.is_empty()
+    }
+
     /// The connection of that id.
     pub(crate) fn connection(&self, id: &str) -> Option<&Arc<Connection>> {
         self.by_id.get(id)
@@ -142,6 +147,9 @@ impl Profile {
             ["content-type", "content-encoding", "user-agent"].map(String::from).into();
         evidence.extend(kept.iter().map(ToString::to_string));
         evidence.extend(places.iter().chain(&proof).filter_map(|place| header(&place.source)));
+        for given in provider.handshakes.iter().filter_map(|handshake| handshake.capture.as_ref()) {
+            header(&given.source).map(|name| evidence.remove(&name));
+        }
         let redaction = Redaction::new(provider);
         Self { payload, xml, item, redaction, kept, evidence, allow: allow(&provider.methods) }
     }

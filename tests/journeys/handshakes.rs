@@ -1,5 +1,6 @@
 //! Every handshake of the catalogue through the true binary: answered harmlessly, abused in vain, stored never.
 
+mod captured;
 mod catalogue;
 mod oracle;
 mod probe;

@@ -156,6 +156,14 @@ fn events(page: &mut String, provider: &Provider) {
         let signed = if handshake.verified { ", once its signature is checked" } else { "" };
         let method = words::method(handshake.method);
         line(page, &format!("- Handshake: a {method} where {when} is answered by Gatepost itself{signed}."));
+        if let Some(place) = &handshake.capture {
+            line(
+                page,
+                &format!(
+                    "- It gives the secret (at `{place}`), which is kept sealed while there is none, and never replaced."
+                ),
+            );
+        }
     }
     let samples: Vec<String> = provider.samples.iter().map(|sample| format!("`{}`", sample.event)).collect();
     if !samples.is_empty() {

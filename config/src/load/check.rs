@@ -6,6 +6,7 @@ mod integration;
 mod reference;
 
 pub(super) use gateway::{gateway, listeners};
+pub(super) use integration::master_keys;
 
 use super::document::Entries;
 

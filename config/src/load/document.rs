@@ -60,6 +60,9 @@ fn read_document<'a>(sheet: &'a Sheet<'a>, document: &'a DeTable<'a>) -> Option<
         check::listeners(&root, [("gateway", gateway.listen), ("admin", admin.listen), ("ops", ops.listen)]);
         check::gateway(&root, gateway, &entries.integrations);
     }
+    if let (Some(store), Some(secrets)) = (&store, &secrets) {
+        check::master_keys(&root, store, secrets, &entries.integrations);
+    }
     Some(Config {
         gateway: gateway?,
         router: router?,

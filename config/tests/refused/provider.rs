@@ -232,6 +232,31 @@ respond = { body = "{query:challenge}" }
         said: r#"30:1: error: provider[0].handshake[0] answers GET, which is not among methods; add "GET" to methods"#,
     },
     Case {
+        what: "a handshake that is proven by the secret that it gives",
+        changes: &[(
+            "[provider.event]",
+            r#"[[provider.handshake]]
+when = { "header:x-hook-secret" = true }
+verified = true
+capture = "query:secret"
+
+[provider.event]"#,
+        )],
+        said: r#"30:1: error: provider[0].handshake[0] is verified by the secret that it gives; write verified = false, or leave out capture
+30:1: error: provider[0].handshake[0] captures query:secret; name a header: or json: place, which no log of addresses shows"#,
+    },
+    Case {
+        what: "an answer to an event that shows its body",
+        changes: &[(
+            "[provider.event]",
+            r#"[provider.responses]
+accepted_headers = { x-client-id = "{json:/id}" }
+
+[provider.event]"#,
+        )],
+        said: "30:1: error: provider[0].responses has the header x-client-id, which isn't made of the request's head alone; name only header: and query: places",
+    },
+    Case {
         what: "a handshake without a condition",
         changes: &[(
             "[provider.event]",

@@ -139,6 +139,26 @@ api_keys = ["canary"]
         said: r#"14:13: error: admin.api_keys[0] is a secret written out in the file; write { env = "NAME" } or { file = "path" }, and replace the secret if this file was shared"#,
     },
     Case {
+        what: "a captured secret that nothing seals",
+        changes: &[
+            (
+                r#"engine = "embedded""#,
+                r#"engine = "nats"
+url = "nats://127.0.0.1:4222"
+durability = "fsync""#,
+            ),
+            (
+                "[ops]",
+                r#"[[integration]]
+id = "asana"
+provider = "asana"
+
+[ops]"#,
+            ),
+        ],
+        said: r#"1:1: error: secrets.master_keys is missing, and the integration "asana" keeps the secret that Asana gives it; add master_keys = [{ file = "master.key" }], the same for all gateways, or give the integration secrets"#,
+    },
+    Case {
         what: "a value that is missing",
         changes: &[(r#"values = { verify_token = { env = "VERIFY_TOKEN" } }"#, "")],
         said: r#"46:1: error: integration[1].values lacks verify_token, which Acme Pay needs (typed in when the webhook is made); add values = { verify_token = { env = "NAME" } }"#,

@@ -74,7 +74,7 @@ impl Verified {
 /// never taken from one connection and the attribution from another.
 pub(crate) fn prove(inbound: Arc<Inbound>) -> Result<Verified, Failure> {
     let tried = match &inbound.arrival.connection {
-        Some(named) if !named.secrets.is_empty() => try_own(&inbound, std::slice::from_ref(named)),
+        Some(named) if !inbound.arrival.own_secrets(named).is_empty() => try_own(&inbound, std::slice::from_ref(named)),
         Some(_) => try_integration(&inbound),
         None => claimed(&inbound).and_then(|claimed| match claimed.as_slice() {
             [] => try_integration(&inbound),
@@ -89,7 +89,7 @@ pub(crate) fn prove(inbound: Arc<Inbound>) -> Result<Verified, Failure> {
 }
 
 fn try_integration(inbound: &Inbound) -> Result<(Passed, Proof), Reason> {
-    let passed = judge(inbound, &inbound.endpoint().integration.secrets)?;
+    let passed = judge(inbound, inbound.arrival.integration_secrets())?;
     Ok((passed, Proof::Integration))
 }
 
@@ -97,7 +97,7 @@ fn try_integration(inbound: &Inbound) -> Result<(Passed, Proof), Reason> {
 fn try_own(inbound: &Inbound, connections: &[Arc<Connection>]) -> Result<(Passed, Proof), Reason> {
     let mut refused = Reason::SecretAbsent;
     for connection in connections.iter().take(CLAIMANTS_MAX) {
-        match judge(inbound, &connection.secrets) {
+        match judge(inbound, inbound.arrival.own_secrets(connection)) {
             Ok(passed) => return Ok((passed, Proof::Own(Arc::clone(connection)))),
             Err(reason) => refused = reason,
         }
@@ -122,7 +122,7 @@ fn judge(inbound: &Inbound, secrets: &[Secret]) -> Result<Passed, Reason> {
 fn claimed(inbound: &Inbound) -> Result<Vec<Arc<Connection>>, Reason> {
     let endpoint = inbound.endpoint();
     let provider = endpoint.provider();
-    if provider.secret_scope != SecretScope::Connection || !endpoint.own_secrets {
+    if provider.secret_scope != SecretScope::Connection || !inbound.arrival.may_have_own_secrets() {
         return Ok(Vec::new());
     }
     let lookup = Lookup::new(provider, &inbound.raw, &endpoint.integration.values);
@@ -130,7 +130,8 @@ fn claimed(inbound: &Inbound) -> Result<Vec<Arc<Connection>>, Reason> {
     for place in places {
         match lookup.find_text(place) {
             Ok(Some(account)) if !account.is_empty() => {
-                let claimants = endpoint.claimants(&account).iter().filter(|c| !c.secrets.is_empty());
+                let claimants = endpoint.claimants(&account).iter();
+                let claimants = claimants.filter(|claimant| !inbound.arrival.own_secrets(claimant).is_empty());
                 return Ok(claimants.cloned().collect());
             }
             Ok(_) | Err(Trouble::Unreadable) => {}

@@ -35,6 +35,11 @@ provider = "slack"
 secrets = [{ env = "SECRET" }]
 
 [[integration]]
+id = "asana"
+provider = "asana"
+secrets = [{ env = "WHSEC" }]
+
+[[integration]]
 id = "standard"
 provider = "standard-webhooks"
 secrets = [{ env = "WHSEC" }]
@@ -176,6 +181,7 @@ fn trials(rig: &Rig) -> Vec<Trial> {
         ask.header(name, &value)
     };
     let challenge = |word: &str, echo: &str| Ask::get(&format!("/webhooks/odd?word={word}&echo={echo}"));
+    let hook = |secret: &str| json("/webhooks/asana", "{}").header("x-hook-secret", secret);
     let claimed = r#"{"installation":{"id":1}}"#;
     let jwt = |to: &str, token: &str| json(&format!("/webhooks/{to}"), "{}").header("x-jwt", token);
     let trial = |reason, good: Ask, bad: Ask| Trial { reason, good, bad };
@@ -200,6 +206,7 @@ fn trials(rig: &Rig) -> Vec<Trial> {
         trial(Reason::SignedFieldDuplicated, standard(), own_header(standard(), "webhook-id")),
         trial(Reason::SignedFieldMalformed, standard(), standard().with("webhook-id", "m.5")),
         trial(Reason::HandshakeTokenMismatch, challenge("the+value+of+WORD", "1"), challenge("x", "1")),
+        trial(Reason::SecretTaken, hook("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), hook("another-secret-of-16")),
         trial(Reason::HandshakeMalformed, challenge("the+value+of+WORD", "1"), challenge("the+value+of+WORD", "%3C")),
         trial(Reason::FieldDuplicated, hub(claimed), hub(r#"{"installation":{"id":1,"id":1}}"#)),
         trial(

@@ -53,7 +53,7 @@ fn signs_url(provider: &Provider) -> bool {
     texts.into_iter().any(Template::needs_url)
 }
 
-fn setting<'a>(root: &Table<'a>, section: &'static str, name: &'static str) -> Spot<'a> {
+pub(super) fn setting<'a>(root: &Table<'a>, section: &'static str, name: &'static str) -> Spot<'a> {
     match root.get(section).and_then(|node| node.table()) {
         Some(table) => table.at(name),
         None => root.at(section).under(name),

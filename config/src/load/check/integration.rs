@@ -1,9 +1,9 @@
 //! Integrations and connections against what their provider needs.
 
 use crate::{
-    Connection, Integration, Provider, Secret,
+    Connection, Engine, Integration, Provider, Secret, Secrets, Store,
     load::document::Entry,
-    provider::{KeyForm, SchemeKind, SecretScope},
+    provider::{Handshake, KeyForm, SchemeKind, SecretScope},
     read::{Spot, Table, near},
 };
 
@@ -48,13 +48,42 @@ fn verifies(provider: &Provider) -> bool {
     !provider.schemes.is_empty() && provider.schemes.iter().all(|scheme| scheme.kind != SchemeKind::None)
 }
 
+/// Whether a provider gives its secret in a handshake.
+fn captures(provider: &Provider) -> bool {
+    provider.handshakes.iter().any(Handshake::captures)
+}
+
+/// A secret that is captured must be sealed; the embedded engine makes a key for that itself.
+pub(in crate::load) fn master_keys(
+    root: &Table<'_>,
+    store: &Store,
+    secrets: &Secrets,
+    integrations: &[Entry<'_, Integration>],
+) {
+    if !secrets.master_keys.is_empty() || matches!(store.engine, Engine::Embedded { .. }) {
+        return;
+    }
+    let values = integrations.iter().filter_map(|entry| entry.value.as_ref());
+    let mut pending = values.filter(|integration| integration.secrets.is_empty() && captures(&integration.provider));
+    if let Some(integration) = pending.next() {
+        let message = format!(
+            "is missing, and the integration {:?} keeps the secret that {} gives it",
+            integration.id, integration.provider.title
+        );
+        let remedy =
+            "add master_keys = [{ file = \"master.key\" }], the same for all gateways, or give the integration secrets";
+        super::gateway::setting(root, "secrets", "master_keys").error(message, remedy);
+    }
+}
+
 fn needs_secret(provider: &Provider) -> bool {
     provider.schemes.iter().any(|scheme| scheme.kind != SchemeKind::None)
 }
 
 fn secrets(table: &Table<'_>, integration: &Integration, connections: &[Entry<'_, Connection>]) {
     let provider = &integration.provider;
-    if !integration.secrets.is_empty() || !needs_secret(provider) {
+    // One that the provider gives in a handshake is kept in the store.
+    if !integration.secrets.is_empty() || !needs_secret(provider) || captures(provider) {
         return;
     }
     let spot = table.at("secrets");
