@@ -4,6 +4,7 @@ mod backlog;
 mod crash;
 mod load;
 mod outage;
+mod receivers;
 mod rolling;
 mod setup;
 
