@@ -180,7 +180,12 @@ async fn attempts_read_back_in_order(fixture: &Fixture) {
     store.finish(shard, &head, &last).await.expect("it is finished");
     made.push(last);
 
-    let read = store.attempts(0, 10).await.expect("they are read");
+    // Failed attempts are recorded beside the delivery's way.
+    let read = wait::eventually("every record", async || {
+        let read = store.attempts(0, 10).await.expect("they are read");
+        (read.len() >= made.len()).then_some(read)
+    })
+    .await;
     assert_eq!(read.iter().map(|(_, attempt)| attempt).collect::<Vec<_>>(), made.iter().collect::<Vec<_>>());
     let after = store.attempts(read[1].0, 10).await.expect("they are read");
     assert_eq!(after, read[2..]);

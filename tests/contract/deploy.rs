@@ -161,7 +161,10 @@ async fn the_whole_way(servers: &[NatsServer]) {
 
     let admin = open(servers, "admin").await;
     assert_eq!(admin.dead_letters(0, 10).await.expect("they are read").len(), 1);
-    assert_eq!(admin.attempts(0, 10).await.expect("they are read").len(), 4);
+    wait::eventually("four records", async || {
+        (admin.attempts(0, 10).await.expect("they are read").len() == 4).then_some(())
+    })
+    .await;
     wait::eventually("the refused request", async || {
         admin.quarantined(&make::integration(), 1).await.expect("they are read").pop()
     })

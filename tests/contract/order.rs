@@ -8,7 +8,7 @@ use gatepost_event::{DeadReason, Ending, Lane, Queued, Store, Task};
 use crate::{
     fixture::{Fixture, contract},
     journey::{self, Logs, heads},
-    make,
+    make, wait,
 };
 
 contract! {
@@ -90,7 +90,11 @@ async fn a_failure_recorded_twice_is_one_attempt(fixture: &Fixture) {
         store.retry(shard, &queued[0], &attempt, due).await.expect("it is recorded");
     }
     assert_eq!(heads(&store, &lane, 0, 10).await[0].task.attempt, 2);
-    let recorded = store.attempts(0, 10).await.expect("they are read");
+    let recorded = wait::eventually("the record", async || {
+        let recorded = store.attempts(0, 10).await.expect("they are read");
+        (!recorded.is_empty()).then_some(recorded)
+    })
+    .await;
     assert_eq!(recorded.into_iter().map(|(_, attempt)| attempt).collect::<Vec<_>>(), [attempt]);
     store.close().await;
 }

@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
+    sync::Semaphore,
     task::JoinSet,
 };
 
@@ -52,21 +53,24 @@ async fn receivers_of_every_format_take_every_delivery_while_the_keys_are_change
     let gatepost = home.run(&[]).await;
     let gateway = gatepost.gateway().await;
     let began = Instant::now();
-    let posted = Arc::new(AtomicUsize::new(0));
-    let load = Load { gateway, posted: posted.clone(), until: events };
+    let eighth = events / 8;
+    let load = Load { gateway, posted: Arc::default(), allowed: Arc::new(Semaphore::new(3 * eighth)), until: events };
     let mut workers = JoinSet::new();
     (0..WORKERS).for_each(|_| drop(workers.spawn(load.clone().post())));
 
-    // The sender signs with both, then receivers know the new one only, then the sender forgets the old one.
-    reached(&posted, events / 4).await;
+    // The sender begins to sign with both while the load goes on.
+    receivers.wait_for(2 * eighth).await;
     reload(&home, &gatepost, &receivers.config(&["old", "new"])).await;
-    // Whatever was signed before the change has arrived by then.
-    let signed_once = posted.load(Ordering::SeqCst);
-    receivers.wait_for(signed_once.min(events)).await;
-    reached(&posted, events / 2).await;
+    // What only the old one signed has arrived by then, and receivers may forget it.
+    receivers.wait_for(3 * eighth).await;
+    load.allowed.add_permits(2 * eighth);
+    receivers.wait_for(4 * eighth).await;
     receivers.keys(&json!({"secret": NEW, "nango": [NANGO_OLD, NANGO_NEW]})).await;
-    reached(&posted, events * 3 / 4).await;
+    // So does the sender.
+    load.allowed.add_permits(2 * eighth);
+    receivers.wait_for(6 * eighth).await;
     reload(&home, &gatepost, &receivers.config(&["new"])).await;
+    load.allowed.add_permits(events);
     while let Some(ended) = workers.join_next().await {
         ended.expect("every event is acknowledged");
     }
@@ -103,36 +107,32 @@ async fn keys_are_counted(gatepost: &Gatepost, events: usize) {
     assert!(old > 0.0 && old < all && new > 0.0 && new < all && old + new > all, "old {old}, new {new} of {all}");
 }
 
-/// Posts GitHub's webhooks until so many are acknowledged.
+/// Posts GitHub's webhooks as many as are allowed, until so many are acknowledged.
 #[derive(Clone)]
 struct Load {
     gateway: String,
     posted: Arc<AtomicUsize>,
+    allowed: Arc<Semaphore>,
     until: usize,
 }
 
 impl Load {
     async fn post(self) {
         loop {
-            let n = self.posted.load(Ordering::SeqCst);
-            if n >= self.until || self.posted.compare_exchange(n, n + 1, Ordering::SeqCst, Ordering::SeqCst).is_err() {
-                match n >= self.until {
-                    true => return,
-                    false => continue,
-                }
+            self.allowed.acquire().await.expect("it is open").forget();
+            let n = self.posted.fetch_add(1, Ordering::SeqCst);
+            if n >= self.until {
+                return;
             }
             let body = format!(
-                "{{\"action\":\"opened\",\"n\":{n},\"big\":92233720368547758079,\"é\":[1.0, true],\"installation\":{{\"id\":1}}}}"
+                "{{\"action\":\"opened\",\"n\":{n},\"big\":92233720368547758079,\"é\":[1.0, true],\
+                 \"installation\":{{\"id\":1}}}}"
             );
             let webhook = Webhook::signed(SECRET, "pull_request", &format!("delivery-{n}"), body);
             let answer = webhook.post(&self.gateway, "github").await.expect("an answer");
             assert_eq!((answer.status.as_u16(), answer.result()), (200, "stored"));
         }
     }
-}
-
-async fn reached(posted: &AtomicUsize, n: usize) {
-    eventually("the load goes on", PATIENCE, async || (posted.load(Ordering::SeqCst) >= n).then_some(())).await;
 }
 
 async fn reload(home: &Home, gatepost: &Gatepost, config: &str) {

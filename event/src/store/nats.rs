@@ -20,6 +20,7 @@ mod names;
 mod open;
 mod quarantine;
 mod read;
+mod record;
 mod registry;
 mod replay;
 mod reply;
@@ -35,7 +36,7 @@ mod unmatched;
 
 use std::{
     ops::Deref,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -72,6 +73,9 @@ pub struct Inner {
     cursors: cursor::Cursors,
     doubts: doubt::Doubts,
     refusals: mpsc::Sender<Refusal>,
+    records: mpsc::Sender<record::Record>,
+    /// Records that found no place since it was last told.
+    records_lost: Arc<AtomicU64>,
     /// Ends what runs beside the operations.
     stop: CancellationToken,
 }
@@ -102,12 +106,12 @@ impl Nats {
 
     /// Everything confirmed first, the connection last: a client that is closed with answers outstanding drops them.
     pub(super) async fn close(&self) {
-        let deadline = Instant::now() + CLOSE_TIMEOUT;
         self.stop.cancel();
         if self.link.ready().is_ok() {
             let _ = timeout(CLOSE_TIMEOUT, self.flush_cursors()).await;
+            let _ = timeout(CLOSE_TIMEOUT, self.flush_records()).await;
         }
-        self.link.close(deadline).await;
+        self.link.close(Instant::now() + CLOSE_TIMEOUT).await;
         let client = self.link.client();
         if self.link.is_connected() {
             let _ = timeout(CLOSE_TIMEOUT, client.flush()).await;

@@ -16,7 +16,7 @@ use super::{
     link::{Link, Verdict},
     monitor,
     names::Names,
-    quarantine,
+    quarantine, record,
     setup::{self, Unfit},
     streams::DEDUPE_WINDOW,
 };
@@ -50,7 +50,7 @@ impl Nats {
         };
         let (client, heard) = connect::connect(settings).await?;
         let link = Arc::new(Link::new(client, heard));
-        let (nats, refusals) = assemble(&terms, &link);
+        let (nats, (refusals, records)) = assemble(&terms, &link);
         match timeout(CONNECT_WAIT, link.welcomed()).await {
             Ok(welcomed) => {
                 welcomed?;
@@ -69,13 +69,22 @@ impl Nats {
         let stop = nats.inner.stop.clone();
         tokio::spawn(stop.clone().run_until_cancelled_owned(check_later(inner.clone(), link.clone(), terms.clone())));
         tokio::spawn(stop.run_until_cancelled_owned(flush(inner)));
+        let lost = nats.inner.records_lost.clone();
+        tokio::spawn({
+            let link = link.clone();
+            async move { record::keep(&link, &lost, records).await }
+        });
         tokio::spawn(async move { quarantine::keep(&link, &terms.names, refusals).await });
         Ok(nats)
     }
 }
 
-fn assemble(terms: &Terms, link: &Arc<Link>) -> (Nats, mpsc::Receiver<crate::store::Refusal>) {
-    let (refusals, queue) = mpsc::channel(quarantine::QUEUE_MAX);
+/// What the engine's queues are emptied from.
+type Queues = (mpsc::Receiver<crate::store::Refusal>, mpsc::Receiver<record::Record>);
+
+fn assemble(terms: &Terms, link: &Arc<Link>) -> (Nats, Queues) {
+    let (refusals, refused) = mpsc::channel(quarantine::QUEUE_MAX);
+    let (records, recorded) = mpsc::channel(record::QUEUE_MAX);
     let window = terms.store.dedupe_window.unwrap_or(DEDUPE_WINDOW);
     let inner = Inner {
         link: link.clone(),
@@ -88,9 +97,11 @@ fn assemble(terms: &Terms, link: &Arc<Link>) -> (Nats, mpsc::Receiver<crate::sto
         cursors: Cursors::new(terms.names.partitions),
         doubts: Doubts::default(),
         refusals,
+        records,
+        records_lost: Arc::default(),
         stop: CancellationToken::new(),
     };
-    (Nats { inner: Arc::new(inner) }, queue)
+    (Nats { inner: Arc::new(inner) }, (refused, recorded))
 }
 
 /// Everything that an open engine must be; what can't be shown, as warnings.

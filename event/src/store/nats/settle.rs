@@ -50,11 +50,8 @@ impl Nats {
         let schedule = self.schedule_post(shard, &next, due)?;
         let record = self.attempt_post(shard, RETRIED, &queued.task, attempt)?;
         self.doubts.unsure(queued.task.delivery);
-        futures::future::try_join(
-            self.link.publish(&schedule, Repeat::Harmless, deadline),
-            self.link.publish(&record, Repeat::Harmless, deadline),
-        )
-        .await?;
+        self.link.publish(&schedule, Repeat::Harmless, deadline).await?;
+        self.record(record);
         self.take_out(shard, queued, deadline).await
     }
 
@@ -92,11 +89,8 @@ impl Nats {
         let id = names::hold_message(next);
         let hold = Post::once(self.names.hold_subject(shard, &Lane::of(next)), &id, written(next)?);
         let record = self.attempt_post(shard, RETRIED, &queued.task, attempt)?;
-        futures::future::try_join(
-            self.link.publish(&hold, Repeat::Harmless, deadline),
-            self.link.publish(&record, Repeat::Harmless, deadline),
-        )
-        .await?;
+        self.link.publish(&hold, Repeat::Harmless, deadline).await?;
+        self.record(record);
         Ok(())
     }
 
