@@ -61,6 +61,9 @@ fn describe(config: &Config, integration: &Integration, base: &Url) -> Result<Ve
     if integration.secrets.is_empty() && provider.handshakes.iter().any(Handshake::captures) {
         lines.push("  secret  the one that it gives in its handshake, unless a connection has its own".to_owned());
     }
+    if let Some(keys) = provider.keys.as_ref().filter(|_| integration.secrets.is_empty()) {
+        lines.push(format!("  keys    fetched from {}", keys.url));
+    }
     let own = config.connections.iter().filter(|connection| connection.integration == integration.id);
     for connection in own.filter(|connection| !connection.secrets.is_empty()) {
         for secret in &connection.secrets {

@@ -26,7 +26,7 @@ pub(crate) fn init(path: &Path, args: &InitArgs) -> Result<(), Exit> {
     let secrets = folder.join(SECRETS);
     fs::create_dir_all(&secrets).map_err(|error| Exit::failed(format!("can't make {}: {error}", secrets.display())))?;
     keep(&secrets.join("signing"), &secret::fresh())?;
-    for provider in &providers {
+    for provider in providers.iter().filter(|provider| provider.keys.is_none()) {
         keep(&secrets.join(provider.name.as_str()), &secret::fresh())?;
     }
     private(path, &text(&providers))?;
@@ -35,8 +35,10 @@ pub(crate) fn init(path: &Path, args: &InitArgs) -> Result<(), Exit> {
     for provider in &providers {
         style::line(&style::paint(BOLD, &provider.title));
         style::line(&format!("  URL     https://YOUR-HOST/webhooks/{}", provider.name));
-        style::line(&format!("  secret  {}", secrets.join(provider.name.as_str()).display()));
-        style::line("          paste it at the provider; where the provider makes it, put its own in this file");
+        if provider.keys.is_none() {
+            style::line(&format!("  secret  {}", secrets.join(provider.name.as_str()).display()));
+            style::line("          paste it at the provider; where the provider makes it, put its own in this file");
+        }
         if let Some(setup) = &provider.setup {
             style::line(&format!("  where   {setup}"));
         }
@@ -64,9 +66,12 @@ fn text(providers: &[std::sync::Arc<Provider>]) -> String {
         .iter()
         .map(|provider| {
             let name = &provider.name;
+            let secret = match provider.keys {
+                Some(_) => "# no secret: its keys are fetched\n".to_owned(),
+                None => format!("secrets = [{{ file = \"{SECRETS}/{name}\" }}]\n"),
+            };
             format!(
-                "[[integration]]\nid = \"{name}\"\nprovider = \"{name}\"\n\
-                 secrets = [{{ file = \"{SECRETS}/{name}\" }}]\n\
+                "[[integration]]\nid = \"{name}\"\nprovider = \"{name}\"\n{secret}\
                  unmatched = \"forward\"          # \"park\" keeps events until a connection claims their account\n\n"
             )
         })

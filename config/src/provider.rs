@@ -20,7 +20,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 pub use condition::{Conditions, Expect};
 pub use extract::{Location, LocationError, Pointer, PointerError, Source};
-pub use handshake::{Compute, Echo, Handshake, Respond};
+pub use handshake::{Compute, Echo, Handshake, Respond, Visit};
 pub use identity::Identity;
 pub use keys::{CertificateRule, HostPattern, Keys};
 pub use scheme::{
@@ -72,6 +72,8 @@ pub struct Provider {
     pub trust: Trust,
     /// How it signs; the first scheme whose `when` holds is the one that counts, and it alone.
     pub schemes: Vec<Scheme>,
+    /// Where it publishes its keys, for integrations that pin none.
+    pub keys: Option<Keys>,
     /// Requests answered without an event.
     pub handshakes: Vec<Handshake>,
     /// What an event is called, and how it is told from others.
@@ -94,6 +96,22 @@ pub struct Provider {
     pub samples: Vec<Sample>,
     /// Requests that prove this file.
     pub vectors: Vec<Vector>,
+}
+
+impl Provider {
+    /// Whether a named value serves nothing but to find the published keys.
+    pub fn is_only_for_keys(&self, name: &str) -> bool {
+        let is_it = |source: &Source| matches!(source, Source::Value(value) if value == name);
+        let in_keys = self.keys.iter().flat_map(Keys::values).any(|value| value == name);
+        let in_schemes = self.schemes.iter().any(|scheme| {
+            let mut expected = scheme.when.iter().chain(&scheme.also).filter_map(|(_, expect)| expect.value());
+            scheme.places().iter().any(|place| is_it(&place.source)) || expected.any(|value| value == name)
+        });
+        let rule = &self.event;
+        let ids = rule.id.iter().flat_map(Identity::places);
+        let in_event = rule.kind.iter().flatten().chain(&rule.account).chain(ids).any(|place| is_it(&place.source));
+        in_keys && !in_schemes && !in_event
+    }
 }
 
 /// Where the facts about a provider's signatures come from.

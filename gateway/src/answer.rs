@@ -91,7 +91,7 @@ fn failed(arrival: &Arrival, failure: &Failure) -> Response {
         Failure::UnsupportedEncoding => plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding"),
         Failure::BodyTimeout => plain(StatusCode::REQUEST_TIMEOUT, "body_timeout"),
         Failure::BodyBroken => plain(StatusCode::BAD_REQUEST, "body_broken"),
-        Failure::Overloaded | Failure::StoreAway | Failure::Panicked => {
+        Failure::Overloaded | Failure::StoreAway | Failure::ProviderAway | Failure::Panicked => {
             let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
             response

@@ -23,6 +23,8 @@ pub(crate) enum Failure {
     Overloaded,
     /// The store did not confirm in time, or has no room.
     StoreAway,
+    /// Something of the provider's could not be fetched: its keys, or the URL that a handshake wants visited.
+    ProviderAway,
     /// A bug; the request may come again.
     Panicked,
 }
@@ -39,6 +41,7 @@ impl Failure {
             Self::BodyBroken => "body_broken",
             Self::Overloaded => "overloaded",
             Self::StoreAway => "unavailable",
+            Self::ProviderAway => "provider_away",
             Self::Panicked => "panicked",
         }
     }

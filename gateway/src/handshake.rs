@@ -6,6 +6,7 @@ use gatepost_config::{
     Secret,
     provider::{Compute, Echo, Expect, Handshake, Location, Template},
 };
+use url::Url;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
     },
     failure::Failure,
     inbound::Inbound,
+    keys,
     reason::Reason,
     tables::method_name,
     verify::{Hasher, Keying, Verified, condition, encode},
@@ -33,6 +35,8 @@ pub(crate) struct Reply {
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     /// The secret that the provider gives, to be kept before the answer is sent.
     pub(crate) secret: Option<Secret>,
+    /// What must be visited before it is given.
+    pub(crate) visit: Option<Url>,
 }
 
 /// Most characters of a text that is echoed with the answer to an event.
@@ -91,8 +95,10 @@ fn answer(inbound: &Inbound, verified: bool) -> Result<Option<Reply>, Reason> {
     let body = filled(&respond.body)?;
     let headers = respond.headers.iter().map(|(name, value)| Ok((name.clone(), filled(value)?)));
     let headers = headers.collect::<Result<_, Reason>>()?;
+    let private = endpoint.integration.private;
+    let visit = handshake.visit.as_ref().map(|visit| keys::visited(visit, &lookup, private)).transpose()?;
     tracing::debug!(target: "gatepost::step", step = "handshake", request = %inbound.arrival.request);
-    Ok(Some(Reply { status: respond.status, content_type: respond.content_type.clone(), body, headers, secret }))
+    Ok(Some(Reply { status: respond.status, content_type: respond.content_type.clone(), body, headers, secret, visit }))
 }
 
 /// The secret that a handshake gives: one that is hard to guess, and fit for a header.

@@ -15,6 +15,7 @@ mod handshake;
 mod identity;
 mod inbound;
 mod inflate;
+mod keys;
 mod listener;
 mod metrics;
 mod reason;

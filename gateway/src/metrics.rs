@@ -18,6 +18,7 @@ pub(crate) struct Metrics {
     received_bytes: IntCounterVec,
     duration: Histogram,
     store_errors: IntCounterVec,
+    fetches: IntCounterVec,
     quarantine_dropped: IntCounterVec,
     panics: IntCounter,
     accept_errors: IntCounter,
@@ -64,6 +65,11 @@ impl Metrics {
                 "gatepost_gateway_store_errors_total",
                 "Requests whose events the store did not confirm, by error",
                 &["error"],
+            )?,
+            fetches: to.counters(
+                "gatepost_gateway_fetches_total",
+                "What was fetched from providers (their keys, URLs of handshakes), by what came of it",
+                &["what", "outcome"],
             )?,
             quarantine_dropped: to.counters(
                 "gatepost_gateway_quarantine_dropped_total",
@@ -114,6 +120,11 @@ impl Metrics {
     /// The store said nothing in time.
     pub(crate) fn store_deadline(&self) {
         self.store_errors.with_label_values(&["deadline"]).inc();
+    }
+
+    /// Something was fetched from a provider, or could not be.
+    pub(crate) fn fetched(&self, what: &str, outcome: &str) {
+        self.fetches.with_label_values(&[what, outcome]).inc();
     }
 
     /// A refused request was not kept.

@@ -63,6 +63,10 @@ reasons! {
     AlgorithmRefused "algorithm_refused"
     /// A token by a key that the provider doesn't have.
     KeyUnknown "key_unknown"
+    /// The URL of its key is missing, or is not one of the provider's own.
+    KeyUrlRefused "key_url_refused"
+    /// The certificate that it names is out of date, issued to somebody else, or by nobody known.
+    CertificateRefused "certificate_refused"
     /// A token that is signed, but whose claims can't be read with one meaning.
     TokenMalformed "token_malformed"
     /// The signature is right, but something else that the provider's file demands is not so.

@@ -9,9 +9,9 @@ use crate::{
     answer::{self, Answer},
     attribute, captured, event, handshake,
     inbound::{self, Arrival},
-    inflate,
+    inflate, keys,
     serve::Gateway,
-    split, store, verify,
+    split, store,
 };
 
 /// Takes one webhook all the way: read, proven genuine, split, attributed, stored, answered.
@@ -24,9 +24,10 @@ pub(crate) async fn receive(gateway: &Gateway, arrival: Arrival, request: Reques
         if let Some(reply) = handshake::unsigned(&inbound)? {
             return Ok(Answer::Handshake(captured::keep(reply, &inbound, gateway).await?));
         }
-        let verified = verify::prove(inbound)?;
+        let verified = keys::prove(inbound, gateway).await?;
         let verified = inflate::after_check(verified, Some(&gateway.inflight))?;
         if let Some(reply) = handshake::signed(&verified)? {
+            keys::visit(&reply, &verified, gateway).await?;
             return Ok(Answer::Handshake(reply));
         }
         let split = split::split(verified)?;

@@ -1,9 +1,10 @@
 //! The way of one webhook up to the store, without one: what the catalogue is proven by.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use gatepost_config::{Config, IntegrationId, Timestamp};
 use gatepost_event::{Event, RequestId};
+use rustls::RootCertStore;
 
 use crate::{
     attribute,
@@ -13,16 +14,18 @@ use crate::{
     handshake::{self, Reply},
     inbound::{Arrival, Inbound, is_unreadable},
     inflate,
+    keys::{self, Published},
     reason::Reason,
     request::RawRequest,
     split,
     tables::{Tables, method_name},
-    verify,
+    verify::certificate::Chain,
 };
 
 /// An integration that requests are tried on.
 pub struct Rehearsal {
     arrival: Arrival,
+    published: Published,
 }
 
 /// What a request came to.
@@ -56,7 +59,20 @@ impl Rehearsal {
         let tables = Arc::new(Tables::new(config));
         let endpoint = Arc::clone(tables.endpoint(integration.as_str())?);
         let request = RequestId::fresh(Timestamp::from_millis(0));
-        Some(Self { arrival: Arrival { request, tables, endpoint, connection: None, captured: Known::nothing() } })
+        let published = Published { documents: BTreeMap::new(), roots: RootCertStore::empty() };
+        Some(Self {
+            arrival: Arrival { request, tables, endpoint, connection: None, captured: Known::nothing() },
+            published,
+        })
+    }
+
+    /// With what the provider publishes: documents by URL, and as PEM the only authorities that are trusted.
+    #[must_use]
+    pub fn publishing(self, documents: &BTreeMap<String, String>, authorities: Option<&str>) -> Self {
+        let mut roots = RootCertStore::empty();
+        let chain = authorities.and_then(|text| Chain::from_pem(text.as_bytes()));
+        roots.add_parsable_certificates(chain.into_iter().flat_map(Chain::into_certificates));
+        Self { published: Published { documents: documents.clone(), roots }, ..self }
     }
 
     /// Takes a request all the way up to the store, by the very stages that the gateway takes it.
@@ -86,7 +102,7 @@ impl Rehearsal {
         if let Some(reply) = handshake::unsigned(&inbound)? {
             return Ok(captured::rehearse(reply, &inbound)?.into());
         }
-        let verified = verify::prove(inbound)?;
+        let verified = keys::prove_offline(inbound, &self.published)?;
         let verified = inflate::after_check(verified, None)?;
         if let Some(reply) = handshake::signed(&verified)? {
             return Ok(reply.into());

@@ -20,6 +20,7 @@ use crate::{
     captured::Captures,
     failure::Failure,
     inbound::Arrival,
+    keys,
     listener::{self, Limits},
     metrics::Metrics,
     receive::receive,
@@ -33,12 +34,21 @@ pub(crate) struct Gateway {
     pub(crate) store: Store,
     /// Secrets that providers gave.
     pub(crate) captures: Captures,
+    /// What providers publish.
+    pub(crate) keys: keys::Cache,
     /// What is counted.
     pub(crate) metrics: Metrics,
     /// The bytes of bodies that may be held at once.
     pub(crate) inflight: Arc<Semaphore>,
     /// Store operations under way, which outlive the requests they are for.
     pub(crate) appends: TaskTracker,
+}
+
+impl Gateway {
+    /// The configuration in force, as requests look it up.
+    pub(crate) fn tables(&self) -> Arc<Tables> {
+        self.tables.load_full()
+    }
 }
 
 /// Why the gateway could not run.
@@ -50,6 +60,9 @@ pub enum RunError {
     /// The master key of the store's folder can be neither read nor made.
     #[error(transparent)]
     MasterKey(#[from] OpenError),
+    /// Nothing can be fetched from providers.
+    #[error("TLS can't be set up: {0}")]
+    Tls(String),
 }
 
 /// Serves webhooks on `listener` until `shutdown`, then answers what is under way, at most for the configured time.
@@ -58,7 +71,7 @@ pub enum RunError {
 /// flight, and the head's timeout, are those of the start.
 ///
 /// # Errors
-/// When its metrics can't be registered, or its own master key can't be read.
+/// When its metrics can't be registered, its own master key can't be read, or TLS can't be set up.
 pub async fn run(
     mut live: watch::Receiver<Arc<Config>>,
     store: Store,
@@ -69,11 +82,13 @@ pub async fn run(
     let config = Arc::clone(&live.borrow_and_update());
     let settings = config.gateway.clone();
     let held_max = usize::try_from(settings.inflight_bytes_max.0).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+    let metrics = Metrics::register(registry)?;
     let gateway = Arc::new(Gateway {
         tables: ArcSwap::from_pointee(Tables::new(&config)),
         captures: Captures::new(&config)?,
         store,
-        metrics: Metrics::register(registry)?,
+        keys: keys::Cache::new(metrics.clone()).map_err(RunError::Tls)?,
+        metrics,
         inflight: Arc::new(Semaphore::new(held_max)),
         appends: TaskTracker::new(),
     });
@@ -87,6 +102,7 @@ pub async fn run(
         connections = accept => connections,
         never = follow => match never {},
         never = gateway.captures.follow(&gateway.store) => match never {},
+        never = keys::keep(&gateway) => match never {},
     };
 
     gateway.appends.close();

@@ -11,7 +11,11 @@ use gatepost_config::{
 };
 use http::HeaderName;
 
-use crate::{extract::json::Trie, redact::Redaction};
+use crate::{
+    extract::json::Trie,
+    keys::{self, Place},
+    redact::Redaction,
+};
 
 /// Everything that a request is looked up in.
 pub(crate) struct Tables {
@@ -19,6 +23,8 @@ pub(crate) struct Tables {
     pub(crate) settings: Settings,
     endpoints: HashMap<IntegrationId, Arc<Endpoint>>,
     environments: HashSet<String>,
+    /// Where keys are that are known beforehand.
+    pub(crate) places: Vec<Place>,
 }
 
 /// An integration with its connections, as requests find them.
@@ -66,9 +72,11 @@ impl Tables {
             let own = connections.remove(&integration.id).unwrap_or_default();
             (integration.id.clone(), Arc::new(Endpoint::new(integration.clone(), own)))
         };
+        let endpoints: HashMap<_, _> = config.integrations.iter().map(&mut endpoint).collect();
         Self {
             settings: config.gateway.clone(),
-            endpoints: config.integrations.iter().map(&mut endpoint).collect(),
+            places: keys::places(endpoints.values()),
+            endpoints,
             environments: config.nango_environments.iter().cloned().collect(),
         }
     }

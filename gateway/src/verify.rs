@@ -4,7 +4,6 @@
 //! quarantined request's release judge exactly as the gateway did.
 
 mod asymmetric;
-#[cfg_attr(not(test), expect(dead_code, reason = "what fetches certificates comes next"))]
 pub(crate) mod certificate;
 mod chain;
 pub(crate) mod condition;
@@ -34,6 +33,7 @@ pub(crate) use hash::{Hasher, Keying, crc32};
 pub(crate) use mac::tags;
 pub(crate) use parse::{parse_all, write};
 pub(crate) use prove::{Proof, Verified, prove};
+pub(crate) use public_key::{has_public_key, holds_a_key};
 pub(crate) use timestamp::{read as read_time, write as write_time};
 
 use crate::{

@@ -9,6 +9,7 @@ mod explain;
 mod forgery;
 mod handshakes;
 mod hostile;
+mod keys;
 mod operate;
 mod providers;
 mod setup;

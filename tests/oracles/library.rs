@@ -14,6 +14,9 @@ pub(crate) struct Asked {
     pub(crate) secret: String,
     /// The integration's named values.
     pub(crate) values: BTreeMap<String, String>,
+    /// What stands at which address, where the library fetches certificates.
+    #[serde(default)]
+    pub(crate) certificates: BTreeMap<String, String>,
     /// The method.
     pub(crate) method: String,
     /// The URL as the provider called it.

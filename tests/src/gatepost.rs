@@ -53,6 +53,7 @@ impl Home {
     pub fn write(&self, name: &str, text: &str) {
         use std::os::unix::fs::PermissionsExt as _;
         let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("in the folder")).expect("writable");
         fs::write(&path, text).expect("writable");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("own file");
     }

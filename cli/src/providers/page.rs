@@ -83,6 +83,8 @@ fn setup(page: &mut String, provider: &Provider) {
     }
     let secret = if provider.schemes.is_empty() || words::kinds(provider) == ["none"] {
         "unverified = true                     # nothing of it can be checked"
+    } else if provider.keys.is_some() {
+        "# no secret: its keys are fetched; secrets = [{ file = \"keys\" }] would pin them"
     } else {
         "secrets = [{ env = \"WEBHOOK_SECRET\" }]"
     };
@@ -108,6 +110,9 @@ fn checks(page: &mut String, provider: &Provider) {
         for words in words::signature(scheme) {
             line(page, &format!("- {words}"));
         }
+    }
+    if let Some(keys) = &provider.keys {
+        line(page, &format!("\n{}", words::keys(keys)));
     }
     if provider.schemes.len() > 1 {
         line(page, "\nThe first that applies counts, and it alone.");
@@ -153,7 +158,11 @@ fn events(page: &mut String, provider: &Provider) {
     }
     for handshake in &provider.handshakes {
         let when = words::conditions(&handshake.when);
-        let signed = if handshake.verified { ", once its signature is checked" } else { "" };
+        let signed = match (handshake.verified, &handshake.visit) {
+            (true, Some(visit)) => format!(", once its signature is checked and the URL at `{}` visited", visit.url),
+            (true, None) => ", once its signature is checked".to_owned(),
+            (false, _) => String::new(),
+        };
         let method = words::method(handshake.method);
         line(page, &format!("- Handshake: a {method} where {when} is answered by Gatepost itself{signed}."));
         if let Some(place) = &handshake.capture {

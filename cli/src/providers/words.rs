@@ -3,8 +3,8 @@
 use gatepost_config::{
     Provider,
     provider::{
-        Algorithm, Confidence, Encoding, Expect, Hash, Identity, Key, KeyForm, Location, Method, Parse, Scheme,
-        SchemeKind, SecretScope, Signature, Trust,
+        Algorithm, Confidence, Encoding, Expect, Hash, HostPattern, Identity, Key, KeyForm, Keys, Location, Method,
+        Parse, Scheme, SchemeKind, SecretScope, Signature, Trust,
     },
 };
 
@@ -222,4 +222,18 @@ pub(super) fn places(places: &[Location]) -> String {
 /// What names an event.
 pub(super) fn ids(ids: &[Identity]) -> String {
     ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", else ")
+}
+
+/// Where published keys are, and what they must be.
+pub(super) fn keys(keys: &Keys) -> String {
+    let listed = |all: &[HostPattern]| all.iter().map(|host| format!("`{host}`")).collect::<Vec<_>>().join(", ");
+    let mut words = format!("Its keys are fetched from `{}`", keys.url);
+    if keys.is_named_by_request() {
+        words += &format!(", which must be of {}", listed(&keys.hosts));
+    }
+    if let Some(rule) = &keys.certificate {
+        let chain = if rule.chain { " and lead to an authority that the system trusts" } else { "" };
+        words += &format!("; a certificate must be valid, be issued to {}{chain}", listed(&rule.names));
+    }
+    words + ". A secret pins them instead."
 }

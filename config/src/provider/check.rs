@@ -1,6 +1,7 @@
 //! What a provider's file must satisfy as a whole.
 
 mod body;
+mod keys;
 mod scheme;
 
 use std::collections::BTreeSet;
@@ -21,6 +22,7 @@ pub(super) fn check(table: &Table<'_>, provider: &Provider) {
         table.at("methods").error("is an empty list", "write [\"POST\"], or leave it out");
     }
     schemes(table, provider);
+    keys::check(table, provider);
     trust(table, provider);
     event(table, provider);
     identity(table, provider);
@@ -140,6 +142,7 @@ fn handshakes(table: &Table<'_>, provider: &Provider) {
             not_an_item(&spot, place);
         }
         answer(&spot, provider, &handshake.respond);
+        keys::visit(&spot, handshake);
         capture(&spot, handshake);
     }
 }
@@ -265,6 +268,9 @@ fn vectors(table: &Table<'_>, provider: &Provider) {
         }
         for name in vector.values.keys() {
             value(&spot, provider, name);
+        }
+        if !vector.keys.is_empty() && provider.keys.is_none() {
+            spot.error("has keys, which the provider doesn't publish", "add [keys], or write secret instead");
         }
         if vector.answer.is_some() && !vector.expect.as_ref().is_some_and(Vec::is_empty) {
             spot.error("has an answer, which only a handshake has", "add expect = [], or leave out answer");

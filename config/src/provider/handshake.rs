@@ -1,6 +1,6 @@
 //! Requests that are answered without an event: challenges, validations, probes.
 
-use super::{Conditions, Encoding, Hash, Key, Location, Method, Template, condition};
+use super::{Conditions, Encoding, Hash, HostPattern, Key, Location, Method, Template, condition};
 
 /// A request that is answered without an event (`url_verification`).
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +16,17 @@ pub struct Handshake {
     pub capture: Option<Location>,
     /// The answer.
     pub respond: Respond,
+    /// What is asked for before it is answered, once it is verified.
+    pub visit: Option<Visit>,
+}
+
+/// A URL that a handshake wants visited, to show that we want its events.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Visit {
+    /// Where the URL stands.
+    pub url: Location,
+    /// Hosts that it may be of.
+    pub hosts: Vec<HostPattern>,
 }
 
 /// An answer to a handshake.

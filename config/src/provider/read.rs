@@ -3,6 +3,7 @@
 mod condition;
 mod handshake;
 mod identity;
+mod keys;
 mod scheme;
 mod vector;
 
@@ -44,6 +45,7 @@ impl Provider {
         let headers = table.optional("headers", headers);
         let values = table.optional("values", BTreeMap::<String, String>::read);
         let schemes = table.optional("scheme", |node| each(node, scheme::read));
+        let keys = table.optional("keys", |node| in_table(node, keys::read).map(Some));
         let event = table.required_like("event", "{ type = \"json:/type\" }", |node| in_table(node, event));
         let batch = table.optional("batch", |node| in_table(node, batch).map(Some));
         let handshakes = table.optional("handshake", |node| each(node, handshake::read));
@@ -64,6 +66,7 @@ impl Provider {
             deadline: deadline?,
             trust: trust?,
             schemes: schemes?,
+            keys: keys?,
             handshakes: handshakes?,
             event: event?,
             batch: batch?,

@@ -12,8 +12,12 @@ use crate::Timestamp;
 pub struct Vector {
     /// What tells it from the provider's others.
     pub name: Option<String>,
-    /// The secret as an integration would have it, which nobody else uses.
+    /// The secret as an integration would have it, which nobody else uses; empty where the provider publishes its keys.
     pub secret: String,
+    /// What stands at which URL, where the provider publishes its keys.
+    pub keys: BTreeMap<String, String>,
+    /// Authorities that issued the certificates among them, as PEM; nobody else trusts these.
+    pub authorities: Option<String>,
     /// When it arrives.
     pub at: Timestamp,
     /// Its method.
@@ -32,6 +36,13 @@ pub struct Vector {
     pub expect: Option<Vec<Expected>>,
     /// The body of the answer to a handshake.
     pub answer: Option<String>,
+}
+
+impl Vector {
+    /// What an integration would have as its secret: what is published does as well when it is pinned.
+    pub fn pinned(&self) -> &str {
+        self.keys.values().next().filter(|_| self.secret.is_empty()).unwrap_or(&self.secret)
+    }
 }
 
 /// What an event of a vector must be, as far as it says.

@@ -23,6 +23,9 @@ section! {
         pub values: BTreeMap<String, Secret> = default({}),
         /// Your word that requests can't be verified, for providers that don't sign.
         pub unverified: bool = default(false),
+        /// The provider's keys may be fetched from loopback and private networks, and by plain http (metadata addresses
+        /// never). Only for a provider that publishes its keys, when no secret pins them.
+        pub private: bool = default(false),
         /// What happens to events of an account that no connection claims: "park" (kept until one does) or "forward" (to
         /// your own destinations, with no connection).
         pub unmatched: Unmatched = default("park"),

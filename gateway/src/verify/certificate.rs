@@ -39,6 +39,11 @@ impl Chain {
         fits.then(|| Self(ders.into_iter().map(CertificateDer::from).collect()))
     }
 
+    /// All of them.
+    pub(crate) fn into_certificates(self) -> Vec<CertificateDer<'static>> {
+        self.0
+    }
+
     /// The certificate that the chain is about, in DER.
     pub(crate) fn leaf(&self) -> &[u8] {
         self.0.first().map_or(&[], |leaf| leaf.as_ref())

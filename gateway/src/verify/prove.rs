@@ -71,13 +71,14 @@ impl Verified {
 ///
 /// The secrets are those of the connection in the URL, if it has any; or, where each connection has its own, those of
 /// the connection that the request claims to be of, which must then prove it; or else the integration's. A secret is
-/// never taken from one connection and the attribution from another.
-pub(crate) fn prove(inbound: Arc<Inbound>) -> Result<Verified, Failure> {
+/// never taken from one connection and the attribution from another. What the provider publishes stands for the
+/// integration's.
+pub(crate) fn prove(inbound: Arc<Inbound>, published: Option<&Secret>) -> Result<Verified, Failure> {
     let tried = match &inbound.arrival.connection {
         Some(named) if !inbound.arrival.own_secrets(named).is_empty() => try_own(&inbound, std::slice::from_ref(named)),
-        Some(_) => try_integration(&inbound),
+        Some(_) => try_integration(&inbound, published),
         None => claimed(&inbound).and_then(|claimed| match claimed.as_slice() {
-            [] => try_integration(&inbound),
+            [] => try_integration(&inbound, published),
             claimed => try_own(&inbound, claimed),
         }),
     };
@@ -88,8 +89,9 @@ pub(crate) fn prove(inbound: Arc<Inbound>) -> Result<Verified, Failure> {
     Ok(Verified { trust: passed.trust, proof, claims: passed.claims, inbound })
 }
 
-fn try_integration(inbound: &Inbound) -> Result<(Passed, Proof), Reason> {
-    let passed = judge(inbound, inbound.arrival.integration_secrets())?;
+fn try_integration(inbound: &Inbound, published: Option<&Secret>) -> Result<(Passed, Proof), Reason> {
+    let secrets = published.map_or(inbound.arrival.integration_secrets(), std::slice::from_ref);
+    let passed = judge(inbound, secrets)?;
     Ok((passed, Proof::Integration))
 }
 

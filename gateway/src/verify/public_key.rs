@@ -1,6 +1,6 @@
 //! Public keys, in every form that providers show them.
 
-use std::str;
+use std::{collections::BTreeMap, str};
 
 use base64::{
     Engine,
@@ -11,6 +11,7 @@ use ring::signature::{self, RsaPublicKeyComponents, UnparsedPublicKey};
 use serde::Deserialize;
 
 use super::{
+    certificate::Chain,
     der::{Der, OBJECT, TIME, UTC_TIME},
     encoding,
 };
@@ -39,8 +40,12 @@ enum Material {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Jwks {
-    Set { keys: Vec<serde_json::Value> },
+    Set {
+        keys: Vec<serde_json::Value>,
+    },
     One(Jwk),
+    /// PEM by the key's id, as Google shows certificates.
+    Named(BTreeMap<String, String>),
 }
 
 #[derive(Deserialize)]
@@ -62,7 +67,7 @@ impl PublicKey {
     pub(super) fn read(text: &[u8], now: Timestamp) -> Vec<Self> {
         let text = text.trim_ascii();
         if text.starts_with(b"{") {
-            return jwks(text);
+            return jwks(text, now);
         }
         let bare = |material| vec![Self { id: None, material }];
         material(text, now).map(bare).unwrap_or_default()
@@ -89,6 +94,16 @@ impl PublicKey {
             _ => false,
         }
     }
+}
+
+/// Whether a text holds a public key that may be used now.
+pub(crate) fn has_public_key(text: &[u8], now: Timestamp) -> bool {
+    !PublicKey::read(text, now).is_empty()
+}
+
+/// Whether a text is a key document at all, though its certificate may be out of date.
+pub(crate) fn holds_a_key(text: &[u8], now: Timestamp) -> bool {
+    has_public_key(text, now) || Chain::from_pem(text).is_some()
 }
 
 fn material(text: &[u8], now: Timestamp) -> Option<Material> {
@@ -200,7 +215,7 @@ fn time(der: &mut Der<'_>) -> Option<Timestamp> {
     format!("{date}T{}:{}:{}{}", part(8, 10)?, part(10, 12)?, part(12, 14)?, part(14, text.len())?).parse().ok()
 }
 
-fn jwks(text: &[u8]) -> Vec<PublicKey> {
+fn jwks(text: &[u8], now: Timestamp) -> Vec<PublicKey> {
     match serde_json::from_slice(text) {
         Ok(Jwks::Set { keys }) => {
             // A key of a kind that nobody knows here doesn't spoil the others.
@@ -208,6 +223,11 @@ fn jwks(text: &[u8]) -> Vec<PublicKey> {
             known.filter_map(|key| jwk(&key)).collect()
         }
         Ok(Jwks::One(key)) => jwk(&key).into_iter().collect(),
+        Ok(Jwks::Named(keys)) => {
+            let named = keys.into_iter().take(KEYS_MAX);
+            let read = named.filter_map(|(id, text)| Some((id, pem(text.trim().as_bytes(), now)?)));
+            read.map(|(id, material)| PublicKey { id: Some(id), material }).collect()
+        }
         Err(_) => Vec::new(),
     }
 }

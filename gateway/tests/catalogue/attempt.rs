@@ -1,5 +1,7 @@
 //! A request as it is tried, with the clock and the secrets that judge it.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use gatepost_config::{Secret, Timestamp};
 use gatepost_gateway::RawRequest;
@@ -14,6 +16,17 @@ pub(crate) struct Attempt {
     pub(crate) secrets: Option<Vec<Secret>>,
     /// Another public URL than the vector's.
     pub(crate) public_url: Option<String>,
+    /// Nothing is pinned, and this is published.
+    pub(crate) published: Option<Published>,
+}
+
+/// What a provider publishes.
+#[derive(Debug, Clone)]
+pub(crate) struct Published {
+    /// Documents by URL.
+    pub(crate) documents: BTreeMap<String, String>,
+    /// Authorities that are trusted, as PEM.
+    pub(crate) authorities: Option<String>,
 }
 
 impl Attempt {
@@ -75,7 +88,7 @@ impl Attempt {
 
     /// Whether nothing was changed.
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
-        let secrets = self.secrets.is_none() && self.public_url.is_none();
+        let secrets = self.secrets.is_none() && self.public_url.is_none() && self.published.is_none();
         secrets && self.request == other.request && self.at == other.at
     }
 }

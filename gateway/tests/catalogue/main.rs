@@ -12,6 +12,7 @@ mod attempt;
 mod bodies;
 mod genuine;
 mod headers;
+mod keys;
 mod kinds;
 mod places;
 mod secrets;
@@ -67,5 +68,6 @@ fn prove(subject: &Subject, all: &[Subject]) -> Tally {
     signatures::prove(subject, all, &mut tally);
     times::prove(subject, &mut tally);
     secrets::prove(subject, all, &mut tally);
+    keys::prove(subject, all, &mut tally);
     tally
 }

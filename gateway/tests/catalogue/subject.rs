@@ -30,13 +30,21 @@ pub(crate) struct Subject {
 
 impl Subject {
     pub(crate) fn new(provider: &Arc<Provider>, vector: &Vector) -> Self {
-        let mut config = config(provider, vector);
-        let sent = Attempt { request: request(provider, vector), at: vector.at, secrets: None, public_url: None };
+        let mut vector = vector.clone();
+        vector.secret = vector.pinned().to_owned();
+        let mut config = config(provider, &vector);
+        let sent = Attempt {
+            request: request(provider, &vector),
+            at: vector.at,
+            secrets: None,
+            public_url: None,
+            published: None,
+        };
         let request = as_signed(provider, sent.request.clone()).expect("a whole body");
         let genuine = Attempt { request, ..sent.clone() };
         let scheme = proving(provider, &mut config, &genuine);
         let rehearsal = rehearsal(&config);
-        Self { provider: Arc::clone(provider), vector: vector.clone(), sent, genuine, scheme, config, rehearsal }
+        Self { provider: Arc::clone(provider), vector, sent, genuine, scheme, config, rehearsal }
     }
 
     /// Whether the vector is accepted because something was checked.
@@ -46,7 +54,7 @@ impl Subject {
 
     /// Takes a request all the way up to the store.
     pub(crate) fn judge(&self, attempt: &Attempt) -> Result<Rehearsed, Turned> {
-        if attempt.secrets.is_none() && attempt.public_url.is_none() {
+        if attempt.secrets.is_none() && attempt.public_url.is_none() && attempt.published.is_none() {
             return self.rehearsal.judge(attempt.request.clone(), attempt.at);
         }
         let mut config = self.config.clone();
@@ -55,6 +63,11 @@ impl Subject {
         }
         if let Some(url) = &attempt.public_url {
             config.gateway.public_url = Some(url.parse().expect("a URL"));
+        }
+        if let Some(published) = &attempt.published {
+            config.integrations[0].secrets.clear();
+            let published = rehearsal(&config).publishing(&published.documents, published.authorities.as_deref());
+            return published.judge(attempt.request.clone(), attempt.at);
         }
         rehearsal(&config).judge(attempt.request.clone(), attempt.at)
     }

@@ -272,8 +272,8 @@ async fn every_reason_has_a_request_that_meets_it_and_one_that_just_does_not() {
     }
     rig.stop().await;
 
-    // Tested where their configuration is: edge (URL) and attribution (unverified).
-    met.extend([Reason::PublicUrlAbsent, Reason::Unverifiable]);
+    // Tested where their configuration is: edge (URL), attribution (unverified), and journeys of keys by URL.
+    met.extend([Reason::PublicUrlAbsent, Reason::Unverifiable, Reason::KeyUrlRefused, Reason::CertificateRefused]);
     let all: BTreeSet<_> = Reason::ALL.iter().copied().collect();
     assert_eq!(met, all);
     let codes: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();

@@ -165,7 +165,7 @@ fn every_vector_of_the_catalogue_is_verified_and_a_changed_byte_of_it_is_not() {
                 body: body.into(),
                 connection: None,
             };
-            let secrets = [Secret::new(vector.secret.clone().into(), "the vector")];
+            let secrets = [Secret::new(vector.pinned().into(), "the vector")];
             let values = vector.values.iter().map(|(n, v)| (n.clone(), Secret::new(v.clone().into(), "the vector")));
             let values = values.collect();
             let public_url = vector.public_url.as_ref();

@@ -49,7 +49,7 @@ const confirmation = {
 
 export default {
   secret: "",
-  values: { topics: TOPIC },
+  values: { topic_arns: TOPIC },
   certificates,
   varied: [],
   requests() {

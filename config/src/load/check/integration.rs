@@ -18,6 +18,10 @@ pub(super) fn check(table: &Table<'_>, integration: &Integration, connections: &
     secrets(table, integration, connections);
     keys(table, &integration.secrets, &integration.provider);
     values(table, integration);
+    if integration.private && integration.provider.keys.is_none() {
+        let message = format!("is true, but {} publishes no keys that are fetched", integration.provider.title);
+        table.at("private").error(message, "remove it");
+    }
 }
 
 /// Notes what is wrong with a connection's own secrets.
@@ -82,8 +86,9 @@ fn needs_secret(provider: &Provider) -> bool {
 
 fn secrets(table: &Table<'_>, integration: &Integration, connections: &[Entry<'_, Connection>]) {
     let provider = &integration.provider;
-    // One that the provider gives in a handshake is kept in the store.
-    if !integration.secrets.is_empty() || !needs_secret(provider) || captures(provider) {
+    // One that the provider gives in a handshake is kept in the store; keys that it publishes are fetched.
+    let comes_by_itself = captures(provider) || provider.keys.is_some();
+    if !integration.secrets.is_empty() || !needs_secret(provider) || comes_by_itself {
         return;
     }
     let spot = table.at("secrets");
@@ -154,7 +159,10 @@ fn fits(kind: &SchemeKind, secret: &Secret) -> Result<(), String> {
 fn values(table: &Table<'_>, integration: &Integration) {
     let asked = &integration.provider.values;
     let spot = table.at("values");
-    for (name, purpose) in asked.iter().filter(|(name, _)| !integration.values.contains_key(*name)) {
+    // Pinned keys need no address.
+    let is_moot = |name: &str| !integration.secrets.is_empty() && integration.provider.is_only_for_keys(name);
+    let lacking = asked.iter().filter(|(name, _)| !integration.values.contains_key(*name) && !is_moot(name));
+    for (name, purpose) in lacking {
         let message = format!("lacks {name}, which {} needs ({purpose})", integration.provider.title);
         spot.error(message, format!("add values = {{ {name} = {{ env = \"NAME\" }} }}"));
     }

@@ -1,8 +1,8 @@
 //! `[[handshake]]`: how a request that is answered without an event is read.
 
-use super::{condition, header_name, in_table, status};
+use super::{condition, header_name, in_table, some, status};
 use crate::{
-    provider::{Compute, Echo, Encoding, Handshake, Hash, Key, KeyForm, Location, Method, Respond, Template},
+    provider::{Compute, Echo, Encoding, Handshake, Hash, Key, KeyForm, Location, Method, Respond, Template, Visit},
     read::{Node, Read, Table, all},
 };
 
@@ -23,11 +23,25 @@ pub(super) fn read(table: &Table<'_>) -> Option<Handshake> {
     };
     let verified = table.required_like("verified", "true", bool::read);
     let capture = table.optional("capture", Option::<Location>::read);
+    let visit = table.optional("visit", |node| in_table(node, visit).map(Some));
     let respond = match table.get("respond") {
         Some(node) => in_table(&node, respond),
         None => Some(usual()),
     };
-    Some(Handshake { method: method?, when: when?, verified: verified?, capture: capture?, respond: respond? })
+    Some(Handshake {
+        method: method?,
+        when: when?,
+        verified: verified?,
+        capture: capture?,
+        visit: visit?,
+        respond: respond?,
+    })
+}
+
+fn visit(table: &Table<'_>) -> Option<Visit> {
+    let url = table.required_like("url", "\"json:/SubscribeURL\"", Location::read);
+    let hosts = table.required_like("hosts", "[\"api.example.com\"]", some);
+    Some(Visit { url: url?, hosts: hosts? })
 }
 
 fn usual() -> Respond {

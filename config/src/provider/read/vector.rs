@@ -13,7 +13,12 @@ use crate::{
 
 pub(super) fn read(table: &Table<'_>, provider: Option<&ProviderName>) -> Option<Vector> {
     let name = table.optional("name", Option::<String>::read);
-    let secret = table.required_like("secret", "\"a-secret-that-nobody-uses\"", String::read);
+    let keys = table.optional("keys", BTreeMap::<String, String>::read);
+    let authorities = table.optional("authorities", Option::<String>::read);
+    let secret = match keys.as_ref().is_some_and(BTreeMap::is_empty) {
+        true => table.required_like("secret", "\"a-secret-that-nobody-uses\"", String::read),
+        false => table.optional("secret", String::read),
+    };
     let at = table.required_like("at", "2026-11-22T17:04:05Z", Timestamp::read);
     let method = table.or("method", Method::Post);
     let usual = provider.map_or_else(|| "/webhooks".to_owned(), |name| format!("/webhooks/{name}"));
@@ -27,6 +32,8 @@ pub(super) fn read(table: &Table<'_>, provider: Option<&ProviderName>) -> Option
     Some(Vector {
         name: name?,
         secret: secret?,
+        keys: keys?,
+        authorities: authorities?,
         at: at?,
         method: method?,
         target: target?,
