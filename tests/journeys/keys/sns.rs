@@ -113,7 +113,7 @@ async fn a_subscription_confirms_itself_once_it_is_proven_and_for_our_topics_alo
     let elsewhere = json!({ "SigningCertURL": topic.server.url("/other.pem") });
     assert_eq!(post(topic.message(notification, elsewhere)).await.status.as_u16(), 401, "another's certificate");
     let refused = async |reason: &str| rig.gatepost.metric("gatepost_gateway_refusals_total", reason).await;
-    assert!((refused("key_url_refused").await - 5.0).abs() < 0.1);
+    assert!((refused("key_url_refused").await - 6.0).abs() < 0.1);
     assert!((refused("certificate_refused").await - 1.0).abs() < 0.1);
     assert_eq!(rig.stop().await, 2);
 }
