@@ -49,7 +49,6 @@ pub struct Job {
     /// When it was asked for: what happened later is not its business.
     pub created_at: Timestamp,
     /// What is asked for.
-    #[serde(flatten)]
     pub wish: Wish,
     /// Whether it still goes on.
     pub state: State,

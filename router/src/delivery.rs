@@ -49,7 +49,11 @@ pub(crate) async fn read(desk: &Desk, due: Due) -> Read {
         let mut backoff = Backoff::store();
         loop {
             match desk.store.event_of(&due.queued.task).await {
-                Ok(Some(event)) => return Read::Whole(Box::new(Delivery { due: due.clone(), event })),
+                Ok(Some(mut event)) => {
+                    // A copy that goes out under another id is that event from here on.
+                    event.meta.id = due.queued.task.webhook_id();
+                    return Read::Whole(Box::new(Delivery { due: due.clone(), event }));
+                }
                 Ok(None) => return gone(&due, DeadReason::Expired, "the event's retention ended".to_owned()),
                 Err(StoreError::Corrupt(detail)) => return gone(&due, DeadReason::Unreadable, detail),
                 Err(StoreError::LeaseLost | StoreError::Closed) => return Read::Unknown,

@@ -17,6 +17,7 @@ mod outcome;
 mod ownership;
 mod pattern;
 mod plan;
+mod replay;
 mod route;
 mod routing;
 mod run;

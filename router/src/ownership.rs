@@ -22,7 +22,7 @@ use crate::{
     dispatch::Note,
     lease::{Keeper, hold},
     plan::Plan,
-    routing, shard,
+    replay, routing, shard,
     work::Desk,
 };
 
@@ -118,6 +118,7 @@ impl Ownership {
         let shards: Vec<_> = (0..self.desk.store.shards()).map(LeaseKey::Shard).collect();
         self.balance(&partitions).await;
         self.balance(&shards).await;
+        self.balance(&[LeaseKey::Replays]).await;
         self.desk.metrics.leases(self.held.keys());
     }
 
@@ -170,7 +171,7 @@ impl Ownership {
                 match key {
                     LeaseKey::Partition(partition) => routing::follow(&desk, plan, held, partition).await,
                     LeaseKey::Shard(shard) => shard::follow(&desk, held, shard, &notes).await,
-                    LeaseKey::Replays => held.stopped().await,
+                    LeaseKey::Replays => replay::follow(desk.clone(), plan, held).await,
                 }
             };
             tokio::pin!(work);

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use gatepost_config::{Forward, Timestamp};
+use gatepost_config::{DestinationId, Forward, RouteId, Timestamp};
 use gatepost_event::{
     DeadLetter, DeadReason, DeliveryId, Ending, Event, EventRef, Task,
     dead::DeadNote,
@@ -53,7 +53,25 @@ pub(crate) fn route(plan: &Plan, stored: StoredEvent, now: Timestamp) -> Decisio
     decision
 }
 
+/// What an event is owed at one destination, whatever the routes say: a delivery that was owed before.
+pub(crate) fn direct(
+    plan: &Plan,
+    event: &Event,
+    at: EventRef,
+    destination: &DestinationId,
+    route: Option<&RouteId>,
+    now: Timestamp,
+) -> Option<Task> {
+    let backend = plan.backend_named(destination).filter(|backend| may_receive(backend, event))?;
+    Some(task(at, &backend.destination.id, route?.clone(), event, now))
+}
+
 impl Decision {
+    /// The deliveries.
+    pub(crate) fn into_tasks(self) -> Vec<Task> {
+        self.tasks
+    }
+
     /// Adds it to what is stored for its partition.
     pub(crate) fn add_to(self, routed: &mut Routed) {
         routed.through = routed.through.max(self.at.sequence);
@@ -105,11 +123,15 @@ fn owe(backend: &Backend, rule: &Rule, event: &Event, now: Timestamp, decision: 
         task.ordered |= rule.ordered;
         return;
     }
-    decision.tasks.push(Task {
-        delivery: DeliveryId::of(&decision.at, &format!("to {destination}")),
-        event: decision.at,
+    decision.tasks.push(task(decision.at, destination, rule.id.clone(), event, now));
+}
+
+fn task(at: EventRef, destination: &DestinationId, route: RouteId, event: &Event, now: Timestamp) -> Task {
+    Task {
+        delivery: DeliveryId::of(&at, &format!("to {destination}")),
+        event: at,
         destination: destination.clone(),
-        route: rule.id.clone(),
+        route,
         integration: event.meta.integration.clone(),
         connection: event.meta.connection.clone(),
         tenant: event.meta.tenant.clone(),
@@ -119,7 +141,7 @@ fn owe(backend: &Backend, rule: &Rule, event: &Event, now: Timestamp, decision: 
         not_before: None,
         bytes: event.body.len() as u64,
         replay: None,
-    });
+    }
 }
 
 fn unreadable(at: EventRef, detail: String, now: Timestamp) -> Decision {

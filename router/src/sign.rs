@@ -25,7 +25,7 @@ pub(crate) struct Signed {
 pub(crate) fn sign(delivery: &Delivery, mut body: Envelope, now: Timestamp) -> Signed {
     let due = delivery.due();
     let (task, destination) = (due.task(), &due.backend.destination);
-    let id = task.event.id.to_string();
+    let id = task.webhook_id().to_string();
 
     let mut headers = caller::headers(destination);
     headers.insert(header::CONTENT_TYPE, body.content_type().clone());
@@ -34,6 +34,9 @@ pub(crate) fn sign(delivery: &Delivery, mut body: Envelope, now: Timestamp) -> S
     set(&mut headers, "webhook-timestamp", &now.seconds().to_string());
     set(&mut headers, "gatepost-delivery-id", &task.delivery.to_string());
     set(&mut headers, "gatepost-attempt", &task.attempt.to_string());
+    if let Some(replay) = &task.replay {
+        set(&mut headers, "gatepost-replay", &replay.id.to_string());
+    }
     let keys: Vec<&SigningKey> = destination.secrets.iter().filter(|key| key.is_active(now)).collect();
     let used = prove(&mut headers, &keys, destination, &id, now, &body);
     Signed { headers, body, key_ids: used.iter().map(|key| key.id().to_owned()).collect() }

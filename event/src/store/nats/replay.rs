@@ -5,10 +5,11 @@
 
 use std::{
     collections::HashMap,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{TryStreamExt as _, stream};
 use gatepost_config::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
@@ -70,25 +71,27 @@ impl Nats {
     pub(in crate::store) async fn enqueue(&self, tasks: Vec<Task>) -> Result<u64, StoreError> {
         let deadline = Instant::now() + ENQUEUE_TIMEOUT;
         // Those of one ordered lane one after the other, so that they keep their order whatever is tried again.
-        let mut chains: Vec<Vec<&Task>> = Vec::new();
-        let mut ordered: HashMap<Lane, Vec<&Task>> = HashMap::new();
-        for task in &tasks {
+        let mut chains: Vec<Vec<Task>> = Vec::new();
+        let mut ordered: HashMap<Lane, Vec<Task>> = HashMap::new();
+        for task in tasks {
             match task.ordered {
-                true => ordered.entry(Lane::of(task)).or_default().push(task),
+                true => ordered.entry(Lane::of(&task)).or_default().push(task),
                 false => chains.push(vec![task]),
             }
         }
         chains.extend(ordered.into_values());
-        let counts = stream::iter(chains.into_iter().map(|chain| self.enqueue_chain(chain, deadline)));
-        counts.buffer_unordered(AT_ONCE).try_fold(0, async |sum, count| Ok(sum + count)).await
+        let owed = AtomicU64::new(0);
+        stream::iter(chains.into_iter().map(Ok))
+            .try_for_each_concurrent(AT_ONCE, |chain| self.enqueue_chain(chain, &owed, deadline))
+            .await?;
+        Ok(owed.into_inner())
     }
 
-    async fn enqueue_chain(&self, chain: Vec<&Task>, deadline: Instant) -> Result<u64, StoreError> {
-        let mut count = 0;
-        for task in chain {
-            count += u64::from(self.owe_anew(task, deadline).await?);
+    async fn enqueue_chain(&self, chain: Vec<Task>, owed: &AtomicU64, deadline: Instant) -> Result<(), StoreError> {
+        for task in &chain {
+            owed.fetch_add(u64::from(self.owe_anew(task, deadline).await?), Ordering::Relaxed);
         }
-        Ok(count)
+        Ok(())
     }
 
     /// Stores a task, and that it is owed anew; whether it was not owed before.

@@ -1,0 +1,238 @@
+//! Stored events, as the log holds them.
+
+use std::{
+    fmt,
+    str::FromStr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Json,
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use gatepost_config::{ConnectionId, IntegrationId, Timestamp};
+use gatepost_event::{Event, EventId, EventRef, Meta, Store};
+use http::{HeaderValue, header};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    page::{self, Page},
+    problem::Problem,
+    serve::Admin,
+};
+
+/// Events looked at for one page; a page may hold fewer items than asked for, or none, and still have a `next`.
+const EXAMINED_MAX: usize = 2000;
+/// Events read at a time; each has its body.
+const READ: usize = 64;
+/// Bytes of bodies in one page.
+const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How long an event is looked for of which only the id is known.
+const LOOK_MAX: Duration = Duration::from_secs(10);
+
+/// What is asked of the list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ask {
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    integration: Option<IntegrationId>,
+    connection: Option<ConnectionId>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    include: Option<Include>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Include {
+    Body,
+}
+
+/// Where an event is, for those who know.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct At {
+    at: Option<String>,
+}
+
+/// A place in the log: partition and sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Spot {
+    partition: u16,
+    sequence: u64,
+}
+
+/// An event.
+#[derive(Debug, Serialize)]
+pub(crate) struct Item {
+    /// Its place in the log.
+    at: String,
+    #[serde(flatten)]
+    meta: Meta,
+    bytes: usize,
+    #[serde(flatten)]
+    body: Option<Body>,
+}
+
+/// A body: as text, or when it isn't UTF-8 in base64.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Body {
+    /// As it stands.
+    #[serde(rename = "body")]
+    Text(String),
+    /// In base64.
+    #[serde(rename = "body_base64")]
+    Base64(String),
+}
+
+/// `GET /v1/events`: the log, partition by partition, each in stored order.
+pub(crate) async fn list(
+    State(admin): State<Arc<Admin>>,
+    ask: Result<Query<Ask>, QueryRejection>,
+) -> Result<Json<Page<Item>>, Problem> {
+    let Query(ask) = ask?;
+    let limit = page::limit(ask.limit)?;
+    let store = &admin.store;
+    let mut spot = match &ask.cursor {
+        Some(cursor) => cursor.parse().map_err(|()| page::bad_cursor())?,
+        None => Spot { partition: 0, sequence: store.span(0, ask.since).await?.after },
+    };
+    let (mut items, mut examined, mut bytes) = (Vec::new(), 0, 0);
+    while examined < EXAMINED_MAX && items.len() < limit && bytes < PAGE_BYTES_MAX {
+        if spot.partition >= store.partitions() {
+            return Ok(Json(Page { items, next: None }));
+        }
+        let events = store.events(spot.partition, spot.sequence, READ).await?;
+        if events.is_empty() {
+            let partition = spot.partition + 1;
+            let is_there = partition < store.partitions();
+            let sequence = if is_there { store.span(partition, ask.since).await?.after } else { 0 };
+            spot = Spot { partition, sequence };
+        }
+        for stored in events {
+            spot.sequence = stored.at.sequence;
+            examined += 1;
+            let Ok(event) = stored.event else { continue };
+            if ask.wants(&event) {
+                let with_body = ask.include == Some(Include::Body);
+                bytes += if with_body { event.body.len() } else { 0 };
+                items.push(Item::of(&stored.at, event, with_body));
+            }
+            if items.len() >= limit || bytes >= PAGE_BYTES_MAX {
+                break;
+            }
+        }
+    }
+    Ok(Json(Page { items, next: Some(spot.to_string()) }))
+}
+
+/// `GET /v1/events/{id}`
+pub(crate) async fn show(
+    State(admin): State<Arc<Admin>>,
+    id: Result<Path<EventId>, PathRejection>,
+    at: Result<Query<At>, QueryRejection>,
+) -> Result<Json<Item>, Problem> {
+    let (at, event) = find(&admin.store, id?.0, at?.0).await?;
+    Ok(Json(Item::of(&at, event, false)))
+}
+
+/// `GET /v1/events/{id}/body`: the provider's exact bytes.
+pub(crate) async fn body(
+    State(admin): State<Arc<Admin>>,
+    id: Result<Path<EventId>, PathRejection>,
+    at: Result<Query<At>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let (_, event) = find(&admin.store, id?.0, at?.0).await?;
+    let mut response = event.body.into_response();
+    // Whatever the provider says it is, nobody's browser is to run it.
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    Ok(response)
+}
+
+async fn find(store: &Store, id: EventId, at: At) -> Result<(EventRef, Event), Problem> {
+    if let Some(at) = at.at {
+        let spot: Spot = at.parse().map_err(|()| Problem::bad("at is not a place that the list gave"))?;
+        let found = match spot.partition < store.partitions() && spot.sequence > 0 {
+            true => store.events(spot.partition, spot.sequence - 1, 1).await?.pop(),
+            false => None,
+        };
+        let found = found.filter(|found| found.at.sequence == spot.sequence && found.at.id == id);
+        let event = found.and_then(|found| found.event.ok().map(|event| (found.at, event)));
+        return event.ok_or_else(|| Problem::missing(&format!("event {id} at {at}")));
+    }
+    let until = Instant::now() + LOOK_MAX;
+    let mut examined = 0;
+    for partition in 0..store.partitions() {
+        let mut after = store.span(partition, None).await?.after;
+        loop {
+            let events = store.events(partition, after, READ).await?;
+            let Some(last) = events.last() else { break };
+            after = last.at.sequence;
+            examined += events.len();
+            if let Some(found) = events.into_iter().find(|stored| stored.at.id == id) {
+                let unreadable = |_| Problem::missing(&format!("readable event {id}"));
+                return found.event.map(|event| (found.at, event)).map_err(unreadable);
+            }
+            if Instant::now() > until {
+                let what = format!("event {id} among the first {examined}; name its place with ?at=");
+                return Err(Problem::missing(&what));
+            }
+        }
+    }
+    Err(Problem::missing(&format!("event {id}")))
+}
+
+impl Ask {
+    fn wants(&self, event: &Event) -> bool {
+        let meta = &event.meta;
+        self.since.is_none_or(|since| meta.received_at >= since)
+            && self.until.is_none_or(|until| meta.received_at < until)
+            && self.integration.as_ref().is_none_or(|integration| *integration == meta.integration)
+            && (self.connection.is_none() || self.connection == meta.connection)
+            && self.kind.as_ref().is_none_or(|kind| *kind == meta.kind)
+    }
+}
+
+impl Item {
+    fn of(at: &EventRef, event: Event, with_body: bool) -> Self {
+        let spot = Spot { partition: at.partition, sequence: at.sequence };
+        let body = with_body.then(|| Body::of(&event));
+        Self { at: spot.to_string(), bytes: event.body.len(), meta: event.meta, body }
+    }
+}
+
+impl Body {
+    /// An event's.
+    pub(crate) fn of(event: &Event) -> Self {
+        match std::str::from_utf8(&event.body) {
+            Ok(text) => Self::Text(text.to_owned()),
+            Err(_) => Self::Base64(STANDARD.encode(&event.body)),
+        }
+    }
+}
+
+impl fmt::Display for Spot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.partition, self.sequence)
+    }
+}
+
+impl FromStr for Spot {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (partition, sequence) = text.split_once('.').ok_or(())?;
+        Ok(Self { partition: partition.parse().map_err(drop)?, sequence: sequence.parse().map_err(drop)? })
+    }
+}

@@ -1,0 +1,99 @@
+//! Errors as problem+json (RFC 9457): the one place that makes answers of them.
+
+use axum::{
+    extract::rejection::{JsonRejection, PathRejection, QueryRejection},
+    response::{IntoResponse, Response},
+};
+use gatepost_event::StoreError;
+use http::{HeaderValue, StatusCode, header};
+use serde_json::json;
+
+/// An error for the caller.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+}
+
+impl Problem {
+    /// A status, a stable code, and words for people.
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into() }
+    }
+
+    /// A request that can't be understood.
+    pub(crate) fn bad(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", detail)
+    }
+
+    /// Something that isn't there.
+    pub(crate) fn missing(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no {what}"))
+    }
+
+    /// A request without a key that fits.
+    pub(crate) fn no_key() -> Self {
+        let detail = "send one of admin.api_keys as `authorization: Bearer KEY`";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let title = self.status.canonical_reason().unwrap_or("Error");
+        let status = self.status.as_u16();
+        let body = json!({ "type": "about:blank", "title": title, "status": status, "code": self.code, "detail": self.detail });
+        let mut response = (self.status, body.to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        match self.status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Corrupt(_) => {
+                tracing::error!(%error, "the API could not read what is stored");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "unreadable", "what is stored can't be read; see the log")
+            }
+            StoreError::Unavailable(_) | StoreError::Full(_) | StoreError::LeaseLost | StoreError::Closed => {
+                tracing::debug!(%error, "the store did not answer the API");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the store can't be asked now; try again")
+            }
+        }
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::bad(rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Self::bad(rejection.body_text())
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        let code = match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => "body_too_large",
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported_media_type",
+            _ => "bad_request",
+        };
+        Self::new(rejection.status(), code, rejection.body_text())
+    }
+}

@@ -1,0 +1,218 @@
+//! Replays: asked for here, done by a router.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{
+        Path, Query, State,
+        rejection::{JsonRejection, PathRejection, QueryRejection},
+    },
+    response::{IntoResponse, Response},
+};
+use gatepost_config::Timestamp;
+use gatepost_event::{
+    ReplayId, Store,
+    registry::{Entry, Expect, Kind, Put},
+    replay::{Job, Progress, State as JobState, Status, Wish},
+};
+use http::{HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    page::{self, Page},
+    problem::Problem,
+    serve::Admin,
+};
+
+/// Replays that may be under way or waiting.
+const OPEN_MAX: usize = 100;
+/// Most deliveries owed per second that may be asked for.
+const RATE_MAX: u32 = 100_000;
+/// Tries to write a cancellation beside a router's progress.
+const CANCEL_TRIES: usize = 20;
+
+/// What is asked of the list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ask {
+    limit: Option<usize>,
+    cursor: Option<ReplayId>,
+}
+
+/// A replay as it stands.
+#[derive(Debug, Serialize)]
+pub(crate) struct View {
+    id: ReplayId,
+    state: JobState,
+    created_at: Timestamp,
+    ended_at: Option<Timestamp>,
+    error: Option<String>,
+    cancelling: bool,
+    progress: Progress,
+    wish: Wish,
+}
+
+/// `POST /v1/replays`
+pub(crate) async fn create(
+    State(admin): State<Arc<Admin>>,
+    wish: Result<Json<Wish>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let Json(wish) = wish?;
+    check(&wish).map_err(Problem::bad)?;
+    let open = jobs(&admin.store).await?.into_iter().filter(|(job, _)| !job.state.is_over()).count();
+    if open >= OPEN_MAX {
+        let detail = format!("{open} replays are under way; wait for some to end, or cancel them");
+        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_replays", detail));
+    }
+    let job = Job::new(wish, Timestamp::now());
+    let id = job.id.to_string();
+    match admin.store.put(Kind::Replay, &id, written(&job)?, Expect::Absent).await? {
+        Put::Stored(_) => {}
+        Put::Conflict => return Err(Problem::new(StatusCode::CONFLICT, "conflict", "the id is taken; ask again")),
+    }
+    tracing::info!(replay = id, dry_run = job.wish.dry_run, "a replay was asked for");
+    let mut response = (StatusCode::ACCEPTED, Json(View::of(job))).into_response();
+    if let Ok(place) = HeaderValue::from_str(&format!("/v1/replays/{id}")) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    Ok(response)
+}
+
+/// `GET /v1/replays`: newest first.
+pub(crate) async fn list(
+    State(admin): State<Arc<Admin>>,
+    ask: Result<Query<Ask>, QueryRejection>,
+) -> Result<Json<Page<View>>, Problem> {
+    let Query(ask) = ask?;
+    let limit = page::limit(ask.limit)?;
+    let mut jobs = jobs(&admin.store).await?;
+    jobs.sort_by_key(|(job, _)| std::cmp::Reverse(job.id));
+    let mut items: Vec<Job> = jobs.into_iter().map(|(job, _)| job).collect();
+    items.retain(|job| ask.cursor.is_none_or(|cursor| job.id < cursor));
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(|job| job.id.to_string());
+    Ok(Json(Page { items: items.into_iter().map(View::of).collect(), next }))
+}
+
+/// `GET /v1/replays/{id}`
+pub(crate) async fn show(
+    State(admin): State<Arc<Admin>>,
+    id: Result<Path<ReplayId>, PathRejection>,
+) -> Result<Json<View>, Problem> {
+    let (job, _) = job(&admin.store, id?.0).await?;
+    Ok(Json(View::of(job)))
+}
+
+/// `POST /v1/replays/{id}/cancel`: no further delivery is owed; what is owed already is delivered.
+pub(crate) async fn cancel(
+    State(admin): State<Arc<Admin>>,
+    id: Result<Path<ReplayId>, PathRejection>,
+) -> Result<Response, Problem> {
+    let Path(id) = id?;
+    for _ in 0..CANCEL_TRIES {
+        let (mut job, revision) = job(&admin.store, id).await?;
+        if job.state.is_over() || job.cancel {
+            return Ok(Json(View::of(job)).into_response());
+        }
+        job.cancel = true;
+        let put = admin.store.put(Kind::Replay, &id.to_string(), written(&job)?, Expect::Revision(revision)).await?;
+        if matches!(put, Put::Stored(_)) {
+            tracing::info!(replay = %id, "a replay is to be cancelled");
+            return Ok((StatusCode::ACCEPTED, Json(View::of(job))).into_response());
+        }
+        // The router wrote its progress meanwhile.
+    }
+    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the replay changes too fast; ask again"))
+}
+
+fn check(wish: &Wish) -> Result<(), String> {
+    let status = wish.status;
+    if wish.rate.is_some_and(|rate| !(1..=RATE_MAX).contains(&rate)) {
+        return Err(format!("rate must be 1 to {RATE_MAX} a second"));
+    }
+    if wish.reroute && (wish.delivery.is_some() || wish.reason.is_some() || status == Some(Status::Dead)) {
+        return Err("delivery, reason and status \"dead\" are about dead letters: leave reroute out".to_owned());
+    }
+    if !wish.reroute && matches!(status, Some(Status::Delivered | Status::Undelivered)) {
+        return Err("status \"delivered\" and \"undelivered\" are about stored events: they need reroute".to_owned());
+    }
+    if let (Some(since), Some(until)) = (wish.since, wish.until)
+        && since >= until
+    {
+        return Err("since must be before until".to_owned());
+    }
+    if wish.kind.as_deref() == Some("") {
+        return Err("type is empty; write a pattern such as github.push or github.*".to_owned());
+    }
+    Ok(())
+}
+
+/// Every job that can be read.
+async fn jobs(store: &Store) -> Result<Vec<(Job, u64)>, Problem> {
+    let entries = store.entries(Kind::Replay).await?;
+    let read = |entry: Entry| Some((serde_json::from_slice(&entry.value).ok()?, entry.revision));
+    Ok(entries.into_iter().filter_map(read).collect())
+}
+
+async fn job(store: &Store, id: ReplayId) -> Result<(Job, u64), Problem> {
+    let entry = store.entry(Kind::Replay, &id.to_string()).await?;
+    let read = |entry: Entry| Some((serde_json::from_slice(&entry.value).ok()?, entry.revision));
+    entry.and_then(read).ok_or_else(|| Problem::missing(&format!("replay {id}")))
+}
+
+fn written(job: &Job) -> Result<bytes::Bytes, Problem> {
+    let written = serde_json::to_vec(job).map(Into::into);
+    written.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "unwritable", error.to_string()))
+}
+
+impl View {
+    fn of(job: Job) -> Self {
+        Self {
+            id: job.id,
+            state: job.state,
+            created_at: job.created_at,
+            ended_at: job.ended_at,
+            error: job.error,
+            cancelling: job.cancel && !job.state.is_over(),
+            progress: job.progress,
+            wish: job.wish,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wish(json: &str) -> Result<Wish, String> {
+        let wish: Wish = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        check(&wish).map(|()| wish)
+    }
+
+    #[test]
+    fn a_wish_that_makes_no_sense_is_refused_and_one_that_does_is_not() {
+        for good in [
+            "{}",
+            r#"{"reroute":true,"since":"2026-11-22T17:00:00Z","until":"2026-11-22T18:00:00Z","rate":50,"dry_run":true}"#,
+            r#"{"reroute":true,"status":"undelivered","type":"github.*","destination":"backend"}"#,
+            r#"{"reason":"exhausted","status":"dead","integration":"github","connection":"acme"}"#,
+        ] {
+            assert!(wish(good).is_ok(), "{good}: {:?}", wish(good));
+        }
+        for bad in [
+            r#"{"rate":0}"#,
+            r#"{"rate":100001}"#,
+            r#"{"rout":true}"#,
+            r#"{"reroute":true,"reason":"exhausted"}"#,
+            r#"{"reroute":true,"delivery":"dlv_vq8dnczpjzyge74bfs6h4xrjaq"}"#,
+            r#"{"status":"undelivered"}"#,
+            r#"{"since":"2026-11-22T18:00:00Z","until":"2026-11-22T17:00:00Z"}"#,
+            r#"{"type":""}"#,
+            r#"{"since":"yesterday"}"#,
+        ] {
+            assert!(wish(bad).is_err(), "{bad}");
+        }
+    }
+}
