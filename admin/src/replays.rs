@@ -69,7 +69,8 @@ pub(crate) async fn create(
     let id = job.id.to_string();
     match admin.store.put(Kind::Replay, &id, written(&job)?, Expect::Absent).await? {
         Put::Stored(_) => {}
-        Put::Conflict => return Err(Problem::new(StatusCode::CONFLICT, "conflict", "the id is taken; ask again")),
+        Put::Conflict(_) => return Err(Problem::new(StatusCode::CONFLICT, "conflict", "the id is taken; ask again")),
+        Put::TooLong => return Err(Problem::bad("what is asked for is too long to be kept")),
     }
     tracing::info!(replay = id, dry_run = job.wish.dry_run, "a replay was asked for");
     let mut response = (StatusCode::ACCEPTED, Json(View::of(job))).into_response();

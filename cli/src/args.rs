@@ -22,7 +22,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused or failed, 2 usage, 78 b
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run the gateway, the router, or both (when none is named)
+    /// Run the gateway, the router, the admin API, or all of them (when none is named)
     Run(RunArgs),
     /// Try Gatepost: every role on this machine, no file and no server needed
     Dev(DevArgs),
@@ -40,6 +40,15 @@ pub(crate) enum Command {
     /// List, show and prove providers
     #[command(subcommand)]
     Providers(ProvidersCommand),
+    /// Look at deliveries that are dead letters, and replay one
+    #[command(subcommand)]
+    Deliveries(DeliveriesCommand),
+    /// Look at stored events
+    #[command(subcommand)]
+    Events(EventsCommand),
+    /// Deliver once more: dead letters, or stored events through the present routes
+    #[command(subcommand)]
+    Replays(ReplaysCommand),
     /// Set up or check the store
     #[command(subcommand)]
     Store(StoreCommand),
@@ -57,8 +66,10 @@ pub(crate) struct RunArgs {
 pub(crate) enum Role {
     /// Receive, verify, store
     Gateway,
-    /// Route, deliver, retry
+    /// Route, deliver, retry, replay
     Router,
+    /// Serve the API
+    Admin,
 }
 
 #[derive(Debug, clap::Args)]
@@ -193,6 +204,181 @@ pub(crate) enum ProvidersCommand {
     Docs {
         /// Where to
         folder: PathBuf,
+    },
+}
+
+/// How a command reaches the API.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ApiArgs {
+    /// Where the admin API is
+    #[arg(long, env = "GATEPOST_URL", default_value = "http://127.0.0.1:8081", value_name = "URL")]
+    pub(crate) url: Url,
+    /// One of its keys; better given in the environment than here, where others see it
+    #[arg(long, env = "GATEPOST_API_KEY", hide_env_values = true, default_value = "", value_name = "KEY")]
+    pub(crate) api_key: String,
+    /// JSON as the API gives it, for machines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which part of a list.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListArgs {
+    /// How many
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// Where to go on: what the last list gave as `next`
+    #[arg(long, value_name = "CURSOR")]
+    pub(crate) cursor: Option<String>,
+}
+
+/// Which events or deliveries.
+#[derive(Debug, clap::Args)]
+pub(crate) struct FilterArgs {
+    /// Only of this integration
+    #[arg(long, value_name = "ID")]
+    pub(crate) integration: Option<String>,
+    /// Only of this connection
+    #[arg(long, value_name = "ID")]
+    pub(crate) connection: Option<String>,
+    /// Only of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) kind: Option<String>,
+}
+
+/// When.
+#[derive(Debug, clap::Args)]
+pub(crate) struct WhenArgs {
+    /// Only from then on: a time (RFC 3339), or how long ago (3h, 2d)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Only before then
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeliveriesCommand {
+    /// Dead letters, oldest first
+    List {
+        #[command(flatten)]
+        filter: FilterArgs,
+        /// Only to this destination
+        #[arg(long, value_name = "ID")]
+        destination: Option<String>,
+        /// Only those that died of this: exhausted, final_status, filter_error, expired, unreadable
+        #[arg(long, value_name = "REASON")]
+        reason: Option<String>,
+        #[command(flatten)]
+        list: ListArgs,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// All that is known of a dead letter, with its body
+    Show {
+        /// Its id (dlv_...)
+        id: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Deliver a dead letter once more
+    Replay {
+        /// Its id (dlv_...)
+        id: String,
+        /// Under a fresh webhook-id
+        #[arg(long)]
+        new_ids: bool,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventsCommand {
+    /// Stored events
+    List {
+        #[command(flatten)]
+        filter: FilterArgs,
+        #[command(flatten)]
+        when: WhenArgs,
+        #[command(flatten)]
+        list: ListArgs,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// One event
+    Show {
+        /// Its id (evt_...)
+        id: String,
+        /// Its place, as the list gives it; finds it at once
+        #[arg(long, value_name = "PLACE")]
+        at: Option<String>,
+        /// The provider's exact bytes instead
+        #[arg(long)]
+        body: bool,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReplaysCommand {
+    /// Ask for a replay: of dead letters, or with --reroute of stored events
+    Create {
+        /// Stored events (delivered, filtered and unrouted too) through the present routes
+        #[arg(long)]
+        reroute: bool,
+        /// Only count
+        #[arg(long)]
+        dry_run: bool,
+        /// Deliveries a second, at most
+        #[arg(long, value_name = "N")]
+        rate: Option<u32>,
+        /// Under fresh webhook-ids, so that receivers don't take them for repeats
+        #[arg(long)]
+        new_ids: bool,
+        /// Only this event (evt_...)
+        #[arg(long, value_name = "ID")]
+        event: Option<String>,
+        #[command(flatten)]
+        filter: FilterArgs,
+        #[command(flatten)]
+        when: WhenArgs,
+        /// Only to this destination
+        #[arg(long, value_name = "ID")]
+        destination: Option<String>,
+        /// With --reroute: delivered or undelivered (to the destination)
+        #[arg(long, value_name = "STATUS")]
+        status: Option<String>,
+        /// Only dead letters that died of this
+        #[arg(long, value_name = "REASON")]
+        reason: Option<String>,
+        /// Wait for its end
+        #[arg(long)]
+        wait: bool,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Replays, newest first
+    List {
+        #[command(flatten)]
+        list: ListArgs,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// How far one is
+    Show {
+        /// Its id (rpl_...)
+        id: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Owe no further delivery
+    Cancel {
+        /// Its id (rpl_...)
+        id: String,
+        #[command(flatten)]
+        api: ApiArgs,
     },
 }
 

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use http::Method;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{Request, client::conn::http1};
 use hyper_util::rt::TokioIo;
@@ -32,19 +33,42 @@ pub(crate) struct Answer {
 /// # Errors
 /// In words, when no whole answer came in time.
 pub(crate) async fn post(url: &Url, headers: &[(String, String)], body: Bytes) -> Result<Answer, String> {
-    match tokio::time::timeout(DEADLINE, exchange(url, headers, body)).await {
+    request(Method::POST, url, headers, body, ANSWER_BYTES_MAX).await
+}
+
+/// Makes any request, and reads an answer of at most so many bytes.
+///
+/// # Errors
+/// As [`post`].
+pub(crate) async fn request(
+    method: Method,
+    url: &Url,
+    headers: &[(String, String)],
+    body: Bytes,
+    answer_bytes_max: usize,
+) -> Result<Answer, String> {
+    match tokio::time::timeout(DEADLINE, exchange(method, url, headers, body, answer_bytes_max)).await {
         Ok(answer) => answer,
         Err(_) => Err(format!("no answer from {url} within {} s", DEADLINE.as_secs())),
     }
 }
 
-async fn exchange(url: &Url, headers: &[(String, String)], body: Bytes) -> Result<Answer, String> {
+async fn exchange(
+    method: Method,
+    url: &Url,
+    headers: &[(String, String)],
+    body: Bytes,
+    answer_bytes_max: usize,
+) -> Result<Answer, String> {
     let host = url.host_str().ok_or_else(|| format!("{url} names no host"))?;
     let port = url.port_or_known_default().ok_or_else(|| format!("{url} names no port"))?;
     let socket =
         TcpStream::connect((host, port)).await.map_err(|error| format!("can't connect to {host}:{port}: {error}"))?;
     let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
-    let mut request = Request::post(target).header("host", &url[url::Position::BeforeHost..url::Position::AfterPort]);
+    let mut request = Request::builder()
+        .method(method)
+        .uri(target)
+        .header("host", &url[url::Position::BeforeHost..url::Position::AfterPort]);
     for (name, value) in headers {
         request = request.header(name, value);
     }
@@ -53,13 +77,13 @@ async fn exchange(url: &Url, headers: &[(String, String)], body: Bytes) -> Resul
         let name = ServerName::try_from(host.to_owned()).map_err(|error| format!("{host}: {error}"))?;
         let tls = tokio_rustls::TlsConnector::from(Arc::new(tls()?));
         let socket = tls.connect(name, socket).await.map_err(|error| format!("no TLS with {host}: {error}"))?;
-        speak(socket, request).await
+        speak(socket, request, answer_bytes_max).await
     } else {
-        speak(socket, request).await
+        speak(socket, request, answer_bytes_max).await
     }
 }
 
-async fn speak<S>(socket: S, request: Request<Full<Bytes>>) -> Result<Answer, String>
+async fn speak<S>(socket: S, request: Request<Full<Bytes>>, answer_bytes_max: usize) -> Result<Answer, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -68,7 +92,7 @@ where
     let driver = tokio::spawn(connection);
     let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
     let (head, body) = response.into_parts();
-    let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| broken(&error))?.to_bytes();
+    let body = Limited::new(body, answer_bytes_max).collect().await.map_err(|error| broken(&error))?.to_bytes();
     driver.abort();
     Ok(Answer { head, body })
 }

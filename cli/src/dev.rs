@@ -40,14 +40,16 @@ pub(crate) async fn dev(args: DevArgs) -> Result<(), Exit> {
     };
     home.write(&backend)?;
     let config = Arc::new(load::load(&home.config())?);
-    let running = start(config.clone(), gateway, shutdown.clone()).await?;
+    let admin = process::bind(([127, 0, 0, 1], 0).into(), "the admin API").await?;
+    let api = process::bound(&admin);
+    let running = start(config.clone(), gateway, admin, shutdown.clone()).await?;
 
     let narrator = Narrator::new(args.json);
     narrator.remark(&format!("Gatepost receives at http://{address}/webhooks/... and delivers to {backend}"));
     let mut samples = Samples::new(&config, narrator, steps, args.forward.is_none());
     let outcome = samples.post_all(&shutdown).await;
     if !args.once && !shutdown.is_cancelled() {
-        samples.narrator().remark(&more(&home, &config));
+        samples.narrator().remark(&more(&home, &config, &api));
         samples.follow(&shutdown).await;
     }
     shutdown.cancel();
@@ -65,11 +67,13 @@ async fn start_backend(home: &demo::Home, report: Report, shutdown: Cancellation
 async fn start(
     config: Arc<Config>,
     gateway: TcpListener,
+    admin: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<JoinHandle<Result<(), Exit>>, Exit> {
     let store = Store::open(&config.store, &config.retention).await.map_err(|error| Exit::failed(error.to_string()))?;
     let (keep, config) = watch::channel(config);
-    let process = Process { config, store, gateway: Some(gateway), router: true, ops: None, shutdown };
+    let process =
+        Process { config, store, gateway: Some(gateway), router: true, admin: Some(admin), ops: None, shutdown };
     Ok(tokio::spawn(async move {
         let ended = process.run().await;
         drop(keep);
@@ -78,7 +82,7 @@ async fn start(
 }
 
 /// How to send more.
-fn more(home: &demo::Home, config: &Config) -> String {
+fn more(home: &demo::Home, config: &Config, api: &str) -> String {
     let file = home.config();
     let lines = config.integrations.iter().flat_map(|integration| {
         let file = file.display();
@@ -90,5 +94,7 @@ fn more(home: &demo::Home, config: &Config) -> String {
     });
     let lines: Vec<_> = lines.collect();
     let note = style::paint(DIM, "Ctrl-C ends; the demo's files go with it.");
-    format!("\nSend more, from another terminal:\n{}\n{note}", lines.join("\n"))
+    let key = home.api_key_file();
+    let look = format!("  GATEPOST_URL=http://{api} GATEPOST_API_KEY=$(cat {}) gatepost events list", key.display());
+    format!("\nSend more, from another terminal:\n{}\nLook at what is stored:\n{look}\n{note}", lines.join("\n"))
 }

@@ -1,9 +1,12 @@
 //! The one binary: a role per subcommand, and the operator's commands beside them.
 
+mod api;
 mod args;
 mod check;
 mod client;
+mod deliveries;
 mod dev;
+mod events;
 mod exit;
 mod explain;
 mod http;
@@ -14,6 +17,7 @@ mod ops;
 mod process;
 mod providers;
 mod reload;
+mod replays;
 mod run;
 mod secret;
 mod send;
@@ -53,6 +57,9 @@ async fn dispatch(args: Args) -> Result<(), Exit> {
         Command::Send(send) => send::send(&config, &send).await,
         Command::Explain(args) => explain::explain(&config, &args),
         Command::Providers(command) => providers::providers(&config, &command),
+        Command::Deliveries(command) => deliveries::deliveries(&command).await,
+        Command::Events(command) => events::events(&command).await,
+        Command::Replays(command) => replays::replays(&command).await,
         Command::Store(store) => store::store(&config, &store).await,
     }
 }

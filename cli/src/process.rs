@@ -24,6 +24,8 @@ pub(crate) struct Process {
     pub(crate) gateway: Option<TcpListener>,
     /// Whether this process has the router's role.
     pub(crate) router: bool,
+    /// Where the API listens, when this process has that role.
+    pub(crate) admin: Option<TcpListener>,
     /// Where metrics and health are served.
     pub(crate) ops: Option<TcpListener>,
     /// Cancelled when the process is to stop.
@@ -36,7 +38,7 @@ impl Process {
     /// # Errors
     /// When a role ends that should not have.
     pub(crate) async fn run(self) -> Result<(), Exit> {
-        let Self { config, store, gateway, router, ops, shutdown } = self;
+        let Self { config, store, gateway, router, admin, ops, shutdown } = self;
         let registry = Registry::new();
         let readiness = Readiness::default();
         let scraped = CancellationToken::new();
@@ -56,6 +58,12 @@ impl Process {
             let (config, store, registry, stop) = (config.clone(), store.clone(), registry.clone(), shutdown.clone());
             roles.spawn("router", async move {
                 gatepost_router::run(config, store, &registry, stop).await.map_err(|error| error.to_string())
+            });
+        }
+        if let Some(listener) = admin {
+            let (config, store, registry, stop) = (config.clone(), store.clone(), registry.clone(), shutdown.clone());
+            roles.spawn("admin", async move {
+                gatepost_admin::run(config, store, listener, &registry, stop).await.map_err(|error| error.to_string())
             });
         }
         readiness.serving();

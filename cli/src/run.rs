@@ -29,16 +29,28 @@ pub(crate) async fn run(path: &Path, args: RunArgs) -> Result<(), Exit> {
         true => Some(process::bind(config.gateway.listen, "gateway.listen").await?),
         false => None,
     };
+    let admin = match has_admin(&args.roles, config) {
+        true => Some(process::bind(config.admin.listen, "admin.listen").await?),
+        false => None,
+    };
     let store = open(config).await?;
     tracing::info!(ops = process::bound(&ops), "metrics and health");
     if let Some(listener) = &gateway {
         tracing::info!(gateway = process::bound(listener), "receiving webhooks");
     }
+    if let Some(listener) = &admin {
+        tracing::info!(admin = process::bound(listener), "serving the API");
+    }
 
     let config = reload::follow(path, loaded, shutdown.clone())?;
-    Process { config, store, gateway, router: has(Role::Router), ops: Some(ops), shutdown }.run().await?;
+    Process { config, store, gateway, router: has(Role::Router), admin, ops: Some(ops), shutdown }.run().await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Whether this process serves the API: when it is asked to, or has every role and there is a key to be let in with.
+fn has_admin(roles: &[Role], config: &Config) -> bool {
+    roles.contains(&Role::Admin) || (roles.is_empty() && !config.admin.api_keys.is_empty())
 }
 
 /// Opens the store and says what it promises.

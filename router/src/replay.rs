@@ -97,7 +97,7 @@ async fn look(
             Err(_) => unreadable.push(entry.id),
             Ok(job) if !job.state.is_over() => open.push((job, entry.revision)),
             Ok(job) if job.ended_at.is_some_and(|at| now.since(at) > ENDED_KEPT) => {
-                desk.store.remove(Kind::Replay, &entry.id, Expect::Revision(entry.revision)).await?;
+                let _ = desk.store.remove(Kind::Replay, &entry.id, Expect::Revision(entry.revision)).await?;
             }
             Ok(_) => {}
         }

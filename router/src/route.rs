@@ -63,7 +63,9 @@ pub(crate) fn direct(
     now: Timestamp,
 ) -> Option<Task> {
     let backend = plan.backend_named(destination).filter(|backend| may_receive(backend, event))?;
-    Some(task(at, &backend.destination.id, route?.clone(), event, now))
+    let route = route?;
+    let ordered = plan.rules.iter().any(|rule| rule.id == *route && rule.ordered);
+    Some(Task { ordered, ..task(at, &backend.destination.id, route.clone(), event, now) })
 }
 
 impl Decision {
@@ -123,7 +125,8 @@ fn owe(backend: &Backend, rule: &Rule, event: &Event, now: Timestamp, decision: 
         task.ordered |= rule.ordered;
         return;
     }
-    decision.tasks.push(task(decision.at, destination, rule.id.clone(), event, now));
+    let task = task(decision.at, destination, rule.id.clone(), event, now);
+    decision.tasks.push(Task { ordered: rule.ordered, ..task });
 }
 
 fn task(at: EventRef, destination: &DestinationId, route: RouteId, event: &Event, now: Timestamp) -> Task {
@@ -137,7 +140,7 @@ fn task(at: EventRef, destination: &DestinationId, route: RouteId, event: &Event
         tenant: event.meta.tenant.clone(),
         attempt: 1,
         created_at: now,
-        ordered: rule.ordered,
+        ordered: false,
         not_before: None,
         bytes: event.body.len() as u64,
         replay: None,

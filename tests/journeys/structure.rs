@@ -1,4 +1,4 @@
-//! The direction of dependencies: config <- { event, outbound } <- { gateway, router } <- cli; tests -> cli's parts.
+//! The direction of dependencies: config <- { event, outbound } <- { gateway, router, admin } <- cli; tests -> cli's parts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +28,8 @@ fn crates_depend_in_one_direction_and_keep_their_secrets() {
     assert_eq!(own("gatepost-outbound"), BTreeSet::from(["config"]));
     assert_eq!(own("gatepost-gateway"), BTreeSet::from(["config", "event", "outbound"]));
     assert_eq!(own("gatepost-router"), BTreeSet::from(["config", "event", "outbound"]));
-    assert_eq!(own("gatepost-cli"), BTreeSet::from(["config", "event", "gateway", "router"]));
+    assert_eq!(own("gatepost-admin"), BTreeSet::from(["config", "event"]));
+    assert_eq!(own("gatepost-cli"), BTreeSet::from(["admin", "config", "event", "gateway", "router"]));
 
     let product = uses.iter().filter(|(name, _)| *name != "gatepost-tests");
     for (name, dependencies) in product {

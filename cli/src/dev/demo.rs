@@ -14,6 +14,8 @@ use crate::{exit::Exit, secret};
 
 /// Integrations of the demo: id, and the secret's file.
 const INTEGRATIONS: [&str; 5] = ["github", "stripe", "slack", "standard-webhooks", "acme-billing"];
+/// The file with the API's key.
+const API_KEY: &str = "api.secret";
 /// The rest of the file.
 const TEMPLATE: &str = include_str!("demo.toml");
 
@@ -33,6 +35,7 @@ impl Home {
         let folder = tempfile::Builder::new().prefix("gatepost-dev-").tempdir().map_err(|error| unwritable(&error))?;
         let signing = secret::fresh();
         private(&folder.path().join("signing.secret"), &signing)?;
+        private(&folder.path().join(API_KEY), &secret::fresh())?;
         for integration in INTEGRATIONS {
             private(&folder.path().join(format!("{integration}.secret")), &secret::fresh())?;
         }
@@ -51,6 +54,11 @@ impl Home {
     /// The configuration file.
     pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("gatepost.toml")
+    }
+
+    /// The file with the API's key.
+    pub(crate) fn api_key_file(&self) -> PathBuf {
+        self.folder.path().join(API_KEY)
     }
 
     /// The key that deliveries are signed with.

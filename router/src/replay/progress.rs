@@ -39,14 +39,13 @@ impl Going {
                     return Ok(Kept::Yes);
                 }
                 // Only the one that works on a job changes anything of it but this.
-                Put::Conflict => match store.entry(Kind::Replay, &id).await? {
-                    None => return Ok(Kept::Gone),
-                    Some(entry) => {
-                        let theirs = serde_json::from_slice::<Job>(&entry.value);
-                        self.job.cancel |= theirs.is_ok_and(|theirs| theirs.cancel);
-                        self.revision = entry.revision;
-                    }
-                },
+                Put::Conflict(Some(entry)) => {
+                    let theirs = serde_json::from_slice::<Job>(&entry.value);
+                    self.job.cancel |= theirs.is_ok_and(|theirs| theirs.cancel);
+                    self.revision = entry.revision;
+                }
+                Put::Conflict(None) => return Ok(Kept::Gone),
+                Put::TooLong => return Err(StoreError::Corrupt("the job is too long to be kept".to_owned())),
             }
         }
     }

@@ -1,0 +1,54 @@
+//! `gatepost deliveries`: dead letters, seen through the API.
+
+use serde_json::{Value, json};
+
+use crate::{
+    api::{self, field},
+    args::DeliveriesCommand,
+    exit::Exit,
+    replays,
+};
+
+/// Lists, shows or replays.
+pub(crate) async fn deliveries(command: &DeliveriesCommand) -> Result<(), Exit> {
+    match command {
+        DeliveriesCommand::List { filter, destination, reason, list, api } => {
+            let query = [
+                ("status", Some("dead".to_owned())),
+                ("integration", filter.integration.clone()),
+                ("connection", filter.connection.clone()),
+                ("type", filter.kind.clone()),
+                ("destination", destination.clone()),
+                ("reason", reason.clone()),
+                ("limit", list.limit.map(|limit| limit.to_string())),
+                ("cursor", list.cursor.clone()),
+            ];
+            api::print_page(api, &api::get(api, &["deliveries"], &query).await?, line);
+            Ok(())
+        }
+        DeliveriesCommand::Show { id, api } => {
+            api::print(&api::get(api, &["deliveries", id], &[]).await?);
+            Ok(())
+        }
+        DeliveriesCommand::Replay { id, new_ids, api } => {
+            // One that isn't there is an error now, not a replay that finds nothing.
+            api::get(api, &["deliveries", id], &[]).await?;
+            let asked = api::post(api, &["replays"], &json!({ "delivery": id, "new_ids": new_ids })).await?;
+            replays::follow(api, asked).await
+        }
+    }
+}
+
+fn line(item: &Value) -> String {
+    format!(
+        "{}  {}  {:<12}  {} -> {}  {} attempts, last status {}  {}",
+        field(item, "id"),
+        field(item, "died_at"),
+        field(item, "reason"),
+        field(item, "event.type"),
+        field(item, "destination"),
+        field(item, "attempts"),
+        field(item, "last_attempt.status"),
+        field(item, "event.id"),
+    )
+}
