@@ -12,5 +12,6 @@ mod hostile;
 mod keys;
 mod operate;
 mod providers;
+mod replay;
 mod setup;
 mod structure;

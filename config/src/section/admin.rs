@@ -11,7 +11,7 @@ section! {
     pub struct Admin {
         /// Address of the API and console.
         pub listen: SocketAddr = default("127.0.0.1:8081"),
-        /// Keys that may do everything.
+        /// Keys that may do everything. Without one a process of all roles leaves the API out.
         pub api_keys: Vec<Secret> = optional([{ env = "GATEPOST_API_KEY" }]),
     }
 }
