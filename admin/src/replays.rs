@@ -18,6 +18,7 @@ use gatepost_event::{
 };
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{
     page::{self, Page},
@@ -56,9 +57,10 @@ pub(crate) struct View {
 /// `POST /v1/replays`
 pub(crate) async fn create(
     State(admin): State<Arc<Admin>>,
-    wish: Result<Json<Wish>, JsonRejection>,
+    wish: Result<Json<Map<String, Value>>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let Json(wish) = wish?;
+    let wish = read(wish).map_err(Problem::bad)?;
     check(&wish).map_err(Problem::bad)?;
     let open = jobs(&admin.store).await?.into_iter().filter(|(job, _)| !job.state.is_over()).count();
     if open >= OPEN_MAX {
@@ -128,6 +130,11 @@ pub(crate) async fn cancel(
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the replay changes too fast; ask again"))
 }
 
+/// A wish from an object; a list would be read as one too, an empty list as one for everything.
+fn read(wish: Map<String, Value>) -> Result<Wish, String> {
+    serde_json::from_value(Value::Object(wish)).map_err(|error| error.to_string())
+}
+
 fn check(wish: &Wish) -> Result<(), String> {
     let status = wish.status;
     if wish.rate.is_some_and(|rate| !(1..=RATE_MAX).contains(&rate)) {
@@ -188,7 +195,7 @@ mod tests {
     use super::*;
 
     fn wish(json: &str) -> Result<Wish, String> {
-        let wish: Wish = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let wish = read(serde_json::from_str(json).map_err(|error| error.to_string())?)?;
         check(&wish).map(|()| wish)
     }
 
@@ -212,6 +219,7 @@ mod tests {
             r#"{"since":"2026-11-22T18:00:00Z","until":"2026-11-22T17:00:00Z"}"#,
             r#"{"type":""}"#,
             r#"{"since":"yesterday"}"#,
+            "[]",
         ] {
             assert!(wish(bad).is_err(), "{bad}");
         }
