@@ -79,7 +79,7 @@ fn an_empty_file_is_all_defaults() {
     assert_eq!(config.gateway.inflight_bytes_max.0, 256 << 20);
     assert_eq!(config.gateway.answer_deadline.as_millis(), 2500);
     assert_eq!(config.retention.dead_letters.as_secs(), 30 * 86_400);
-    assert_eq!(config.router.concurrency, 256);
+    assert_eq!(config.router.concurrency, 1024);
     assert_eq!(config.catalogue, Catalogue::builtin());
 }
 

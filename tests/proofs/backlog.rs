@@ -32,7 +32,7 @@ async fn a_backlog_does_not_delay_another(nats: Option<NatsServer>) {
     let dead = format!("http://{refused}/dead");
     let mut site = Site::with_destinations(nats, &[("a", &dead), ("backend", &other.url())]).await;
     let store = site.store().await;
-    fill(&store).await;
+    fill(&store, BACKLOG).await;
     let waiting = store.census().await.expect("a census").waiting();
     store.close().await;
     assert_eq!(waiting, u64::try_from(BACKLOG).unwrap());
@@ -53,17 +53,18 @@ async fn a_backlog_does_not_delay_another(nats: Option<NatsServer>) {
 }
 
 /// Stores events and owes each to A, as a router would.
-async fn fill(store: &Store) {
+pub(crate) async fn fill(store: &Store, count: usize) {
     let mut owned = None;
     let mut owed = 0;
-    while owed < BACKLOG {
-        append(store).await;
+    while owed < count {
+        let chunk = CHUNK.min(count - owed);
+        append(store, owed, chunk).await;
         if owned.is_none() {
             owned = Some(own(store).await);
         }
         let (lease, partition, log) = owned.as_mut().expect("found");
         assert!(store.renew(lease).await.expect("asked"), "still the owner");
-        let mut left = CHUNK;
+        let mut left = chunk;
         while left > 0 {
             let events = log.next(CHUNK).await.expect("readable");
             let through = events.last().expect("at least one").at.sequence;
@@ -79,8 +80,9 @@ async fn fill(store: &Store) {
     store.release(lease).await.expect("released");
 }
 
-async fn append(store: &Store) {
-    let items = (0..CHUNK).map(|_| Item { event: event(Timestamp::now()), place: Place::Log }).collect();
+async fn append(store: &Store, first: usize, count: usize) {
+    let numbered = first..first + count;
+    let items = numbered.map(|n| Item { event: event(n, Timestamp::now()), place: Place::Log }).collect();
     let appended = store.append(items, Instant::now() + Duration::from_secs(30)).await.expect("stored");
     assert!(appended.iter().all(|appended| *appended == Appended::Stored));
 }
@@ -99,7 +101,7 @@ async fn own(store: &Store) -> (Lease, u16, Log) {
     panic!("no partition holds the events");
 }
 
-fn event(now: Timestamp) -> Event {
+fn event(number: usize, now: Timestamp) -> Event {
     let meta = Meta {
         id: EventId::fresh(now),
         request: RequestId::fresh(now),
@@ -119,7 +121,7 @@ fn event(now: Timestamp) -> Event {
         content_type: Some("application/json".to_owned()),
         key_id: None,
     };
-    Event { meta, body: "{}".into() }
+    Event { meta, body: format!("{{\"number\":{number}}}").into() }
 }
 
 fn task(event: EventRef) -> Task {

@@ -2,6 +2,7 @@
 
 mod backlog;
 mod crash;
+mod delivery;
 mod load;
 mod outage;
 mod receivers;

@@ -1,0 +1,105 @@
+//! Deliveries waiting for one destination that has come back, with a cap on its rate.
+
+use std::time::{Duration, Instant};
+
+use gatepost_event::Ending;
+use gatepost_tests::wait::eventually;
+
+use super::{
+    customers::{Arrival, Customers, Mood},
+    provider::{Post, post_steadily},
+    quantile,
+    town::{Plan, Servers, Town},
+};
+use crate::{backlog, rounds};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn delivery_at_a_cap_holds_it_in_every_second_on_embedded() {
+    drain(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn delivery_at_a_cap_holds_it_in_every_second_on_nats_while_owners_are_killed() {
+    drain(true).await;
+}
+
+async fn drain(nats: bool) {
+    let (waiting, cap) = (rounds(1_500, 200_000), rounds(300, 1_000));
+    let customers = Customers::start([Mood::Healthy, Mood::Healthy]).await;
+    let mut plan = Plan::default();
+    plan.connection(1, "c1");
+    plan.connection(2, "c2");
+    plan.destination("a", &customers.url(0), &format!("rate = \"{cap}/s\"\nconcurrency = 64"));
+    plan.destination("b", &customers.url(1), "");
+    plan.also("[[route]]\nid = \"all\"\nforward = [\"b\"]\n");
+    let mut town = Town::new(Servers::start(nats).await, &plan);
+    let store = town.store().await;
+    backlog::fill(&store, waiting).await;
+    store.close().await;
+
+    let address = town.start().await;
+    let before = town.memory();
+    let start = Instant::now();
+    // Beside it, a little for another destination.
+    let others = (waiting / cap) as u64 * 20;
+    let beside = tokio::spawn({
+        let address = address.clone();
+        async move {
+            post_steadily(&address, start, 20.0, others, |number| Post { number: number + 1, connection: 2 }).await
+        }
+    });
+    if nats {
+        eventually("a third of it", Duration::from_secs(600), async || (customers.count() > waiting / 3).then_some(()))
+            .await;
+        town.kill_last().await;
+        town.add_router().await;
+    }
+    let all = || customers.arrivals().into_iter().filter(|arrival| arrival.customer == 0).collect::<Vec<_>>();
+    let longest = Duration::from_secs(60 + 3 * (waiting / cap) as u64);
+    let drained =
+        eventually("all of it", longest, async || Some(all()).filter(|arrivals| distinct(arrivals) >= waiting)).await;
+    let grown = town.memory().saturating_sub(before);
+    beside.await.expect("posted");
+    let seen = || customers.arrivals().into_iter().filter(|arrival| arrival.customer == 1).collect::<Vec<_>>();
+    let other =
+        eventually("the others", longest, async || Some(seen()).filter(|seen| seen.len() as u64 >= others)).await;
+
+    let most = most_in_a_second(&drained);
+    let took = drained.last().expect("some").at - drained[0].at;
+    let mut waits: Vec<Duration> = other.iter().map(|arrival| arrival.at - (start + arrival.posted)).collect();
+    println!(
+        "DELIVERY cap {cap}/s: {waiting} drained in {took:.1?}, at most {most} in any second, {} repeats; the other's p99 \
+         {:.1?}; memory grew by {grown} KiB",
+        drained.len() - waiting,
+        quantile(&mut waits, 0.99)
+    );
+    // What arrives together may have begun a little apart.
+    assert!(most <= cap + cap / 20, "{most} in a second, with a cap of {cap}");
+    assert!(town_is_in_order(&drained, 2 * cap as u64 + 64), "none goes long before one that was due earlier");
+    assert!(grown < 64 * 1024, "{grown} KiB");
+    let census = town.close().await;
+    assert_eq!(census.ended.get(&Ending::Delivered), Some(&(waiting as u64 + others)));
+    assert_eq!(census.waiting(), 0);
+}
+
+fn distinct(arrivals: &[Arrival]) -> usize {
+    let mut numbers: Vec<u64> = arrivals.iter().map(|arrival| arrival.number).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers.len()
+}
+
+/// The most arrivals in any span of a second.
+fn most_in_a_second(arrivals: &[Arrival]) -> usize {
+    let mut times: Vec<Instant> = arrivals.iter().map(|arrival| arrival.at).collect();
+    times.sort_unstable();
+    let second = Duration::from_secs(1);
+    (0..times.len()).map(|n| times.partition_point(|at| *at < times[n] + second) - n).max().unwrap_or(0)
+}
+
+/// Whether no first arrival is further ahead of its turn than `slack` places.
+fn town_is_in_order(arrivals: &[Arrival], slack: u64) -> bool {
+    let mut seen = std::collections::HashSet::new();
+    let firsts = arrivals.iter().map(|arrival| arrival.number).filter(|number| seen.insert(*number));
+    firsts.enumerate().all(|(place, number)| number <= place as u64 + slack)
+}

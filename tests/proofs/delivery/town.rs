@@ -1,0 +1,155 @@
+//! A gateway and routers between one provider and many customers.
+
+use gatepost_config::{Options, load, std_env};
+use gatepost_event::{Store, store::Census};
+use gatepost_tests::{
+    gatepost::{Gatepost, Home},
+    nats_server::{NatsCluster, NatsServer},
+};
+
+use crate::{rounds, setup::SECRET};
+
+/// The processes, and what they stand on.
+pub(crate) struct Town {
+    home: Home,
+    nats: bool,
+    all: Vec<Gatepost>,
+    _servers: Option<Servers>,
+}
+
+/// NATS servers: one in the short form, three in the full one.
+pub(crate) enum Servers {
+    /// Alone.
+    One(NatsServer),
+    /// A cluster.
+    Three(NatsCluster),
+}
+
+impl Servers {
+    /// Starts them, or none for the embedded engine.
+    pub(crate) async fn start(nats: bool) -> Option<Self> {
+        match (nats, rounds(1, 3)) {
+            (false, _) => None,
+            (true, 1) => Some(Self::One(NatsServer::start().await)),
+            (true, count) => Some(Self::Three(NatsCluster::start(count).await)),
+        }
+    }
+
+    fn urls(&self) -> Vec<String> {
+        match self {
+            Self::One(server) => vec![server.url()],
+            Self::Three(cluster) => cluster.urls(),
+        }
+    }
+}
+
+/// What stands in the configuration beside the gateway, the store and the integration.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    text: String,
+}
+
+impl Plan {
+    /// A connection, whose account is its number and whose tenant is named.
+    pub(crate) fn connection(&mut self, number: u64, tenant: &str) {
+        self.text += &format!(
+            "[[connection]]\nintegration = \"github\"\nid = \"c{number}\"\naccount = \"{number}\"\ntenant = \"{tenant}\"\n\n"
+        );
+    }
+
+    /// A destination; `more` are further settings.
+    pub(crate) fn destination(&mut self, id: &str, url: &str, more: &str) {
+        self.text += &format!(
+            "[[destination]]\nid = \"{id}\"\nurl = \"{url}\"\nprivate = true\n\
+             secrets = [{{ file = \"signing\" }}]\n{more}\n\n"
+        );
+    }
+
+    /// Anything else.
+    pub(crate) fn also(&mut self, text: &str) {
+        self.text += text;
+    }
+}
+
+impl Town {
+    /// On SQLite, or on these NATS servers.
+    pub(crate) fn new(servers: Option<Servers>, plan: &Plan) -> Self {
+        let urls: Vec<String> = servers.iter().flat_map(Servers::urls).map(|url| format!("\"{url}\"")).collect();
+        let store = match urls.len() {
+            0 => "engine = \"embedded\"\npath = \"data\"".to_owned(),
+            replicas => format!(
+                "engine = \"nats\"\nurl = [{}]\nreplicas = {replicas}\ndurability = \"replicated\"\npartitions = 4\nshards = 8",
+                urls.join(", ")
+            ),
+        };
+        let config = format!(
+            "[gateway]\nlisten = \"127.0.0.1:0\"\n\n[ops]\nlisten = \"127.0.0.1:0\"\n\n[store]\n{store}\n\n\
+             [[integration]]\nid = \"github\"\nprovider = \"github\"\nsecrets = [{{ file = \"github\" }}]\n\n{}",
+            plan.text
+        );
+        let signing = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwmuf8Yd4zsY4=";
+        let home = Home::new(&config, &[("github", SECRET), ("signing", signing)]);
+        let nats = servers.is_some();
+        if nats {
+            home.init_store();
+        }
+        Self { home, nats, all: Vec::new(), _servers: servers }
+    }
+
+    /// Starts a gateway and as many routers as the engine allows up to two; the gateway's address.
+    pub(crate) async fn start(&mut self) -> String {
+        let first =
+            if self.nats { self.home.run(&["gateway"]).await } else { self.home.run(&["gateway", "router"]).await };
+        let address = first.gateway().await;
+        self.all.push(first);
+        if self.nats {
+            self.add_router().await;
+            self.add_router().await;
+        }
+        address
+    }
+
+    /// Starts a router.
+    pub(crate) async fn add_router(&mut self) {
+        self.all.push(self.home.run(&["router"]).await);
+    }
+
+    /// Kills the last process that was started.
+    pub(crate) async fn kill_last(&mut self) {
+        self.all.pop().expect("one runs").kill().await;
+    }
+
+    /// The largest resident set of the processes, in KiB, that the system has seen.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        self.all.iter().map(|process| status_kib(process.pid(), "VmHWM:")).max().unwrap_or(0)
+    }
+
+    /// The resident sets of the processes, in KiB, now.
+    pub(crate) fn memory(&self) -> u64 {
+        self.all.iter().map(|process| status_kib(process.pid(), "VmRSS:")).sum()
+    }
+
+    /// Stops the processes and counts what the store holds.
+    pub(crate) async fn close(&mut self) -> Census {
+        for process in self.all.drain(..) {
+            process.stop().await;
+        }
+        let store = self.store().await;
+        let census = store.census().await.expect("it counts");
+        store.close().await;
+        census
+    }
+
+    /// Opens the store as a role does; the embedded one belongs to one process.
+    pub(crate) async fn store(&self) -> Store {
+        let path = self.home.path("gatepost.toml");
+        let loaded = load(&path, &std_env, Options::default()).expect("a good configuration");
+        Store::open(&loaded.config.store, &loaded.config.retention).await.expect("the store opens")
+    }
+}
+
+fn status_kib(pid: u32, field: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(field));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
