@@ -114,6 +114,11 @@ impl Store {
         engine!(self.health())
     }
 
+    /// Whether other processes may work on it too.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Nats(_))
+    }
+
     /// Number of partitions of the event log.
     pub fn partitions(&self) -> u16 {
         engine!(self.partitions())

@@ -34,7 +34,7 @@ pub(crate) async fn expire(desk: Arc<Desk>, held: Held, shard: u16, queued: Queu
     let ended = held.clone();
     tokio::select! {
         biased;
-        () = ended.ended() => Settled::Abandoned,
+        () = ended.attempts_ended() => Settled::Abandoned,
         settled = bury(&desk, shard, queued) => settled,
     }
 }

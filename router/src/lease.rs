@@ -22,6 +22,8 @@ pub(crate) struct Held {
     lease: watch::Receiver<Lease>,
     stop: CancellationToken,
     ended: CancellationToken,
+    /// Ends with the lease, or before it when attempts under way are cut off.
+    attempts: CancellationToken,
 }
 
 /// Least validity with which work begins.
@@ -42,7 +44,8 @@ pub(crate) struct Keeper {
 pub(crate) fn hold(lease: Lease, stop: CancellationToken, abandon: &CancellationToken) -> (Held, Keeper) {
     let ended = abandon.child_token();
     let (send, receive) = watch::channel(lease);
-    (Held { lease: receive, stop, ended: ended.clone() }, Keeper { lease: send, ended, abandon: abandon.clone() })
+    let held = Held { lease: receive, stop, ended: ended.clone(), attempts: ended.child_token() };
+    (held, Keeper { lease: send, ended, abandon: abandon.clone() })
 }
 
 impl Held {
@@ -59,6 +62,16 @@ impl Held {
     /// Returns when the lease has ended for this router: lost, run out, or given up in haste.
     pub(crate) async fn ended(&self) {
         self.ended.cancelled().await;
+    }
+
+    /// Returns when attempts under way are to be dropped: the lease has ended, or [`Self::cut_off`].
+    pub(crate) async fn attempts_ended(&self) {
+        self.attempts.cancelled().await;
+    }
+
+    /// Drops the attempts under way; the lease stays, to be given up.
+    pub(crate) fn cut_off(&self) {
+        self.attempts.cancel();
     }
 
     /// Whether the lease has ended.

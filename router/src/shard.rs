@@ -21,6 +21,10 @@ const LIST_EVERY: Duration = Duration::from_secs(60);
 /// Longest time that a question to the store may take here.
 const ASK_MAX: Duration = Duration::from_secs(10);
 
+/// How long attempts under way hold a shard up that another router is to take. Nothing of the shard begins meanwhile, so
+/// what a hanging backend keeps under way must not keep the others waiting; the other router makes the attempt again.
+const HAND_OVER_MAX: Duration = Duration::from_secs(2);
+
 /// Tells the dispatcher of the shard's tasks until the lease ends or is to be given up, then waits until nothing of the
 /// shard is under way.
 pub(crate) async fn follow(desk: &Desk, held: Held, shard: u16, notes: &mpsc::Sender<Note>) {
@@ -31,10 +35,14 @@ pub(crate) async fn follow(desk: &Desk, held: Held, shard: u16, notes: &mpsc::Se
         () = held.stopped() => {}
         () = listen(&desk.store, shard, notes) => {}
     }
-    let (send, drained) = oneshot::channel();
+    let (send, mut drained) = oneshot::channel();
     if notes.send(Note::Closed(shard, send)).await.is_ok() {
         // An error means that the dispatcher is gone, and with it all that was under way.
-        let _ = drained.await;
+        let patience = if desk.store.is_shared() { HAND_OVER_MAX } else { Duration::MAX };
+        if timeout(patience, &mut drained).await.is_err() {
+            held.cut_off();
+            let _ = drained.await;
+        }
     }
 }
 

@@ -51,7 +51,7 @@ pub(crate) async fn deliver(desk: Arc<Desk>, due: Due) -> Report {
     let held = due.held.clone();
     tokio::select! {
         biased;
-        () = held.ended() => (Settled::Abandoned, None),
+        () = held.attempts_ended() => (Settled::Abandoned, None),
         report = attempt(&desk, due) => report,
     }
 }
