@@ -109,6 +109,8 @@ fn spellings(subject: &Subject, tally: &mut Tally) {
     };
     let candidate = text.candidate();
     match subject.signature().map(|signature| signature.encoding) {
+        // That hash stands in the text that it is of, where a change of spelling is a change.
+        Some(Encoding::Hex) if subject.signs("{canonical:unisender-go}") => {}
         Some(Encoding::Hex) => good(tally, "hexadecimal in upper case", candidate.to_ascii_uppercase()),
         Some(Encoding::Base64 | Encoding::Base64Url) => {
             good(tally, "base64 without its padding", candidate.trim_end_matches('=').to_owned());

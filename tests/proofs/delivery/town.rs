@@ -3,11 +3,15 @@
 use gatepost_config::{Options, load, std_env};
 use gatepost_event::{Store, store::Census};
 use gatepost_tests::{
-    gatepost::{Gatepost, Home},
+    gatepost::{Gatepost, Home, PATIENCE},
     nats_server::{NatsCluster, NatsServer},
+    wait::eventually,
 };
 
 use crate::{rounds, setup::SECRET};
+
+/// Shards of the deliveries on NATS.
+const SHARDS: f64 = 8.0;
 
 /// The processes, and what they stand on.
 pub(crate) struct Town {
@@ -78,7 +82,7 @@ impl Town {
         let store = match urls.len() {
             0 => "engine = \"embedded\"\npath = \"data\"".to_owned(),
             replicas => format!(
-                "engine = \"nats\"\nurl = [{}]\nreplicas = {replicas}\ndurability = \"replicated\"\npartitions = 4\nshards = 8",
+                "engine = \"nats\"\nurl = [{}]\nreplicas = {replicas}\ndurability = \"replicated\"\npartitions = 4\nshards = {SHARDS}",
                 urls.join(", ")
             ),
         };
@@ -105,8 +109,23 @@ impl Town {
         if self.nats {
             self.add_router().await;
             self.add_router().await;
+            self.share_evenly().await;
         }
         address
+    }
+
+    /// Waits until the two routers have half of the shards each.
+    async fn share_evenly(&self) {
+        let routers = &self.all[1..];
+        eventually("an even share", PATIENCE, async || {
+            for router in routers {
+                if router.metric("gatepost_router_leases", "shard").await != SHARDS / 2.0 {
+                    return None;
+                }
+            }
+            Some(())
+        })
+        .await;
     }
 
     /// Starts a router.
