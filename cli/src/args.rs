@@ -49,6 +49,9 @@ pub(crate) enum Command {
     /// Deliver once more: dead letters, or stored events through the present routes
     #[command(subcommand)]
     Replays(ReplaysCommand),
+    /// Try routes out on what is stored
+    #[command(subcommand)]
+    Routes(RoutesCommand),
     /// Set up or check the store
     #[command(subcommand)]
     Store(StoreCommand),
@@ -316,6 +319,22 @@ pub(crate) enum EventsCommand {
         /// The provider's exact bytes instead
         #[arg(long)]
         body: bool,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RoutesCommand {
+    /// What stored events would go elsewhere under another file than the present one (--config)
+    Diff {
+        /// The other file
+        #[arg(value_name = "NEW.toml")]
+        new: PathBuf,
+        #[command(flatten)]
+        filter: FilterArgs,
+        #[command(flatten)]
+        when: WhenArgs,
         #[command(flatten)]
         api: ApiArgs,
     },

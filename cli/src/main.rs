@@ -18,6 +18,7 @@ mod process;
 mod providers;
 mod reload;
 mod replays;
+mod routes;
 mod run;
 mod secret;
 mod send;
@@ -60,6 +61,7 @@ async fn dispatch(args: Args) -> Result<(), Exit> {
         Command::Deliveries(command) => deliveries::deliveries(&command).await,
         Command::Events(command) => events::events(&command).await,
         Command::Replays(command) => replays::replays(&command).await,
+        Command::Routes(command) => routes::routes(&config, &command).await,
         Command::Store(store) => store::store(&config, &store).await,
     }
 }

@@ -17,6 +17,7 @@ mod outcome;
 mod ownership;
 mod pattern;
 mod plan;
+pub mod rehearse;
 mod replay;
 mod route;
 mod routing;

@@ -69,6 +69,11 @@ pub(crate) fn direct(
 }
 
 impl Decision {
+    /// How many routes could not be followed.
+    pub(crate) fn failed(&self) -> usize {
+        self.dead.len()
+    }
+
     /// The deliveries.
     pub(crate) fn into_tasks(self) -> Vec<Task> {
         self.tasks

@@ -145,6 +145,10 @@ async fn a_filtered_event_is_rerouted_after_the_route_was_fixed_and_arrives_once
     })
     .await;
     assert_eq!(journey.backend.got().len(), 1, "dry runs deliver nothing");
+    journey.home.write("new.toml", &file.replace("event.data.n == 2", "event.data.n == 1"));
+    let diff = command(&journey, &gatepost, &["routes", "diff", "new.toml", "--since", "24h"]).await;
+    assert_eq!((diff["events"].as_u64(), diff["changed"].as_array().map(Vec::len)), (Some(2), Some(1)), "{diff}");
+    assert_eq!(diff["changed"][0]["removed"], serde_json::json!(["backend"]), "{diff}");
     let replay = command(&journey, &gatepost, &[&create[..], &["--wait"]].concat()).await;
     assert_eq!((replay["state"].as_str(), replay["progress"]["owed"].as_u64()), (Some("done"), Some(1)));
     let got = journey.backend.wait_for(2, PATIENCE).await;
