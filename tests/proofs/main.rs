@@ -1,6 +1,7 @@
 //! Drills: short here, long by `tests/proof/run NAME`, which sets `GATEPOST_PROOF=full`.
 
 mod backlog;
+mod bombs;
 mod crash;
 mod delivery;
 mod load;

@@ -86,7 +86,10 @@ async fn receivers_of_every_format_take_every_delivery_while_the_keys_are_change
             refused += got.refused;
         }
     }
-    println!("{verified} deliveries verified by five libraries in {:?}, {refused} refused", began.elapsed());
+    println!(
+        "{verified} deliveries verified by four libraries at five receivers in {:?}, {refused} refused",
+        began.elapsed()
+    );
 
     keys_are_counted(&gatepost, events).await;
     receivers.refuse_what_is_forged().await;

@@ -64,7 +64,7 @@ section! {
         pub burst: Option<usize> = optional(5) by rate::burst,
         /// Failed attempts in a row (no answer in time, no connection, 429 or 5xx) after which deliveries wait, but for one
         /// at a time that probes; 0: never.
-        pub breaker_failures: usize = default(10),
+        pub breaker_failures: usize = default(10) by value::count,
         /// Longest wait between two probes; the first waits are shorter.
         pub breaker_wait: Duration = default("30s") by value::span,
         /// Deliveries wait until this is taken away again.

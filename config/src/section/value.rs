@@ -24,6 +24,11 @@ pub(crate) fn maybe_span(node: &Node<'_>) -> Option<Option<Duration>> {
     span(node).map(Some)
 }
 
+/// A number that may be zero.
+pub(super) fn count(node: &Node<'_>) -> Option<usize> {
+    usize::try_from(node.number(0, u64::from(u32::MAX))?).ok()
+}
+
 /// A size that is not zero.
 pub(super) fn size(node: &Node<'_>) -> Option<ByteSize> {
     let size = ByteSize::read(node)?;

@@ -36,6 +36,9 @@ pub(super) fn write(event: &Event) -> Envelope {
     fact("ce-receivedat", &meta.received_at.to_string());
     fact("ce-requestid", &meta.request.to_string());
     fact("ce-headers", &headers_object(&meta.headers));
+    if meta.redacted {
+        fact("ce-redacted", "true");
+    }
     let facts = [
         ("ce-providertype", meta.provider_type.as_deref()),
         ("ce-providereventid", meta.provider_event_id.as_deref()),
