@@ -141,6 +141,19 @@ pub(crate) struct SecretNewArgs {
     /// An Ed25519 key instead (`whsk_`); the public key that backends verify with (`whpk_`) is printed beside it
     #[arg(long)]
     pub(crate) ed25519: bool,
+    /// A key pair to try a provider with that signs by a private key: the private key in PEM, the public one beside it
+    #[arg(long, value_name = "KIND", conflicts_with = "ed25519")]
+    pub(crate) key_pair: Option<PairWord>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PairWord {
+    /// Ed25519
+    Ed25519,
+    /// ECDSA on P-256
+    P256,
+    /// RSA; says how to make one with openssl
+    Rsa,
 }
 
 #[derive(Debug, clap::Args)]
@@ -152,6 +165,9 @@ pub(crate) struct SendArgs {
     /// The gateway; when not said, `gateway.public_url` or the address it listens on
     #[arg(long, value_name = "URL")]
     pub(crate) to: Option<Url>,
+    /// A private key in PEM, for providers that sign with one: its public key is the integration's secret
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use gatepost_config::{Catalogue, Provider};
+use gatepost_gateway::sign::{Means, means};
 
 use crate::{
     args::InitArgs,
@@ -27,7 +28,7 @@ pub(crate) fn init(path: &Path, args: &InitArgs) -> Result<(), Exit> {
     fs::create_dir_all(&secrets).map_err(|error| Exit::failed(format!("can't make {}: {error}", secrets.display())))?;
     keep(&secrets.join("signing"), &secret::fresh())?;
     for provider in providers.iter().filter(|provider| provider.keys.is_none()) {
-        keep(&secrets.join(provider.name.as_str()), &secret::fresh())?;
+        keep(&secrets.join(provider.name.as_str()), &first_secret(provider))?;
     }
     private(path, &text(&providers))?;
 
@@ -37,7 +38,10 @@ pub(crate) fn init(path: &Path, args: &InitArgs) -> Result<(), Exit> {
         style::line(&format!("  URL     https://YOUR-HOST/webhooks/{}", provider.name));
         if provider.keys.is_none() {
             style::line(&format!("  secret  {}", secrets.join(provider.name.as_str()).display()));
-            style::line("          paste it at the provider; where the provider makes it, put its own in this file");
+            style::line(match means(provider) {
+                Ok(Means::Pair(_)) => "          put the provider's public key in this file",
+                _ => "          paste it at the provider; where the provider makes it, put its own in this file",
+            });
         }
         if let Some(setup) = &provider.setup {
             style::line(&format!("  where   {setup}"));
@@ -54,6 +58,14 @@ fn find(catalogue: &Catalogue, name: &str) -> Result<std::sync::Arc<Provider>, E
         let known: Vec<_> = catalogue.0.keys().map(|name| name.as_str()).collect();
         Exit::failed(format!("no provider {name:?} in the catalogue; there are {}", known.join(", ")))
     })
+}
+
+/// What a secret's file starts with: a fresh secret, or for a provider that signs by a private key what to do.
+fn first_secret(provider: &Provider) -> String {
+    match means(provider) {
+        Ok(Means::Pair(_)) => format!("put the public key of {} here", provider.title),
+        _ => secret::fresh(),
+    }
 }
 
 /// Writes a secret unless one is there.

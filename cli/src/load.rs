@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gatepost_config::{Config, Loaded, Options};
+use gatepost_config::{Config, Loaded, Options, Timestamp};
 
 use crate::{exit::Exit, style};
 
@@ -37,5 +37,9 @@ pub(crate) fn read(path: &Path, options: Options) -> Result<Loaded, Exit> {
 
 /// How every command loads.
 pub(crate) fn options() -> Options {
-    Options { without_secrets: false, check_filter: Some(gatepost_router::filter::check) }
+    Options {
+        without_secrets: false,
+        check_filter: Some(gatepost_router::filter::check),
+        check_public_key: Some(|kind, secret| gatepost_gateway::check_public_key(kind, secret, Timestamp::now())),
+    }
 }

@@ -8,8 +8,13 @@ use gatepost_event::{
     Keyring, SealedSecret, SecretName, SecretPurpose, Store,
     store::{SecretNews, embedded},
 };
+use gatepost_gateway::sign::{KeyPair, PairKind};
 
-use crate::{args::SecretNewArgs, exit::Exit, load, style};
+use crate::{
+    args::{PairWord, SecretNewArgs},
+    exit::Exit,
+    load, style,
+};
 
 /// Bytes of a fresh secret; Standard Webhooks asks for 24 to 64, and an Ed25519 seed has as many.
 const SECRET_BYTES: usize = 32;
@@ -17,6 +22,9 @@ const SECRET_BYTES: usize = 32;
 /// Prints a fresh signing secret. The public key that backends verify with, where there is one, is for people and goes to
 /// the error output, so that the secret alone can be sent into a file.
 pub(crate) fn new(args: &SecretNewArgs) -> Result<(), Exit> {
+    if let Some(kind) = args.key_pair {
+        return pair(kind);
+    }
     if !args.ed25519 {
         style::line(&fresh());
         return Ok(());
@@ -68,6 +76,21 @@ async fn kept(config: &Config) -> Result<Vec<SealedSecret>, Exit> {
     let read = read.await;
     store.close().await;
     read.map_err(|error| failed(&error))
+}
+
+/// Prints the private key of a pair, as `gatepost send --key` reads it; its public key goes to the error output.
+fn pair(kind: PairWord) -> Result<(), Exit> {
+    let kind = match kind {
+        PairWord::Ed25519 => PairKind::Ed25519,
+        PairWord::P256 => PairKind::P256,
+        PairWord::Rsa => PairKind::Rsa,
+    };
+    let failed = |error| Exit::failed(format!("a key pair of {} {error}", kind.words()));
+    let private = kind.fresh().map_err(failed)?;
+    let public = KeyPair::read(private.as_bytes()).map_err(failed)?.public_pem();
+    style::line(private.trim_end());
+    style::note(public.trim_end());
+    Ok(())
 }
 
 /// A fresh signing secret in the form Standard Webhooks asks for.

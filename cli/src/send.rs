@@ -3,9 +3,12 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use gatepost_config::{Config, Integration, Timestamp, provider::Sample};
-use gatepost_event::RequestId;
-use gatepost_gateway::sign::sign;
+use gatepost_config::{Config, Integration, Timestamp};
+use gatepost_gateway::{
+    Judge,
+    sign::{Draft, KeyPair, Means, Signer, SigningKey, means},
+    verify,
+};
 use url::Url;
 
 use crate::{
@@ -28,7 +31,9 @@ pub(crate) struct Sent {
 /// Posts a sample and prints the answer.
 pub(crate) async fn send(path: &Path, args: &SendArgs) -> Result<(), Exit> {
     let config = load::load(path)?;
-    let sent = sample(&config, &args.integration, args.event.as_deref(), args.to.as_ref()).await;
+    let key = args.key.as_deref().map(read_key).transpose().map_err(Exit::failed)?;
+    let wanted = Wanted { integration: &args.integration, event: args.event.as_deref(), to: args.to.as_ref() };
+    let sent = sample(&config, &wanted, key.as_ref()).await;
     let Sent { url, event, answer } = sent.map_err(Exit::failed)?;
     let header = |name: &str| answer.head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("-");
     style::line(&format!("Posted {event} to {url}"));
@@ -44,26 +49,79 @@ pub(crate) async fn send(path: &Path, args: &SendArgs) -> Result<(), Exit> {
     }
 }
 
-/// Signs one of a provider's samples with the integration's secret and posts it.
+/// Which sample to post where.
+pub(crate) struct Wanted<'a> {
+    /// The integration's id.
+    pub(crate) integration: &'a str,
+    /// The sample; the first when not said.
+    pub(crate) event: Option<&'a str>,
+    /// The gateway, if not the configuration's.
+    pub(crate) to: Option<&'a Url>,
+}
+
+/// Signs one of a provider's samples with the integration's secret, or a private key, and posts it.
 ///
 /// # Errors
-/// In words, when there is no such integration or sample, or no answer came.
-pub(crate) async fn sample(
-    config: &Config,
-    integration: &str,
-    event: Option<&str>,
-    to: Option<&Url>,
-) -> Result<Sent, String> {
-    let integration = find(config, integration)?;
-    let sample = choose(integration, event)?;
-    let url = address(config, integration, to)?;
+/// In words, when there is no such integration or sample, it can't be signed, or no answer came.
+pub(crate) async fn sample(config: &Config, wanted: &Wanted<'_>, pair: Option<&KeyPair>) -> Result<Sent, String> {
+    let integration = find(config, wanted.integration)?;
     let now = Timestamp::now();
-    let fill = |text: &str| fill(text, now);
-    let body = Bytes::from(fill(&sample.body));
-    let mut headers: Vec<_> = sample.headers.iter().map(|(name, value)| (name.clone(), fill(value))).collect();
-    headers.extend(sign(integration, &url, &headers, &body, now).map_err(|error| error.to_string())?);
-    let answer = client::post(&url, &headers, body).await?;
-    Ok(Sent { url, event: sample.event.clone(), answer })
+    let url = address(config, integration, wanted.to)?;
+    let (event, draft) = choose(integration, wanted.event, &url, now)?;
+    let signed = signed(config, integration, pair, &draft, now)?;
+    let answer = client::post(&signed.url, &signed.headers, Bytes::from(signed.body)).await?;
+    Ok(Sent { url: signed.url, event, answer })
+}
+
+fn read_key(path: &Path) -> Result<KeyPair, String> {
+    let text = std::fs::read(path).map_err(|error| format!("{} can't be read ({error})", path.display()))?;
+    KeyPair::read(&text).map_err(|error| format!("{} {error}", path.display()))
+}
+
+/// A sample signed as the integration's provider would.
+fn signed(
+    config: &Config,
+    integration: &Integration,
+    pair: Option<&KeyPair>,
+    draft: &Draft,
+    now: Timestamp,
+) -> Result<Draft, String> {
+    let provider = &integration.provider;
+    let means = means(provider).map_err(|why| format!("no sample of {} can be sent: {why}", provider.name))?;
+    let secret = integration.secrets.iter().find(|secret| secret.is_active(now));
+    let key = match (means, pair) {
+        (Means::Nothing, _) => SigningKey::Nothing,
+        (Means::Secret, None) => SigningKey::Secret(secret.ok_or("the integration has no active secret")?),
+        (Means::Secret, Some(_)) => {
+            return Err(format!("{} signs with the integration's secret; leave --key out", provider.title));
+        }
+        (Means::Pair(_), Some(pair)) => SigningKey::Pair(pair),
+        (Means::Pair(kind), None) => {
+            return Err(format!(
+                "{} signs with a private key of its own ({}): make a pair for the test with gatepost secret new \
+                 --key-pair, make its public key the integration's secret, and give --key FILE",
+                provider.title,
+                kind.words()
+            ));
+        }
+    };
+    let public_url = config.gateway.public_url.as_ref();
+    let signer = Signer { provider, values: &integration.values, public_url, key };
+    let signed = signer.sign(draft, now).map_err(|error| error.to_string())?;
+    if let (SigningKey::Pair(_), false) = (key, integration.secrets.is_empty()) {
+        let judge = Judge {
+            provider,
+            secrets: &integration.secrets,
+            values: &integration.values,
+            public_url: public_url.or(Some(&signed.url)),
+            unverified: integration.unverified,
+        };
+        let request = signed.request().map_err(|error| error.to_string())?;
+        if verify(&judge, &request, now).is_err_and(|reason| reason == gatepost_gateway::Reason::SignatureMismatch) {
+            return Err("the public key of --key is not among the integration's `secrets`".to_owned());
+        }
+    }
+    Ok(signed)
 }
 
 fn find<'c>(config: &'c Config, id: &str) -> Result<&'c Integration, String> {
@@ -74,20 +132,25 @@ fn find<'c>(config: &'c Config, id: &str) -> Result<&'c Integration, String> {
     })
 }
 
-fn choose<'i>(integration: &'i Integration, event: Option<&str>) -> Result<&'i Sample, String> {
-    let samples = &integration.provider.samples;
-    let found = match event {
-        None => samples.first(),
-        Some(event) => samples.iter().find(|sample| sample.event == event),
+fn choose(
+    integration: &Integration,
+    event: Option<&str>,
+    url: &Url,
+    now: Timestamp,
+) -> Result<(String, Draft), String> {
+    let mut all = Draft::all(&integration.provider, url, now).into_iter();
+    let provider = &integration.provider.name;
+    let Some(event) = event else {
+        return all.next().ok_or_else(|| format!("{provider} has no samples; add a [[sample]] to its file"));
     };
-    found.ok_or_else(|| {
-        let known: Vec<_> = samples.iter().map(|sample| sample.event.as_str()).collect();
-        let provider = &integration.provider.name;
-        match event {
-            Some(event) => format!("{provider} has no sample {event:?}; there are {}", known.join(", ")),
-            None => format!("{provider} has no samples; add a [[provider.sample]] to its file"),
+    let mut others = Vec::new();
+    for (name, draft) in all {
+        if name == event {
+            return Ok((name, draft));
         }
-    })
+        others.push(name);
+    }
+    Err(format!("{provider} has no sample {event:?}; there are {}", others.join(", ")))
 }
 
 /// Where the integration's webhooks are posted.
@@ -113,10 +176,4 @@ pub(crate) fn webhook_url(base: &Url, integration: &Integration) -> Result<Url, 
     let cannot = || format!("{base} can't be a gateway's address");
     url.path_segments_mut().map_err(|()| cannot())?.pop_if_empty().extend(["webhooks", integration.id.as_str()]);
     Ok(url)
-}
-
-/// A sample's text with a fresh id and the time.
-fn fill(text: &str, now: Timestamp) -> String {
-    let id = RequestId::fresh(now);
-    text.replace("{id}", id.token().as_str()).replace("{now}", &now.seconds().to_string())
 }

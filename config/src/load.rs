@@ -6,7 +6,8 @@ mod document;
 use std::path::Path;
 
 use crate::{
-    Catalogue, Config, Place, Problem, Problems, Severity,
+    Catalogue, Config, Place, Problem, Problems, Secret, Severity,
+    provider::SchemeKind,
     read::{Sheet, Surroundings},
     reload::Fingerprint,
 };
@@ -25,6 +26,9 @@ pub struct Loaded {
 /// Says why a filter doesn't compile.
 pub type FilterCheck = fn(&str) -> Result<(), String>;
 
+/// Says why a secret holds no public key that a check of this kind takes; anything will do for checks by other keys.
+pub type PublicKeyCheck = fn(&SchemeKind, &Secret) -> Result<(), String>;
+
 /// How to load.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
@@ -33,6 +37,8 @@ pub struct Options {
     pub without_secrets: bool,
     /// Whether a route's filter compiles, and if not why; the language is the router's. Any will do when absent.
     pub check_filter: Option<FilterCheck>,
+    /// Whether a secret holds a public key, and if not why; the gateway reads them. Any will do when absent.
+    pub check_public_key: Option<PublicKeyCheck>,
 }
 
 /// Loads and checks a file.

@@ -38,4 +38,4 @@ pub use reason::Reason;
 pub use rehearse::{Rehearsal, Rehearsed, Turned};
 pub use request::RawRequest;
 pub use serve::{RunError, run};
-pub use verify::{Judge, Passed, verify};
+pub use verify::{Judge, Passed, check_public_key, verify};

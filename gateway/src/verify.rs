@@ -11,6 +11,7 @@ mod der;
 mod encoding;
 mod hash;
 mod jwt;
+mod key_check;
 mod mac;
 mod parse;
 mod prove;
@@ -30,7 +31,8 @@ use zeroize::Zeroizing;
 
 pub(crate) use encoding::{encode, hex};
 pub(crate) use hash::{Hasher, Keying, crc32};
-pub(crate) use mac::tags;
+pub use key_check::check_public_key;
+
 pub(crate) use parse::{parse_all, write};
 pub(crate) use prove::{Proof, Verified, prove};
 pub(crate) use public_key::{has_public_key, holds_a_key};

@@ -12,6 +12,8 @@ mod hostile;
 mod keys;
 mod operate;
 mod providers;
+mod public_keys;
 mod replay;
+mod send;
 mod setup;
 mod structure;

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{narrate::Narrator, steps::Step};
 use crate::{
     exit::Exit,
-    send::{self, Sent},
+    send::{self, Sent, Wanted},
     style,
 };
 
@@ -90,7 +90,8 @@ impl Samples {
 
     async fn post(&mut self, integration: &str, title: &str) -> Result<(), String> {
         let posted = Instant::now();
-        let Sent { answer, .. } = send::sample(&self.config, integration, None, None).await?;
+        let Sent { answer, .. } =
+            send::sample(&self.config, &Wanted { integration, event: None, to: None }, None).await?;
         let request = answer.head.headers.get("gatepost-request-id").and_then(|id| id.to_str().ok());
         let request = request.ok_or("the gateway's answer has no gatepost-request-id")?.to_owned();
         let mut seen = Seen::default();

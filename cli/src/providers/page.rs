@@ -174,6 +174,7 @@ fn events(page: &mut String, provider: &Provider) {
             );
         }
     }
+    line(page, &format!("- `gatepost send`: {}.", words::sending(provider)));
     let samples: Vec<String> = provider.samples.iter().map(|sample| format!("`{}`", sample.event)).collect();
     if !samples.is_empty() {
         line(page, &format!("- Samples for `gatepost send`: {}.", samples.join(", ")));

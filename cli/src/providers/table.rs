@@ -62,6 +62,7 @@ fn whole(provider: &Provider) -> Value {
         "secret_scope": words::scope(provider.secret_scope),
         "schemes": schemes,
         "values": provider.values,
+        "send": words::sending(provider),
         "type": provider.event.kind.iter().map(|part| places(part)).collect::<Vec<_>>(),
         "id": provider.event.id.iter().map(|id| id.to_string().replace('`', "")).collect::<Vec<_>>(),
         "account": places(&provider.event.account),

@@ -7,6 +7,7 @@ use gatepost_config::{
         Parse, Scheme, SchemeKind, SecretScope, Signature, Trust,
     },
 };
+use gatepost_gateway::sign::{Means, means};
 
 /// The kind of a check, in one word.
 pub(super) fn kind(scheme: &Scheme) -> String {
@@ -236,4 +237,16 @@ pub(super) fn keys(keys: &Keys) -> String {
         words += &format!("; a certificate must be valid, be issued to {}{chain}", listed(&rule.names));
     }
     words + ". A secret pins them instead."
+}
+
+/// What samples of a provider are signed with, or why none can be sent.
+pub(super) fn sending(provider: &Provider) -> String {
+    match means(provider) {
+        Ok(Means::Secret) => "signs with the integration's secret".to_owned(),
+        Ok(Means::Nothing) => "sends unsigned, as the provider does".to_owned(),
+        Ok(Means::Pair(kind)) => {
+            format!("signs with `--key FILE`, a private key ({}) whose public key is the secret", kind.words())
+        }
+        Err(why) => format!("can't be used: {why}"),
+    }
 }

@@ -101,6 +101,11 @@ impl<'a> Sheet<'a> {
         self.around.options.check_filter.and_then(|check| check(filter).err())
     }
 
+    /// How a public key is checked.
+    pub(crate) fn check_public_key(&self) -> Option<crate::PublicKeyCheck> {
+        self.around.options.check_public_key
+    }
+
     /// Notes which files a folder has, or that it couldn't be read.
     pub(crate) fn note_folder(&self, path: PathBuf, files: Option<&Vec<PathBuf>>) {
         self.folders.borrow_mut().insert(path, files.cloned());

@@ -44,7 +44,7 @@ pub(super) struct Rule<'a> {
 }
 
 /// The tag that each key makes of a template's text. The text is never built: its pieces go to all keys in turn.
-pub(crate) fn tags(
+fn tags(
     (keying, hash): (Keying, Hash),
     keys: &[impl AsRef<[u8]>],
     signed: &Template,

@@ -73,6 +73,15 @@ impl PublicKey {
         material(text, now).map(bare).unwrap_or_default()
     }
 
+    /// What people call its kind.
+    pub(super) const fn kind(&self) -> &'static str {
+        match self.material {
+            Material::Ed25519(_) => "Ed25519",
+            Material::P256(_) => "P-256",
+            Material::Rsa(..) => "RSA",
+        }
+    }
+
     /// Whether this key made a signature.
     pub(super) fn verifies(&self, algorithm: Algorithm, text: &[u8], signature: &[u8]) -> bool {
         let by = |algorithm: &'static dyn signature::VerificationAlgorithm, key: &[u8]| {

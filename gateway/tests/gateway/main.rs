@@ -17,6 +17,7 @@ mod reading;
 mod reasons;
 mod rig;
 mod schemes;
+mod send;
 mod signatures;
 mod storing;
 mod vectors;

@@ -1,9 +1,9 @@
 //! Integrations and connections against what their provider needs.
 
 use crate::{
-    Connection, Engine, Integration, Provider, Secret, Secrets, Store,
+    Connection, Engine, Integration, Provider, PublicKeyCheck, Secret, Secrets, Store,
     load::document::Entry,
-    provider::{Handshake, KeyForm, SchemeKind, SecretScope},
+    provider::{Handshake, KeyForm, Scheme, SchemeKind, SecretScope},
     read::{Spot, Table, near},
 };
 
@@ -126,7 +126,8 @@ fn keys(table: &Table<'_>, secrets: &[Secret], provider: &Provider) {
     }
     for (n, secret) in secrets.iter().enumerate() {
         let mut wrong = None;
-        let fits = provider.schemes.iter().any(|scheme| match fits(&scheme.kind, secret) {
+        let public = table.spot.sheet.check_public_key();
+        let fits = provider.schemes.iter().any(|scheme| match fits(&scheme.kind, secret, public) {
             Ok(()) => true,
             Err(why) => {
                 wrong.get_or_insert(why);
@@ -140,12 +141,15 @@ fn keys(table: &Table<'_>, secrets: &[Secret], provider: &Provider) {
 }
 
 fn note(spot: &Spot<'_>, secret: &Secret, provider: &Provider, why: &str) {
-    let remedy = format!("copy all of the secret that {} shows", provider.title);
+    let is_public = |scheme: &Scheme| matches!(scheme.kind, SchemeKind::PublicKey { .. } | SchemeKind::Jwt(_));
+    let public = provider.schemes.iter().any(is_public) && !provider.schemes.iter().any(|s| s.kind.key().is_some());
+    let what = if public { "public key" } else { "secret" };
+    let remedy = format!("copy all of the {what} that {} shows", provider.title);
     spot.error(format!("is no secret of {} in {}: it {why}", provider.title, secret.source()), remedy);
 }
 
-fn fits(kind: &SchemeKind, secret: &Secret) -> Result<(), String> {
-    let Some(key) = kind.key() else { return Ok(()) };
+fn fits(kind: &SchemeKind, secret: &Secret, public: Option<PublicKeyCheck>) -> Result<(), String> {
+    let Some(key) = kind.key() else { return public.map_or(Ok(()), |check| check(kind, secret)) };
     let bytes = key.bytes(secret).map_err(|error| error.to_string())?.len();
     match key.form {
         KeyForm::Base64 if key.strip_prefix.is_some() && !STANDARD_KEY_BYTES.contains(&bytes) => {
