@@ -5,6 +5,7 @@
 
 mod body;
 mod cause;
+mod condition;
 mod header;
 mod hunt;
 mod json;
@@ -158,6 +159,9 @@ fn passed_words(passed: &Passed) -> String {
 }
 
 fn find(case: &Case<'_>, reason: Reason) -> Finding {
+    if let Some(finding) = condition::values_missing(case) {
+        return finding;
+    }
     match reason {
         Reason::TimestampStale | Reason::TimestampFuture => time::outside(case, reason),
         Reason::SignatureDuplicated | Reason::TimestampDuplicated | Reason::SignedFieldDuplicated => {
@@ -173,6 +177,9 @@ fn find(case: &Case<'_>, reason: Reason) -> Finding {
 
 /// What can be said when no guess passed.
 fn unexplained(case: &Case<'_>, reason: Reason) -> Finding {
+    if matches!(reason, Reason::ConditionFailed | Reason::AlgorithmRefused | Reason::KeyUnknown) {
+        return condition::about(case, reason);
+    }
     if !matches!(reason, Reason::SignatureMismatch | Reason::TokenMismatch) {
         return Finding::reason(reason, "");
     }
@@ -221,6 +228,13 @@ const fn remedy(reason: Reason) -> &'static str {
         Reason::TimestampMalformed | Reason::SignedFieldMalformed => {
             "Compare it with the provider's documentation; something rewrites it."
         }
+        Reason::ConditionFailed => {
+            "Compare what stands there with what must, the values of the integration and gateway.public_url included."
+        }
+        Reason::AlgorithmRefused => {
+            "Choose the algorithm at the provider that its file names; a token by another may be forged with a public key."
+        }
+        Reason::KeyUnknown => "Add the provider's current public key to `secrets`; it may have rotated its keys.",
         Reason::HandshakeTokenMismatch => "Give the integration's value the text that is set at the provider.",
         Reason::AccountMismatch | Reason::AccountUnproven => {
             "Give the connection a secret of its own, or post to the integration's URL."

@@ -3,6 +3,7 @@
 
 mod broken;
 mod capture;
+mod tokens;
 mod url;
 
 use std::collections::BTreeSet;
@@ -18,7 +19,7 @@ fn every_broken_request_is_given_its_reason_and_the_genuine_one_is_valid() {
     let bench = Bench::new();
     let mut providers = BTreeSet::new();
     let mut wrong = Vec::new();
-    for (provider, reason, what, breaking) in broken::ROWS {
+    for (provider, reason, what, breaking) in broken::ROWS.iter().chain(tokens::ROWS) {
         providers.insert(*provider);
         let genuine = Capture::of(provider);
         let (code, report) = bench.explain(&genuine);
@@ -39,7 +40,13 @@ fn every_broken_request_is_given_its_reason_and_the_genuine_one_is_valid() {
             );
         }
     }
-    assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), broken::ROWS.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {} rows:\n{}",
+        wrong.len(),
+        broken::ROWS.len() + tokens::ROWS.len(),
+        wrong.join("\n")
+    );
     assert!(broken::ROWS.len() >= 40, "{} rows", broken::ROWS.len());
     assert!(providers.len() >= 15, "{} providers", providers.len());
 }
@@ -122,4 +129,24 @@ fn a_signature_over_sorted_keys_is_found_although_the_body_came_in_another_order
     let (_, report) = bench.explain(&capture);
     assert_eq!(report["reason"], "body_reserialized", "{report}");
     assert!(report["detail"].as_str().is_some_and(|detail| detail.contains("alphabetical")), "{report}");
+}
+
+#[test]
+fn what_a_token_says_and_what_it_must_are_told_but_no_value_is() {
+    let bench = Bench::new();
+    let mut refused = Capture::of("monday");
+    tokens::ROWS.iter().find(|row| row.2 == "another audience").expect("a row").3(&mut refused);
+    let (_, report) = bench.explain(&refused);
+    let detail = report["detail"].as_str().expect("words");
+    assert!(detail.contains("claim:/aud is \"https://elsewhere.example.org/x\""), "{detail}");
+    assert!(detail.contains("https://hooks.example.com"), "{detail}");
+    let mut confused = Capture::of("plaid");
+    tokens::ROWS.iter().find(|row| row.2 == "HS256 by the public key").expect("a row").3(&mut confused);
+    let (_, report) = bench.explain(&confused);
+    assert!(report["detail"].as_str().is_some_and(|d| d.contains("HS256") && d.contains("ES256 alone")), "{report}");
+    let mut unknown = Capture::of("braintree");
+    unknown.values.clear();
+    let (_, report) = bench.explain(&unknown);
+    assert!(report["detail"].as_str().is_some_and(|d| d.contains("public_key")), "{report}");
+    assert_eq!(bench.explain(&Capture::of("braintree")).0, Some(0));
 }

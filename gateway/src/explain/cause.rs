@@ -40,6 +40,9 @@ causes! {
     /// The secret of another configured integration or connection fits.
     SecretOfOther "secret_of_other_integration"
         "Give this integration that secret, or paste this integration's URL at the provider."
+    /// A named value that the check reads was not given.
+    ValueMissing "value_missing"
+        "Give it: `values` in the integration, or --set NAME=VALUE here."
     /// The secret fits once white space, line ends, quotes or a byte order mark around it are put right.
     SecretWhitespace "secret_whitespace"
         "Store the secret again without anything around it, for example with printf %s instead of echo."

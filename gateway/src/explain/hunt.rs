@@ -141,7 +141,8 @@ fn urls(trial: &Trial<'_>) -> Option<Finding> {
     }
     let ours = case.judge.public_url.map(|base| url::Guess { base: base.clone(), target: case.request.target.clone() });
     let ours = ours.map(|guess| guess.whole());
-    url::guesses(case.judge.public_url, case.request).into_iter().find_map(|guess| {
+    let guesses = url::guesses(case.judge.public_url, case.request);
+    let found = guesses.into_iter().find_map(|guess| {
         let request = RawRequest { target: guess.target.clone(), ..case.request.clone() };
         let judge = Judge { public_url: Some(&guess.base), ..judge };
         if !trial.passes(&judge, &request) {
@@ -154,6 +155,19 @@ fn urls(trial: &Trial<'_>) -> Option<Finding> {
         };
         let words = format!("The provider signed {theirs}; here the URL is {ours}.");
         Some(trial.found(url::difference(Some(ours), &theirs), words, &judge, &request))
+    });
+    found.or_else(|| default_ports(trial))
+}
+
+/// URLs in which the port that goes without saying (443, 80) was written out.
+fn default_ports(trial: &Trial<'_>) -> Option<Finding> {
+    let provider = shape::with_port(&trial.provider);
+    url::guesses(trial.case.judge.public_url, trial.case.request).into_iter().find_map(|guess| {
+        let request = RawRequest { target: guess.target.clone(), ..trial.case.request.clone() };
+        let judge = Judge { provider: &provider, public_url: Some(&guess.base), ..trial.judge() };
+        let port = guess.base.port_or_known_default()?;
+        let words = || format!("The provider signed {} with its port, {port}, written out.", guess.whole());
+        trial.passes(&judge, &request).then(|| trial.found(Cause::UrlPort, words(), &judge, &request))
     })
 }
 

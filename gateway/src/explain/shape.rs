@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 use gatepost_config::{
     Provider,
-    provider::{Encoding, Hash, Parse, Scheme, SchemeKind, Signature, Source, Template, TimeUnit, TimestampRule},
+    provider::{
+        Encoding, Expect, Hash, Parse, Scheme, SchemeKind, Segment, Signature, Source, Template, TimeUnit,
+        TimestampRule, UrlForm,
+    },
 };
 
 /// A span that no time is away from now.
@@ -83,9 +86,42 @@ pub(super) fn key_prefixes(provider: &Provider) -> Vec<String> {
     keys.filter_map(|key| key.strip_prefix.clone()).collect()
 }
 
-/// Whether some scheme signs the URL.
+/// Whether some scheme signs the URL, in a text or in a claim.
 pub(super) fn signs_url(provider: &Provider) -> bool {
-    provider.schemes.iter().flat_map(|scheme| scheme.kind.signed()).any(Template::needs_url)
+    let claims = provider.schemes.iter().flat_map(|scheme| &scheme.also).filter_map(|(_, expect)| match expect {
+        Expect::Text { template, .. } => Some(template),
+        _ => None,
+    });
+    provider.schemes.iter().flat_map(|scheme| scheme.kind.signed()).chain(claims).any(Template::needs_url)
+}
+
+/// The provider with URLs in whose text the scheme's own port is written out.
+pub(super) fn with_port(provider: &Provider) -> Provider {
+    let mut provider = provider.clone();
+    for scheme in &mut provider.schemes {
+        for (_, expect) in &mut scheme.also {
+            if let Expect::Text { template, .. } = expect {
+                port_in(template);
+            }
+        }
+        if let SchemeKind::Hmac { signed, .. }
+        | SchemeKind::Digest { signed, .. }
+        | SchemeKind::PublicKey { signed, .. } = &mut scheme.kind
+        {
+            signed.iter_mut().for_each(port_in);
+        }
+    }
+    provider
+}
+
+fn port_in(template: &mut Template) {
+    for segment in &mut template.0 {
+        match segment {
+            Segment::Url(form @ UrlForm::Raw) => *form = UrlForm::WithPort,
+            Segment::Optional(inner) => port_in(inner),
+            _ => {}
+        }
+    }
 }
 
 /// The texts that a signature may have been written as.

@@ -34,7 +34,8 @@ fn a_url_that_differs_is_told_by_the_part_that_does() {
     let whole = Capture { public_url: Some("https://hooks.example.com/webhooks/acme".to_owned()), ..capture(ours) };
     assert_eq!(bench.explain(&whole).0, Some(0), "the whole URL is as good as its start");
 
-    let rows: [(&str, &str, &str, &str); 9] = [
+    let rows: [(&str, &str, &str, &str); 10] = [
+        ("url_port_differs", "https://hooks.example.com:443/webhooks/acme?a=1&b=2", "", ""),
         ("url_scheme_differs", "http://hooks.example.com/webhooks/acme?a=1&b=2", "", ""),
         ("url_port_differs", "https://hooks.example.com:8443/webhooks/acme?a=1&b=2", "x-forwarded-port", "8443"),
         ("url_host_differs", "https://acme.example.net/webhooks/acme?a=1&b=2", "x-forwarded-host", "acme.example.net"),
