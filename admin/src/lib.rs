@@ -3,6 +3,7 @@
 //! It reads the store and writes wishes into its registry; routers fulfil them. It never uses the gateway or the router.
 
 mod deliveries;
+mod destinations;
 mod events;
 mod key;
 mod listener;

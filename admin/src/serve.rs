@@ -16,7 +16,7 @@ use prometheus::{IntCounterVec, Opts, Registry};
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{deliveries, events, key, listener, problem::Problem, replays};
+use crate::{deliveries, destinations, events, key, listener, problem::Problem, replays};
 
 /// Longest body of a request.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -66,6 +66,10 @@ fn router(admin: Arc<Admin>) -> Router {
     Router::new()
         .route("/v1/deliveries", get(deliveries::list))
         .route("/v1/deliveries/{id}", get(deliveries::show))
+        .route("/v1/destinations", get(destinations::list))
+        .route("/v1/destinations/{id}", get(destinations::show))
+        .route("/v1/destinations/{id}/pause", post(destinations::pause))
+        .route("/v1/destinations/{id}/resume", post(destinations::resume))
         .route("/v1/events", get(events::list))
         .route("/v1/events/{id}", get(events::show))
         .route("/v1/events/{id}/body", get(events::body))

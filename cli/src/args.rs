@@ -43,6 +43,9 @@ pub(crate) enum Command {
     /// Look at deliveries that are dead letters, and replay one
     #[command(subcommand)]
     Deliveries(DeliveriesCommand),
+    /// How destinations stand; pause and resume them
+    #[command(subcommand)]
+    Destinations(DestinationsCommand),
     /// Look at stored events
     #[command(subcommand)]
     Events(EventsCommand),
@@ -307,6 +310,38 @@ pub(crate) enum DeliveriesCommand {
         /// Under a fresh webhook-id
         #[arg(long)]
         new_ids: bool,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DestinationsCommand {
+    /// All, by id, with their state
+    List {
+        #[command(flatten)]
+        list: ListArgs,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// One
+    Show {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Let its deliveries wait
+    Pause {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Let its deliveries go on, also when its answers had disabled it
+    Resume {
+        /// Its id
+        id: String,
         #[command(flatten)]
         api: ApiArgs,
     },

@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod client;
 mod deliveries;
+mod destinations;
 mod dev;
 mod events;
 mod exit;
@@ -59,6 +60,7 @@ async fn dispatch(args: Args) -> Result<(), Exit> {
         Command::Explain(args) => explain::explain(&config, &args),
         Command::Providers(command) => providers::providers(&config, &command),
         Command::Deliveries(command) => deliveries::deliveries(&command).await,
+        Command::Destinations(command) => destinations::destinations(&command).await,
         Command::Events(command) => events::events(&command).await,
         Command::Replays(command) => replays::replays(&command).await,
         Command::Routes(command) => routes::routes(&config, &command).await,

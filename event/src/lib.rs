@@ -12,6 +12,7 @@ pub mod registry;
 pub mod replay;
 pub mod seal;
 pub mod secret;
+pub mod standing;
 pub mod store;
 pub mod subject;
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use gatepost_config::{DestinationId, Timestamp};
-use gatepost_event::{Lane, Queued, StoreError, store::LaneCount};
+use gatepost_event::{Lane, Queued, StoreError, store::LaneCount, subject::destination_token};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::{Id, JoinError, JoinSet},
@@ -24,6 +24,7 @@ use crate::{
     lease::Held,
     plan::{Backend, Plan},
     settle::Settled,
+    standing::Known,
     work::{self, Desk, Report},
 };
 
@@ -59,6 +60,7 @@ pub(crate) enum Note {
 pub(crate) struct Dispatcher {
     desk: Arc<Desk>,
     plan: watch::Receiver<Arc<Plan>>,
+    standings: watch::Receiver<Arc<Known>>,
     lanes: Lanes,
     shards: HashMap<u16, Shard>,
     under_way: JoinSet<Report>,
@@ -95,9 +97,11 @@ impl Dispatcher {
     /// With nothing to do yet.
     pub(crate) fn new(desk: Arc<Desk>, plan: watch::Receiver<Arc<Plan>>) -> Self {
         let lanes = Lanes::new(plan.borrow().clone());
+        let standings = desk.standings.subscribe();
         Self {
             desk,
             plan,
+            standings,
             lanes,
             shards: HashMap::new(),
             under_way: JoinSet::new(),
@@ -128,6 +132,7 @@ impl Dispatcher {
                 Some(Ok((lane, shard, heads))) = self.scans.join_next() => self.scanned(lane, shard, heads),
                 () = tokio::time::sleep_until(wake.into()) => {}
                 Ok(()) = self.plan.changed() => self.replan(),
+                Ok(()) = self.standings.changed() => self.stand(),
                 _ = count_tick.tick() => self.count(),
                 () = tokio::time::sleep_until(look_for_expired.into()) => {
                     look_for_expired = Instant::now() + expiry::look_every(self.retention());
@@ -139,6 +144,10 @@ impl Dispatcher {
 
     /// Begins whatever can begin now.
     fn begin(&mut self) {
+        // Before anything else begins: an attempt that has just ended may have shut its destination.
+        if self.standings.has_changed().unwrap_or(false) {
+            self.stand();
+        }
         let now = Instant::now();
         let (slots, bytes) = {
             let plan = self.plan.borrow();
@@ -250,6 +259,12 @@ impl Dispatcher {
         let plan = self.plan.borrow_and_update().clone();
         self.unknown_told.retain(|id| plan.backend_named(id).is_none());
         self.lanes.replan(plan);
+    }
+
+    fn stand(&mut self) {
+        let known = self.standings.borrow_and_update().clone();
+        let shut = known.iter().filter(|(_, standing)| standing.is_shut()).map(|(id, _)| destination_token(id));
+        self.lanes.shut(shut.collect(), Instant::now());
     }
 
     fn tell_unknown(&mut self, lane: &Lane, queued: &Queued) {

@@ -11,7 +11,7 @@ mod lane;
 mod turns;
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -50,6 +50,8 @@ pub(crate) struct Lanes {
     lanes: HashMap<Lane, LaneState>,
     gates: HashMap<Token, Gate>,
     gates_due: BTreeSet<(Instant, Token)>,
+    /// Destinations that get nothing for now, whatever is configured.
+    shut: HashSet<Token>,
     /// Whether slots were scarce when the last delivery asked for one.
     scarce: bool,
     turns: Turns,
@@ -109,6 +111,7 @@ impl Lanes {
             lanes: HashMap::new(),
             gates: HashMap::new(),
             gates_due: BTreeSet::new(),
+            shut: HashSet::new(),
             scarce: false,
             turns: Turns::default(),
             hungry: VecDeque::new(),
@@ -131,6 +134,14 @@ impl Lanes {
         }
         for lane in stirred {
             self.return_from_wait(lane);
+        }
+    }
+
+    /// Destinations that get nothing for now; the others go on.
+    pub(crate) fn shut(&mut self, shut: HashSet<Token>, now: Instant) {
+        let before = std::mem::replace(&mut self.shut, shut);
+        for destination in before {
+            self.let_through(&destination, now);
         }
     }
 
@@ -210,7 +221,11 @@ impl Lanes {
                 continue;
             }
             let gate = self.gates.entry(lane.destination).or_insert_with(|| Gate::new(state.shard));
-            match gate.ask(&backend.destination, scarce, now) {
+            let verdict = match self.shut.contains(&lane.destination) {
+                true => Verdict::Shut,
+                false => gate.ask(&backend.destination, scarce, now),
+            };
+            match verdict {
                 Verdict::Go => {}
                 verdict => {
                     self.block(lane, verdict, now);
@@ -488,6 +503,7 @@ impl Lanes {
         while let Some(gate) = self.gates.get_mut(destination)
             && !gate.blocked.is_empty()
             && let Some(backend) = self.plan.backend(destination)
+            && !self.shut.contains(destination)
         {
             match gate.ask(&backend.destination, self.scarce, now) {
                 Verdict::Go => {}

@@ -26,6 +26,7 @@ mod send;
 mod settle;
 mod shard;
 mod sign;
+mod standing;
 mod step;
 mod work;
 

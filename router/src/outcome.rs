@@ -33,7 +33,8 @@ enum Meaning {
 /// Judges one attempt.
 ///
 /// - Taken: done.
-/// - Gone or final: a dead letter at once.
+/// - Gone or final: a dead letter at once. But a tenant's destination that is gone is disabled (see [`crate::standing`]),
+///   and its deliveries wait in their lanes, whatever the schedule says.
 /// - Failed: another attempt by the schedule (see [`wait`]), or a dead letter when the schedule has run out,
 ///   or when the event would be gone by then.
 ///
@@ -57,6 +58,7 @@ pub(crate) fn judge(delivery: Delivery, sent: Sent, key_ids: Vec<String>, now: T
     };
     match Meaning::of(destination, &attempt) {
         Meaning::Taken => return End::Done(attempt),
+        Meaning::Gone if destination.tenant.is_some() => return End::Retry { attempt, at: now },
         Meaning::Gone | Meaning::Final => return dead(delivery, DeadReason::FinalStatus, attempt, now),
         Meaning::Failed => {}
     }

@@ -1,6 +1,6 @@
 //! The configuration as routing and delivery use it: patterns and filters compiled, destinations found by their token.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use gatepost_config::{Config, Destination, DestinationId, EgressProxy, Forward, IntegrationId, RouteId};
 use gatepost_event::{id::Token, subject};
@@ -45,6 +45,8 @@ pub(crate) struct Backend {
     pub(crate) events: Vec<Pattern>,
     /// Stands for it in lanes.
     pub(crate) token: Token,
+    /// How long it may fail before it is disabled, if it is a tenant's.
+    pub(crate) disable_after: Duration,
     /// The way to it, where there is only that one.
     pub(crate) proxy: Option<Arc<EgressProxy>>,
 }
@@ -75,7 +77,8 @@ impl Plan {
             return Err(errors);
         }
         let proxy = config.router.egress_proxy.clone().map(Arc::new);
-        let backend = |destination| Arc::new(Backend::new(destination, proxy.clone()));
+        let disable_after = config.router.disable_after;
+        let backend = |destination| Arc::new(Backend::new(destination, disable_after, proxy.clone()));
         let backends: Vec<_> = config.destinations.iter().map(backend).collect();
         let by_token = backends.iter().map(|backend| (backend.token, backend.clone())).collect();
         Ok(Self { config, rules, backends, by_token })
@@ -98,10 +101,11 @@ impl Plan {
 }
 
 impl Backend {
-    fn new(destination: &Destination, proxy: Option<Arc<EgressProxy>>) -> Self {
+    fn new(destination: &Destination, disable_after: Duration, proxy: Option<Arc<EgressProxy>>) -> Self {
         Self {
             events: destination.events.iter().map(|text| Pattern::new(text)).collect(),
             token: subject::destination_token(&destination.id),
+            disable_after,
             proxy,
             destination: destination.clone(),
         }

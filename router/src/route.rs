@@ -14,6 +14,9 @@ use crate::{
     plan::{Backend, Plan, Rule},
 };
 
+/// The integration, provider and route of events about Gatepost itself.
+pub(crate) const OPERATIONAL: &str = "gatepost";
+
 /// What an event is owed.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Decision {
@@ -46,6 +49,9 @@ pub(crate) fn route(plan: &Plan, stored: StoredEvent, now: Timestamp) -> Decisio
                 decision.dead.push(DeadLetter { note, event });
             }
         }
+    }
+    if event.meta.integration.as_str() == OPERATIONAL && event.meta.provider.as_str() == OPERATIONAL {
+        notify(plan, &event, now, &mut decision);
     }
     if decision.tasks.is_empty() && decision.dead.is_empty() {
         decision.ended = Some(if filtered { Ending::Filtered } else { Ending::Unrouted });
@@ -111,6 +117,17 @@ fn follow(plan: &Plan, rule: &Rule, event: &Event, now: Timestamp, decision: &mu
             for backend in plan.backends.iter().filter(theirs) {
                 owe(backend, rule, event, now, decision);
             }
+        }
+    }
+}
+
+/// Events about Gatepost itself go to every destination of the operator's own, whatever the routes say.
+fn notify(plan: &Plan, event: &Event, now: Timestamp, decision: &mut Decision) {
+    let Ok(route) = OPERATIONAL.parse::<RouteId>() else { return };
+    for backend in plan.backends.iter().filter(|backend| backend.destination.tenant.is_none()) {
+        let destination = &backend.destination.id;
+        if decision.tasks.iter().all(|task| task.destination != *destination) {
+            decision.tasks.push(task(decision.at, destination, route.clone(), event, now));
         }
     }
 }

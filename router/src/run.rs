@@ -9,7 +9,13 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    dispatch::Dispatcher, metrics::Metrics, ownership::Ownership, plan::Plan, send::Outside, settle::Unconfirmed,
+    dispatch::Dispatcher,
+    metrics::Metrics,
+    ownership::Ownership,
+    plan::Plan,
+    send::Outside,
+    settle::Unconfirmed,
+    standing::{self, Standings},
     work::Desk,
 };
 
@@ -53,10 +59,20 @@ async fn work(
     let first = config.borrow_and_update().clone();
     let (plan_send, plan) = watch::channel(Arc::new(Plan::compile(first).map_err(RunError::Config)?));
     let metrics = Metrics::register(registry)?;
-    let desk = Arc::new(Desk { store, outside, metrics, unconfirmed: Unconfirmed::default() });
+    let desk = Arc::new(Desk {
+        store,
+        outside,
+        metrics,
+        unconfirmed: Unconfirmed::default(),
+        standings: Standings::default(),
+    });
 
     let (notes, heard) = mpsc::channel(NOTES_MAX);
     let dispatcher = AbortOnDropHandle::new(tokio::spawn(Dispatcher::new(desk.clone(), plan.clone()).run(heard)));
+    let following = {
+        let desk = desk.clone();
+        AbortOnDropHandle::new(tokio::spawn(async move { standing::follow(&desk).await }))
+    };
     let mut ownership = Ownership::new(desk, plan.clone(), notes);
 
     tokio::select! {
@@ -71,7 +87,7 @@ async fn work(
             "the router has stopped at its deadline; attempts that were under way are made again"
         ),
     }
-    drop(dispatcher);
+    drop((dispatcher, following));
     Ok(())
 }
 

@@ -147,4 +147,6 @@ const fn word(error: &DialError) -> AttemptError {
 }
 
 #[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
 mod tests;

@@ -16,10 +16,11 @@ use crate::{
     lanes::Health,
     metrics::Metrics,
     outcome,
-    plan::Plan,
+    plan::{Backend, Plan},
     route, send,
     settle::{self, Settled, Unconfirmed},
     sign,
+    standing::{self, Standings},
 };
 
 /// What all work of one router shares.
@@ -32,6 +33,8 @@ pub(crate) struct Desk {
     pub(crate) metrics: Metrics,
     /// Ends that the store has not confirmed.
     pub(crate) unconfirmed: Unconfirmed,
+    /// Destinations that get nothing for now.
+    pub(crate) standings: Standings,
 }
 
 /// Stored events of one partition -> deliveries that are owed, to be stored together.
@@ -77,6 +80,8 @@ async fn attempt(desk: &Desk, due: Due) -> Report {
     let sent = send::send(&desk.outside, &due.backend, signed).await;
     desk.metrics.attempted(&due.backend.destination.id, &sent, &key_ids);
     let health = outcome::health(&sent);
+    let Backend { destination, disable_after, .. } = &*due.backend;
+    standing::learn(desk, destination, &sent, *disable_after, Timestamp::now()).await;
     let end = outcome::judge(delivery, sent, key_ids, Timestamp::now(), rand::random_range(-1.0..=1.0));
     (settle::settle(desk, due.shard, &due.queued, end).await, Some(health))
 }

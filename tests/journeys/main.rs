@@ -16,4 +16,5 @@ mod public_keys;
 mod replay;
 mod send;
 mod setup;
+mod standing;
 mod structure;

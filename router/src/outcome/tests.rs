@@ -1,23 +1,14 @@
-use gatepost_event::attempt::Phases;
-
 use super::*;
 use crate::{
     delivery::fixture::delivery,
     route::fixture::{destination, event},
+    send::fixture,
 };
 
 const RECEIVED: &str = "2026-11-22T17:04:05.123Z";
 
 fn sent(status: Option<u16>, error: Option<AttemptError>, retry_after: Option<&str>) -> Sent {
-    Sent {
-        started_at: Timestamp::from_millis(5),
-        took: Duration::from_millis(7),
-        phases: Phases { send_us: Some(3), ..Phases::default() },
-        status,
-        error,
-        response: "text".to_owned(),
-        retry_after: retry_after.map(str::to_owned),
-    }
+    Sent { retry_after: retry_after.map(str::to_owned), ..fixture::sent(status, error) }
 }
 
 fn status(status: u16, retry_after: Option<&str>) -> Sent {

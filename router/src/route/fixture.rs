@@ -102,6 +102,7 @@ pub(crate) fn config(destinations: Vec<Destination>, routes: Vec<Route>) -> Conf
             concurrency: 256,
             inflight_bytes_max: ByteSize(256 * 1024 * 1024),
             shutdown_deadline: span(1),
+            disable_after: span(5 * 86_400),
             egress_proxy: None,
         },
         store: Store { dedupe_window: None, engine: Engine::Embedded { path: PathBuf::new() } },

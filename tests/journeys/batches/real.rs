@@ -17,6 +17,11 @@ const HEX: &str = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA
 /// Makes the headers of a signed body.
 type SignedHeaders = fn(&Real, &str) -> Vec<(String, String)>;
 
+/// An item as it is stored: a secret in it is overwritten, and all else stays.
+pub(crate) fn without_secret(item: &str) -> String {
+    item.replace(SECRET, &"*".repeat(SECRET.len()))
+}
+
 /// A provider's request of many items.
 pub(crate) struct Real {
     /// The provider.
