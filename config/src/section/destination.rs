@@ -46,7 +46,7 @@ section! {
         pub nango_legacy_signature: bool = default(false),
         /// Headers of your own (not those of the connection, the body or the signature).
         pub headers: Vec<Header> = optional({ x-team = "payments", x-api-key = { env = "API_KEY" } }) by headers::headers,
-        /// `authorization`: { bearer = <secret> } or { basic = { user = "gatepost", password = <secret> } }.
+        /// `authorization`: { bearer = SECRET } or { basic = { user = "gatepost", password = SECRET } }.
         pub auth: Option<Auth> = optional({ bearer = { env = "BACKEND_TOKEN" } }) by auth::auth,
         /// A certificate for backends that ask for one: the chain and the private key, in PEM.
         pub client_certificate: Option<ClientCertificate> =
