@@ -61,7 +61,9 @@ async fn phase(nats: bool, dead: usize) -> Phase {
     let mut plan = Plan::default();
     for n in 0..count {
         plan.connection(n as u64, &format!("t{n}"));
-        let more = format!("tenant = \"t{n}\"\nschedule = [\"0s\", \"5m\"]");
+        // A process that stops waits for what hangs.
+        let timeout = rounds(2, 15);
+        let more = format!("tenant = \"t{n}\"\nschedule = [\"0s\", \"5m\"]\ntimeout = \"{timeout}s\"");
         plan.destination(&format!("d{n}"), &customers.url(n), &more);
     }
     plan.also("[[route]]\nid = \"all\"\nforward = \"tenant\"\n");
