@@ -13,7 +13,7 @@ use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::JoinSet,
 };
 
@@ -59,20 +59,27 @@ pub(crate) struct Customers {
     addresses: Vec<String>,
     arrivals: Arc<Mutex<Vec<Arrival>>>,
     _servers: JoinSet<()>,
+    /// Ports that nobody listens on, and that nobody else may get.
+    _refusing: Vec<TcpSocket>,
 }
 
 impl Customers {
     /// Starts one for each mood.
     pub(crate) async fn start(moods: impl IntoIterator<Item = Mood>) -> Self {
         let (mut addresses, arrivals, mut servers) = (Vec::new(), Arc::default(), JoinSet::new());
+        let mut refusing = Vec::new();
         for (customer, mood) in moods.into_iter().enumerate() {
-            let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
-            addresses.push(listener.local_addr().expect("bound").to_string());
-            if mood != Mood::Refuses {
-                servers.spawn(serve(listener, customer, mood, Arc::clone(&arrivals)));
+            let socket = TcpSocket::new_v4().expect("a socket");
+            socket.bind(([127, 0, 0, 1], 0).into()).expect("loopback has a free port");
+            addresses.push(socket.local_addr().expect("bound").to_string());
+            if mood == Mood::Refuses {
+                refusing.push(socket);
+                continue;
             }
+            let listener = socket.listen(1024).expect("it listens");
+            servers.spawn(serve(listener, customer, mood, Arc::clone(&arrivals)));
         }
-        Self { addresses, arrivals, _servers: servers }
+        Self { addresses, arrivals, _servers: servers, _refusing: refusing }
     }
 
     /// Where a customer's deliveries are posted.
