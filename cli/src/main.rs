@@ -10,6 +10,7 @@ mod dev;
 mod events;
 mod exit;
 mod explain;
+mod files;
 mod http;
 mod init;
 mod load;

@@ -8,7 +8,7 @@ use gatepost_event::Store;
 use crate::{
     args::{Role, RunArgs},
     exit::Exit,
-    load, logging,
+    files, load, logging,
     process::{self, Process},
     reload, signals,
 };
@@ -23,6 +23,7 @@ pub(crate) async fn run(path: &Path, args: RunArgs) -> Result<(), Exit> {
     }
     let config = &loaded.config;
     let has = |role| args.roles.is_empty() || args.roles.contains(&role);
+    files::raise_limit(config, has);
 
     let ops = process::bind(config.ops.listen, "ops.listen").await?;
     let gateway = match has(Role::Gateway) {

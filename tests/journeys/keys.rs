@@ -108,7 +108,7 @@ async fn whatever_a_server_does_the_answer_comes_in_time() {
         ("a page", shown(200, "<html></html>".to_owned()), "unreadable"),
         ("no keys", shown(200, "{\"keys\":[]}".to_owned()), "unreadable"),
     ];
-    for (what, shown, outcome) in cases {
+    let judge = async |(what, shown, outcome): (&'static str, Shown, &'static str)| {
         let server = KeyServer::start().await;
         server.answer(KEYS, shown);
         let rig = Rig::start(&server, "private = true").await;
@@ -120,7 +120,8 @@ async fn whatever_a_server_does_the_answer_comes_in_time() {
         server.show(KEYS, good.clone());
         eventually(what, PATIENCE, async || (rig.event(&key, what).await.status.as_u16() == 200).then_some(())).await;
         assert_eq!(rig.stop().await, 1, "{what}");
-    }
+    };
+    futures::future::join_all(cases.map(judge)).await;
     assert!(elsewhere.asked().is_empty(), "no redirect was followed");
 }
 

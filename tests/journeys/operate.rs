@@ -114,3 +114,44 @@ async fn get(gatepost: &Gatepost, path: &str) -> Answer {
     let ops = gatepost.address("ops").await;
     post::request(http::Method::GET, &ops, path, &[], Bytes::new()).await.expect("an answer")
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_limit_of_open_files_is_raised_as_far_as_it_goes_and_said_to_be_too_low() {
+    let journey = Journey::new(Engine::Embedded, "park", &BTreeSet::new()).await;
+    for (limits, raised_to, is_told) in
+        [("ulimit -Sn 300; ulimit -Hn 1000", 1_000, true), ("ulimit -Sn 300; ulimit -Hn 9000", 9_000, false)]
+    {
+        let gatepost = journey.home.start_after(limits, &[]);
+        gatepost.ready().await;
+        let own = std::fs::read_to_string(format!("/proc/{}/limits", gatepost.pid())).expect("its limits");
+        let soft = own.lines().find_map(|line| line.strip_prefix("Max open files")).expect("the limit");
+        assert_eq!(soft.split_whitespace().next(), Some(raised_to.to_string().as_str()), "{limits}");
+        let log = gatepost.stop().await;
+        assert_eq!(
+            log.iter().any(|line| line.contains("limit of open files is too low")),
+            is_told,
+            "{limits}: {log:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_of_the_environment_sees_nothing() {
+    let journey = Journey::new(Engine::Embedded, "forward", &BTreeSet::new()).await;
+    let proxy = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", proxy.local_addr().expect("bound"));
+    let variables = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    let exports: String = variables.iter().map(|name| format!(" {name}={url}")).collect();
+    let gatepost = journey.home.start_after(&format!("export{exports}"), &[]);
+    gatepost.ready().await;
+    let said = std::fs::read(format!("/proc/{}/environ", gatepost.pid())).expect("its environment");
+    let said = String::from_utf8_lossy(&said);
+    assert!(variables.iter().all(|name| said.contains(&format!("{name}={url}"))), "it has them: {said}");
+
+    let webhook = Webhook::signed(SECRET, "push", "past-the-proxy", "{}");
+    webhook.post(&gatepost.gateway().await, "github").await.expect("an answer");
+    journey.backend.wait_for(1, PATIENCE).await;
+    gatepost.stop().await;
+    let dialled = tokio::time::timeout(Duration::from_millis(1), proxy.accept()).await;
+    assert!(dialled.is_err(), "the proxy was dialled");
+}

@@ -2,9 +2,13 @@
 
 use std::process::Command;
 
+use futures::{StreamExt as _, stream};
 use serde::Deserialize;
 
-use crate::{github::Webhook, judge};
+use crate::{github::Webhook, judge, post::Answer};
+
+/// Payloads under way together.
+const AT_ONCE: usize = 16;
 
 /// A payload and the installation it names, if any.
 #[derive(Debug, Clone)]
@@ -38,6 +42,16 @@ pub fn github(secret: &str) -> Vec<Payload> {
     assert_eq!(payloads.len(), 329, "the pinned corpus");
     assert_eq!(payloads.iter().filter(|payload| payload.installation.is_some()).count(), 133, "the pinned corpus");
     payloads
+}
+
+/// Posts all to an integration, some at once, and gives the answers in the payloads' order.
+///
+/// # Panics
+/// When one is not answered.
+pub async fn post_all(payloads: &[Payload], address: &str, integration: &str) -> Vec<Answer> {
+    let posts = payloads.iter().map(|payload| payload.webhook.post(address, integration));
+    let answers: Vec<_> = stream::iter(posts).buffered(AT_ONCE).collect().await;
+    answers.into_iter().map(|answer| answer.expect("an answer")).collect()
 }
 
 fn payload(line: Line) -> Payload {

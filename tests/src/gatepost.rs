@@ -85,7 +85,13 @@ impl Home {
 
     /// Starts `gatepost run` with roles, without waiting for readiness.
     pub fn start(&self, roles: &[&str]) -> Gatepost {
-        let mut command = AsyncCommand::new(binary());
+        self.start_after(":", roles)
+    }
+
+    /// As [`Self::start`], in a shell that did something first: `ulimit -n 600`, `export NAME=value`.
+    pub fn start_after(&self, first: &str, roles: &[&str]) -> Gatepost {
+        let mut command = AsyncCommand::new("/bin/sh");
+        command.arg("-c").arg(format!("{first}; exec \"$0\" \"$@\"")).arg(binary());
         command.arg("--config").arg(self.path("gatepost.toml")).arg("run").args(roles);
         command.args(["--log", "json"]).current_dir(self.folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);

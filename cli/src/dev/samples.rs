@@ -102,6 +102,7 @@ impl Samples {
                 match (step.word.as_str(), step.field("result")) {
                     ("stored", "unmatched") => return Err("no connection claims the sample's account".to_owned()),
                     ("refused", _) => return Err(format!("refused: {}", step.field("reason"))),
+                    ("retrying", _) => return Err(format!("not delivered: {}", step.field("error"))),
                     ("dead", _) => return Err(format!("dead letter: {}", step.field("reason"))),
                     _ => {}
                 }
