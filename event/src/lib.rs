@@ -4,6 +4,7 @@
 //! an [`Attempt`] is one HTTP try of it. The [`Store`] keeps them, on one of two engines behind one contract.
 
 pub mod attempt;
+pub mod connection;
 pub mod dead;
 pub mod delivery;
 pub mod event;
@@ -17,6 +18,7 @@ pub mod store;
 pub mod subject;
 
 pub use attempt::{Attempt, AttemptError};
+pub use connection::{Claim, Linked};
 pub use dead::{DeadLetter, DeadReason};
 pub use delivery::{Ending, Lane, Queued, Task};
 pub use event::{Event, EventRef, Meta};

@@ -17,6 +17,10 @@ pub enum Kind {
     Destination,
     /// A replay that somebody asked for.
     Replay,
+    /// A connection that was made at run time.
+    Connection,
+    /// Whose an account key is.
+    Claim,
 }
 
 /// What stands under an id.
@@ -74,6 +78,8 @@ impl Kind {
         match self {
             Self::Destination => "destination",
             Self::Replay => "replay",
+            Self::Connection => "connection",
+            Self::Claim => "claim",
         }
     }
 

@@ -22,6 +22,8 @@ pub struct SecretName {
 pub enum SecretPurpose {
     /// The provider gave it in a handshake, and signs events with it.
     Captured,
+    /// The operator gave it; it stands in its connection's record.
+    Own,
 }
 
 /// A secret that only the master key opens.
@@ -47,6 +49,7 @@ impl SecretName {
     pub(crate) fn parts(&self) -> [&[u8]; 4] {
         let purpose: &[u8] = match self.purpose {
             SecretPurpose::Captured => b"captured",
+            SecretPurpose::Own => b"own",
         };
         match &self.connection {
             Some(connection) => {

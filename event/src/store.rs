@@ -183,6 +183,20 @@ impl Store {
         engine!(self.entries(kind).await)
     }
 
+    /// Entries of a kind in the order of their last writes, after a revision: at most `limit`, fewer only at the end. Who
+    /// goes through all pages meets every entry that is there meanwhile; one that is written meanwhile comes again.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn entries_after(
+        &self,
+        kind: registry::Kind,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        engine!(self.entries_after(kind, after, limit).await)
+    }
+
     /// The entry of an id.
     ///
     /// # Errors
@@ -217,9 +231,17 @@ impl Store {
     /// # Errors
     /// When the engine can't be asked.
     pub async fn watch(&self, kind: registry::Kind) -> Result<Watch, StoreError> {
+        self.watch_any(vec![kind]).await
+    }
+
+    /// As [`Self::watch`], of several kinds in one order. A change does not say which kind it is of.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn watch_any(&self, kinds: Vec<registry::Kind>) -> Result<Watch, StoreError> {
         match self {
-            Self::Embedded(engine) => Ok(Watch::Embedded(engine.watch(kind)?)),
-            Self::Nats(engine) => Ok(Watch::Nats(Box::new(engine.watch(kind).await?))),
+            Self::Embedded(engine) => Ok(Watch::Embedded(engine.watch(kinds)?)),
+            Self::Nats(engine) => Ok(Watch::Nats(Box::new(engine.watch(kinds).await?))),
         }
     }
 

@@ -12,6 +12,7 @@
 
 mod append;
 mod census;
+mod connections;
 mod deliver;
 mod deploy;
 mod embedded_only;

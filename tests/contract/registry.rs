@@ -23,6 +23,7 @@ contract! {
     a_restart_keeps_every_entry,
     any_text_is_an_id_and_is_kept_apart_from_others,
     what_is_too_long_is_refused,
+    pages_go_through_all_entries_in_the_order_of_their_last_writes,
     a_watch_hears_every_change_in_order,
     a_watch_that_falls_behind_hears_that_it_missed_some,
 }
@@ -168,6 +169,43 @@ async fn a_restart_keeps_every_entry(fixture: &Fixture) {
     assert_eq!(store.entries(Kind::Replay).await, Ok(vec![replay]));
     let next = stored(&put(&store, "d599", "again", Expect::Absent).await);
     assert!(next > removed, "{next} after {removed}");
+    store.close().await;
+}
+
+async fn pages_go_through_all_entries_in_the_order_of_their_last_writes(fixture: &Fixture) {
+    let store = fixture.open().await;
+    let mut kept = Vec::new();
+    for n in 0..40 {
+        let (id, value) = (format!("d{n}"), n.to_string());
+        kept.push(entry(&id, stored(&put(&store, &id, &value, Expect::Absent).await), &value));
+        let other = store.put(Kind::Replay, &id, "another's".into(), Expect::Absent).await;
+        stored(&other.expect("it is answered"));
+    }
+    // Removed in rows, so that a page has to pass over more than it holds.
+    for n in (10..25).rev() {
+        stored(&remove(&store, &kept.remove(n).id, Expect::Any).await);
+    }
+    let mut written = kept.remove(3);
+    written.revision = stored(&put(&store, &written.id, "3", Expect::Any).await);
+    kept.push(written);
+    for size in [1, 4, 7, 100] {
+        let (mut found, mut after) = (Vec::new(), 0);
+        loop {
+            let page = store.entries_after(KIND, after, size).await.expect("they are listed");
+            assert!(page.len() <= size, "{} of {size}", page.len());
+            let Some(last) = page.last() else { break };
+            after = last.revision;
+            let is_end = page.len() < size;
+            found.extend(page);
+            assert_eq!(is_end, found.len() == kept.len() && found.len() % size != 0, "a page ends too early");
+        }
+        assert_eq!(found, kept, "by {size}");
+    }
+    let mut watch = store.watch_any(vec![KIND, Kind::Claim]).await.expect("it is opened");
+    let claim = store.put(Kind::Claim, "c", "of two kinds".into(), Expect::Absent).await.expect("it is answered");
+    assert_eq!(heard(&mut watch).await, Change::Put(entry("c", stored(&claim), "of two kinds")));
+    let next = stored(&put(&store, "d", "x", Expect::Absent).await);
+    assert_eq!(heard(&mut watch).await, Change::Put(entry("d", next, "x")));
     store.close().await;
 }
 

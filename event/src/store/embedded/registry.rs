@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Rows, params};
 use tokio::sync::broadcast;
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
     queue::Kind as Queued,
     read::{Read, ReadError, Snapshot},
     shared::Shared,
-    sql::{execute, uint},
+    sql::{execute, int, uint},
     work::{Outcome, Work},
 };
 use crate::{
@@ -24,12 +24,21 @@ use crate::{
 pub struct Watch {
     shared: Arc<Shared>,
     changes: broadcast::Receiver<(Kind, Change)>,
-    kind: Kind,
+    kinds: Vec<Kind>,
 }
 
 impl Embedded {
     pub(in crate::store) async fn entries(&self, kind: Kind) -> Result<Vec<Entry>, StoreError> {
         self.0.readers.ask(move |from| all(from, kind)).await
+    }
+
+    pub(in crate::store) async fn entries_after(
+        &self,
+        kind: Kind,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.0.readers.ask(move |from| some(from, kind, after, limit)).await
     }
 
     pub(in crate::store) async fn entry(&self, kind: Kind, id: &str) -> Result<Option<Entry>, StoreError> {
@@ -53,10 +62,10 @@ impl Embedded {
         }
     }
 
-    pub(in crate::store) fn watch(&self, kind: Kind) -> Result<Watch, StoreError> {
+    pub(in crate::store) fn watch(&self, kinds: Vec<Kind>) -> Result<Watch, StoreError> {
         self.check_open()?;
         let shared = Arc::clone(&self.0.shared);
-        Ok(Watch { changes: shared.changes.subscribe(), shared, kind })
+        Ok(Watch { changes: shared.changes.subscribe(), shared, kinds })
     }
 }
 
@@ -65,7 +74,7 @@ impl Watch {
     pub(in crate::store) async fn next(&mut self) -> Result<Change, StoreError> {
         loop {
             match self.shared.hear(&mut self.changes).await? {
-                Some((kind, change)) if kind == self.kind => return Ok(change),
+                Some((kind, change)) if self.kinds.contains(&kind) => return Ok(change),
                 Some(_) => {}
                 None => return Ok(Change::Missed),
             }
@@ -107,7 +116,18 @@ fn one(db: &Connection, kind: Kind, id: &str) -> rusqlite::Result<Option<Entry>>
 
 fn all(from: &Snapshot<'_>, kind: Kind) -> Read<Vec<Entry>> {
     let mut rows = from.db.prepare_cached("SELECT id, revision, value FROM registry WHERE kind = ?1 ORDER BY id")?;
-    let mut rows = rows.query([kind.word()])?;
+    entries(rows.query([kind.word()])?)
+}
+
+fn some(from: &Snapshot<'_>, kind: Kind, after: u64, limit: usize) -> Read<Vec<Entry>> {
+    // By the table and not by the index of kinds: it is in the order of revisions.
+    let sql = "SELECT id, revision, value FROM registry
+        WHERE +kind = ?1 AND revision > ?2 ORDER BY revision LIMIT ?3";
+    let mut rows = from.db.prepare_cached(sql)?;
+    entries(rows.query(params![kind.word(), int(after), int(limit as u64)])?)
+}
+
+fn entries(mut rows: Rows<'_>) -> Read<Vec<Entry>> {
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let revision = uint(row.get(1)?);

@@ -36,7 +36,7 @@ const FEED_MAX: (usize, usize) = (256, 4 * 1024 * 1024);
 /// See [`crate::store::Watch`].
 pub struct Watch {
     names: Names,
-    kind: Kind,
+    kinds: Vec<Kind>,
     feed: Feed,
     /// The last place that was heard of, of any kind.
     heard: u64,
@@ -64,6 +64,27 @@ impl Nats {
             }
         }
         Ok(entries.into_values().collect())
+    }
+
+    pub(in crate::store) async fn entries_after(
+        &self,
+        kind: Kind,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let (stream, filter) = (self.names.registry(), self.names.entry_filter(kind));
+        let (mut found, mut after) = (Vec::new(), after);
+        while found.len() < limit {
+            let wanted = limit - found.len();
+            let page = self.link.page(&stream, &filter, after, wanted, self.replicas).await?;
+            let Some(end) = page.last() else { break };
+            after = end.sequence;
+            for message in &page {
+                // Marks of removals are passed over.
+                found.extend(last(message)?.entry);
+            }
+        }
+        Ok(found)
     }
 
     pub(in crate::store) async fn entry(&self, kind: Kind, id: &str) -> Result<Option<Entry>, StoreError> {
@@ -96,14 +117,14 @@ impl Nats {
         }
     }
 
-    pub(in crate::store) async fn watch(&self, kind: Kind) -> Result<Watch, StoreError> {
+    pub(in crate::store) async fn watch(&self, kinds: Vec<Kind>) -> Result<Watch, StoreError> {
         let stream = self.names.registry();
         let heard = tally::numbers(&self.link, &stream, link::soon()).await?.last;
         // All kinds: a place that is skipped then is a change that was overtaken before it could be told.
         let filter = self.names.registry_filter();
         let source = Source { stream, filter, messages_max: FEED_MAX.0, bytes_max: FEED_MAX.1 };
         let feed = Feed::open(self.link.clone(), source, heard + 1).await?;
-        Ok(Watch { names: self.names.clone(), kind, feed, heard, ahead: VecDeque::new() })
+        Ok(Watch { names: self.names.clone(), kinds, feed, heard, ahead: VecDeque::new() })
     }
 
     /// By the leader's word.
@@ -133,7 +154,7 @@ impl Watch {
             self.ahead.push_back(Change::Missed);
         }
         self.heard = message.sequence;
-        if self.names.is_entry(self.kind, &message.subject) {
+        if self.kinds.iter().any(|kind| self.names.is_entry(*kind, &message.subject)) {
             let change = match last(message)?.entry {
                 Some(entry) => Change::Put(entry),
                 None => Change::Removed(id(message)?),

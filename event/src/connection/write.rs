@@ -1,0 +1,224 @@
+//! Writing connections.
+
+use gatepost_config::{ConnectionId, IntegrationId, Timestamp};
+
+use super::{Found, LinkError, Linked, Phase, check::check, claim, read};
+use crate::{
+    Store, StoreError,
+    registry::{Expect, Kind, Put},
+};
+
+/// Tries beside others that write the same connection.
+const TRIES: usize = 16;
+
+/// What a writer may do beside writing a connection's own fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Claiming {
+    /// An account may be that of several connections of its tenant (`shared_accounts = "all"`).
+    pub shared: bool,
+    /// The tenant's other connections lose the accounts that this one names.
+    pub take_over: bool,
+    /// The connection may be another tenant's until now.
+    pub change_tenant: bool,
+}
+
+/// Makes or replaces a connection, with the version that is expected of it ([`Linked::version`]).
+///
+/// Version, times and phase are worked out: [`Phase::Pending`] is kept, any other becomes [`Phase::Binding`] when the
+/// connection may have become the owner of parked events, and else stays what it was. Nothing is written when it is the
+/// same already, whatever was expected. A repeat after an error completes what was begun.
+///
+/// # Errors
+/// Why it can't be. Nothing is changed then but claims that anybody may take over, unless it is a [`LinkError::Store`].
+pub async fn put(
+    store: &Store,
+    wanted: Linked,
+    expect: Expect,
+    claiming: Claiming,
+    now: Timestamp,
+) -> Result<Found, LinkError> {
+    check(&wanted)?;
+    for _ in 0..TRIES {
+        let before = read::get(store, &wanted.integration, &wanted.id).await?;
+        let tenant = before.as_ref().map(|before| &before.linked.tenant);
+        if tenant.is_some_and(|tenant| *tenant != wanted.tenant) && !claiming.change_tenant {
+            return Err(LinkError::OtherTenant);
+        }
+        if let Some(same) = before.as_ref().filter(|before| is_same(&before.linked, &wanted)) {
+            // An earlier try may have ended before its claims were confirmed.
+            claim_all(store, &same.linked, None, claiming).await?;
+            confirm_all(store, &same.linked, None, claiming).await?;
+            return Ok(same.clone());
+        }
+        meets(before.as_ref(), expect)?;
+        let next = next(before.as_ref().map(|before| &before.linked), &wanted, now);
+        claim_all(store, &next, before.as_ref(), claiming).await?;
+        let over = before.as_ref().map_or(Expect::Absent, |before| Expect::Revision(before.revision));
+        // Only its phase may have changed, or all of it: the next look tells.
+        let Ok(revision) = record(store, &next, over).await? else { continue };
+        if let Err(error) = confirm_all(store, &next, before.as_ref(), claiming).await {
+            return Err(undo(store, &next, revision, before, error).await);
+        }
+        for account in before.iter().flat_map(|before| &before.linked.accounts).filter(|own| !next.names(own)) {
+            claim::release(store, &next, account).await?;
+        }
+        return Ok(Found { linked: next, revision });
+    }
+    Err(busy(&wanted))
+}
+
+/// Removes a connection with the version that is expected of it, and gives its accounts up. `false` when there is none.
+///
+/// # Errors
+/// [`LinkError::Conflict`], or the store's; a repeat completes what was begun, but for claims, which others may then
+/// take over.
+pub async fn remove(
+    store: &Store,
+    integration: &IntegrationId,
+    id: &ConnectionId,
+    expect: Expect,
+) -> Result<bool, LinkError> {
+    for _ in 0..TRIES {
+        let Some(found) = read::get(store, integration, id).await? else { return Ok(false) };
+        meets(Some(&found), expect)?;
+        let entry = Linked::entry_id(integration, id);
+        match store.remove(Kind::Connection, &entry, Expect::Revision(found.revision)).await? {
+            Put::Stored(_) | Put::Conflict(None) => {
+                for account in &found.linked.accounts {
+                    claim::release(store, &found.linked, account).await?;
+                }
+                return Ok(true);
+            }
+            Put::Conflict(Some(_)) | Put::TooLong => {}
+        }
+    }
+    Err(LinkError::Store(StoreError::Unavailable(format!("others write {integration}/{id} all the time"))))
+}
+
+/// Changes the phase of a connection that is as it was found, and nothing else; `None` when it is not any more.
+///
+/// # Errors
+/// When the store can't confirm.
+pub async fn advance(store: &Store, found: &Found, phase: Phase) -> Result<Option<Found>, StoreError> {
+    let linked = Linked { phase, ..found.linked.clone() };
+    let revision = record(store, &linked, Expect::Revision(found.revision)).await?;
+    Ok(revision.ok().map(|revision| Found { linked, revision }))
+}
+
+/// Writes a record; `Err` when what stands there is not as expected.
+pub(super) async fn record(store: &Store, linked: &Linked, expect: Expect) -> Result<Result<u64, ()>, StoreError> {
+    let id = Linked::entry_id(&linked.integration, &linked.id);
+    let value = serde_json::to_vec(linked).map_err(|error| StoreError::Corrupt(error.to_string()))?.into();
+    match store.put(Kind::Connection, &id, value, expect).await? {
+        Put::Stored(revision) => Ok(Ok(revision)),
+        Put::Conflict(_) => Ok(Err(())),
+        Put::TooLong => Err(StoreError::Corrupt(format!("the connection {id} is too long to be kept"))),
+    }
+}
+
+fn meets(found: Option<&Found>, expect: Expect) -> Result<(), LinkError> {
+    let version = found.map(|found| found.linked.version);
+    let met = match expect {
+        Expect::Any => true,
+        Expect::Absent => version.is_none(),
+        Expect::Revision(expected) => version == Some(expected),
+    };
+    if met { Ok(()) } else { Err(LinkError::Conflict(version)) }
+}
+
+/// Whether nothing is to be written; who had a pending one confirmed wants a write.
+fn is_same(before: &Linked, wanted: &Linked) -> bool {
+    let phase_stays = (before.phase == Phase::Pending) == (wanted.phase == Phase::Pending);
+    let Linked { phase, version, created_at, updated_at, .. } = *before;
+    phase_stays && *before == Linked { phase, version, created_at, updated_at, ..wanted.clone() }
+}
+
+/// A record as it is to be written.
+fn next(before: Option<&Linked>, wanted: &Linked, now: Timestamp) -> Linked {
+    let gains = |before: &Linked| {
+        before.phase == Phase::Pending
+            || before.tenant != wanted.tenant
+            || (before.disabled && !wanted.disabled)
+            || wanted.accounts.iter().any(|account| !before.names(account))
+    };
+    let phase = match (wanted.phase, before) {
+        (Phase::Pending, _) => Phase::Pending,
+        (_, Some(before)) if !gains(before) => before.phase,
+        _ => Phase::Binding,
+    };
+    let at = u64::try_from(now.millis()).unwrap_or(0);
+    let version = before.map_or(at, |before| at.max(before.version.saturating_add(1)));
+    let created_at = before.map_or(now, |before| before.created_at);
+    Linked { phase, version, created_at, updated_at: now, ..wanted.clone() }
+}
+
+/// The accounts that a record names and the one before did not, or not as this tenant's.
+fn gained<'a>(next: &'a Linked, before: Option<&'a Found>) -> impl Iterator<Item = &'a String> {
+    let same_tenant = before.filter(|before| before.linked.tenant == next.tenant);
+    next.accounts.iter().filter(move |account| !same_tenant.is_some_and(|before| before.linked.names(account)))
+}
+
+async fn claim_all(store: &Store, next: &Linked, before: Option<&Found>, claiming: Claiming) -> Result<(), LinkError> {
+    let from = before.map(|before| &before.linked.tenant);
+    let mut taken = Vec::new();
+    for account in gained(next, before) {
+        if let Err(error) = claim::take(store, next, account, from, claiming).await {
+            give_back(store, next, before, &taken).await?;
+            return Err(error);
+        }
+        taken.push(account);
+    }
+    Ok(())
+}
+
+async fn confirm_all(
+    store: &Store,
+    next: &Linked,
+    before: Option<&Found>,
+    claiming: Claiming,
+) -> Result<(), LinkError> {
+    for account in gained(next, before) {
+        claim::confirm(store, next, account, claiming).await?;
+    }
+    Ok(())
+}
+
+/// Gives claims up that were taken for a record that is not written.
+async fn give_back(store: &Store, next: &Linked, before: Option<&Found>, taken: &[&String]) -> Result<(), LinkError> {
+    for account in taken {
+        match before.filter(|before| before.linked.names(account)) {
+            // It stays what it was, another tenant's.
+            Some(before) => {
+                let claiming = Claiming { change_tenant: true, ..Claiming::default() };
+                claim::take(store, &before.linked, account, Some(&next.tenant), claiming).await?;
+            }
+            None => claim::release(store, next, account).await?,
+        }
+    }
+    Ok(())
+}
+
+/// Takes a record back whose accounts were claimed by somebody else meanwhile, and says why.
+async fn undo(store: &Store, next: &Linked, revision: u64, before: Option<Found>, error: LinkError) -> LinkError {
+    if matches!(error, LinkError::Store(_)) {
+        // Nothing is known: a repeat finds out.
+        return error;
+    }
+    let undone = match &before {
+        Some(before) => record(store, &before.linked, Expect::Revision(revision)).await.map(drop),
+        None => {
+            let id = Linked::entry_id(&next.integration, &next.id);
+            store.remove(Kind::Connection, &id, Expect::Revision(revision)).await.map(drop)
+        }
+    };
+    let taken: Vec<_> = gained(next, before.as_ref()).collect();
+    match undone {
+        Ok(()) => give_back(store, next, before.as_ref(), &taken).await.err().unwrap_or(error),
+        Err(failed) => failed.into(),
+    }
+}
+
+fn busy(wanted: &Linked) -> LinkError {
+    let id = Linked::entry_id(&wanted.integration, &wanted.id);
+    LinkError::Store(StoreError::Unavailable(format!("others write {id:?} all the time")))
+}
