@@ -18,9 +18,12 @@ use tokio::{
 
 use crate::{rounds, setup::SECRET};
 
-/// The deadline of an attempt here, and by how much it may be overrun.
-const TIMEOUT: Duration = Duration::from_secs(2);
-const SLACK: Duration = Duration::from_millis(500);
+/// The deadline of an attempt here.
+const TIMEOUT: Duration = Duration::from_secs(4);
+/// By how much it may be overrun; in the short form, which runs beside others, by more.
+fn slack() -> Duration {
+    Duration::from_millis(rounds(5_000, 500) as u64)
+}
 /// How much memory may grow, whatever is answered.
 const GROWTH_MAX_KIB: u64 = 48 * 1024;
 const PATIENCE: Duration = Duration::from_secs(200);
@@ -121,7 +124,7 @@ async fn answers_meant_to_hurt_end_at_the_deadline_and_memory_stays_flat() {
     assert_eq!(attempts.len(), events * (BOMBS.len() + 1));
     let slowest = attempts.iter().map(|attempt| attempt.duration_ms).max().expect("some");
     let late: Vec<_> =
-        attempts.iter().filter(|attempt| u128::from(attempt.duration_ms) > (TIMEOUT + SLACK).as_millis()).collect();
+        attempts.iter().filter(|attempt| u128::from(attempt.duration_ms) > (TIMEOUT + slack()).as_millis()).collect();
     assert!(late.is_empty(), "{} late: {:?}", late.len(), late.first());
     for attempt in &attempts {
         let expected = match attempt.destination.as_str() {

@@ -10,8 +10,10 @@ use crate::{
     setup::{SECRET, Site},
 };
 
-/// The answer deadline, and what a busy test machine may add to it.
-const ANSWER_WITHIN: Duration = Duration::from_millis(2_500 + 500);
+/// The answer deadline, and what a busy machine may add to it; in the short form, which runs beside others, more.
+fn answer_within() -> Duration {
+    Duration::from_millis(2_500 + rounds(5_000, 500) as u64)
+}
 /// Pause between two posts of a worker.
 const PACE: Duration = Duration::from_millis(5);
 
@@ -39,7 +41,7 @@ async fn outage_of_nats_is_answered_503_in_time_and_recovers_alone() {
     }
     let ledger = load.stop().await;
     assert_eq!(ledger.without_retry_after, 0, "every 503 carries Retry-After");
-    assert!(ledger.slowest < ANSWER_WITHIN, "the slowest answer took {:?}", ledger.slowest);
+    assert!(ledger.slowest < answer_within(), "the slowest answer took {:?}", ledger.slowest);
     assert!(ledger.answers.keys().all(|status| [200, 503].contains(status)), "{:?}", ledger.answers);
     settle(&mut site, &ledger, "outage", &format!("{outages} x nats-server away")).await;
 }

@@ -89,7 +89,10 @@ async fn phase(nats: bool, dead: usize) -> Phase {
     assert!(arrivals.iter().all(|arrival| arrival.customer as u64 == arrival.connection), "each at its own");
     let census = town.close().await;
     let delivered = census.ended.get(&Ending::Delivered).copied().unwrap_or(0);
-    assert_eq!((delivered, delivered + census.waiting()), (healthy as u64, posted), "nothing is lost: {census:?}");
+    assert_eq!(delivered, healthy as u64, "{census:?}");
+    // A process that stops between a retry's two messages leaves both, and they are one delivery.
+    let owed = delivered + census.waiting();
+    assert!(if nats { owed >= posted } else { owed == posted }, "nothing of {posted} is lost: {census:?}");
 
     // The first of each customer pays for its connection; it is not what is compared.
     let warm = start + span(1, 10);
