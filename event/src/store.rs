@@ -28,7 +28,7 @@ pub use types::{
 };
 
 use crate::{
-    Attempt, DeadLetter, DeliveryId, Event, EventRef, Lane, Queued, SealedSecret, Task,
+    Attempt, DeadLetter, DeliveryId, Event, EventRef, Lane, Outcomes, Queued, SealedSecret, Task,
     registry::{self, Change, Entry, Expect, Put},
 };
 
@@ -467,6 +467,16 @@ impl Store {
     /// When the engine can't be asked.
     pub async fn attempts(&self, after: u64, limit: usize) -> Result<Vec<(u64, Attempt)>, StoreError> {
         engine!(self.attempts(after, limit).await)
+    }
+
+    /// What became of events when they were routed, or owed anew: records in the order they were written, after a
+    /// position. They are kept as long as events, and say nothing of how deliveries went on: see [`Self::attempts`] and
+    /// [`Self::dead_letters`].
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn outcomes(&self, after: u64, limit: usize) -> Result<Vec<(u64, Outcomes)>, StoreError> {
+        engine!(self.outcomes(after, limit).await)
     }
 
     /// Counts everything that was acknowledged and is retained.

@@ -23,6 +23,7 @@ mod leases;
 mod make;
 mod nats_only;
 mod order;
+mod outcomes;
 mod park;
 mod quarantine;
 mod rate;

@@ -64,7 +64,7 @@ use super::{
     },
 };
 use crate::{
-    Attempt, DeadLetter, DeliveryId, Event, EventRef, Lane, Queued, SealedSecret, StoreError, Task, id::Token,
+    Attempt, DeadLetter, DeliveryId, Event, EventRef, Lane, Outcomes, Queued, SealedSecret, StoreError, Task, id::Token,
 };
 
 /// The longest that a change other than an append may wait for its commit.
@@ -237,6 +237,7 @@ impl Embedded {
     }
 
     pub(super) async fn routed(&self, lease: &Lease, routed: Routed) -> Result<(), StoreError> {
+        let outcomes = Outcomes::of_routed(&routed, Timestamp::now());
         let mut dead = Vec::with_capacity(routed.dead.len());
         for (at, letter) in routed.dead {
             dead.push((at.sequence, self.letter_row(&letter).await?));
@@ -250,6 +251,7 @@ impl Embedded {
             tasks,
             ended: routed.ended.into_iter().map(|(at, ending)| (at.sequence, ending)).collect(),
             dead,
+            outcomes,
         };
         self.write(Kind::Completion, Change::Route(Box::new(rows)), bytes).await.map(drop)
     }
@@ -351,6 +353,10 @@ impl Embedded {
 
     pub(super) async fn attempts(&self, after: u64, limit: usize) -> Result<Vec<(u64, Attempt)>, StoreError> {
         self.0.readers.ask(move |from| history::attempts(from, after, limit)).await
+    }
+
+    pub(super) async fn outcomes(&self, after: u64, limit: usize) -> Result<Vec<(u64, Outcomes)>, StoreError> {
+        self.0.readers.ask(move |from| history::outcomes(from, after, limit)).await
     }
 
     pub(super) async fn census(&self) -> Result<Census, StoreError> {

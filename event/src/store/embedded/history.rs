@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use gatepost_config::IntegrationId;
 use rusqlite::{OptionalExtension, Row, params};
+use serde::de::DeserializeOwned;
 
 use super::{
     events,
@@ -12,7 +13,7 @@ use super::{
     sql::{int, uint},
 };
 use crate::{
-    Attempt, DeadLetter, DeliveryId, Ending, Lane, Queued, Task,
+    Attempt, DeadLetter, DeliveryId, Ending, Lane, Outcomes, Queued, Task,
     dead::DeadNote,
     store::types::{Census, LaneCount, Refusal},
 };
@@ -95,7 +96,15 @@ fn letter(from: &Snapshot<'_>, row: &Row<'_>) -> Read<(u64, DeadLetter)> {
 
 /// Attempt records, oldest first, after a position.
 pub(super) fn attempts(from: &Snapshot<'_>, after: u64, limit: usize) -> Read<Vec<(u64, Attempt)>> {
-    let sql = "SELECT position, attempt FROM attempt WHERE position > ?1 ORDER BY position LIMIT ?2";
+    records(from, "SELECT position, attempt FROM attempt WHERE position > ?1 ORDER BY position LIMIT ?2", after, limit)
+}
+
+/// What became of events, oldest first, after a position.
+pub(super) fn outcomes(from: &Snapshot<'_>, after: u64, limit: usize) -> Read<Vec<(u64, Outcomes)>> {
+    records(from, "SELECT position, outcome FROM outcome WHERE position > ?1 ORDER BY position LIMIT ?2", after, limit)
+}
+
+fn records<T: DeserializeOwned>(from: &Snapshot<'_>, sql: &str, after: u64, limit: usize) -> Read<Vec<(u64, T)>> {
     let mut rows = from.db.prepare_cached(sql)?;
     let found = rows.query_map(params![int(after), int(limit as u64)], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))

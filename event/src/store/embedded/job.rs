@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::body::{BodyFile, Stored};
 use crate::{
-    Attempt, DeadLetter, DeadReason, Ending, Lane, Queued, SealedSecret, StoreError, Task,
+    Attempt, DeadLetter, DeadReason, Ending, Lane, Outcomes, Queued, SealedSecret, StoreError, Task,
     registry::{Expect, Kind, Put},
     store::types::{Appended, LeaseKey, Place},
 };
@@ -114,6 +114,7 @@ pub(super) struct RoutedRows {
     pub(super) tasks: Vec<TaskRow>,
     pub(super) ended: Vec<(u64, Ending)>,
     pub(super) dead: Vec<(u64, LetterRow)>,
+    pub(super) outcomes: Vec<Outcomes>,
 }
 
 /// A refused request to be kept.

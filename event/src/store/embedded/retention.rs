@@ -28,6 +28,8 @@ pub(super) fn sweep(work: &mut Work<'_>, retention: &Retention) -> rusqlite::Res
     let attempts = "DELETE FROM attempt WHERE position IN (SELECT position FROM attempt WHERE at <= ?1 LIMIT ?2)";
     let before = work.now.before(retention.events).millis();
     more |= execute(work.db, attempts, params![before, PART as i64])? == PART;
+    let outcomes = "DELETE FROM outcome WHERE position IN (SELECT position FROM outcome WHERE at <= ?1 LIMIT ?2)";
+    more |= execute(work.db, outcomes, params![before, PART as i64])? == PART;
     let owed = "DELETE FROM owed_anew WHERE id IN (SELECT id FROM owed_anew WHERE at <= ?1 LIMIT ?2)";
     more |= execute(work.db, owed, params![before, PART as i64])? == PART;
     let refusals =

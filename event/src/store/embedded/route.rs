@@ -8,7 +8,7 @@ use super::{
     sql::{execute, int, uint},
     work::{Outcome, Work},
 };
-use crate::{Queued, StoreError};
+use crate::{Outcomes, Queued, StoreError};
 
 pub(super) fn route(work: &mut Work<'_>, routed: &RoutedRows) -> Outcome {
     if work.state.epochs.get(&routed.key) != Some(&routed.epoch) {
@@ -25,10 +25,24 @@ pub(super) fn route(work: &mut Work<'_>, routed: &RoutedRows) -> Outcome {
     for (_, letter) in routed.dead.iter().filter(|(sequence, _)| *sequence > done) {
         deliver::keep_letter(work, letter)?;
     }
+    for outcomes in &routed.outcomes {
+        let mut outcomes = outcomes.clone();
+        if outcomes.after(done) {
+            record(work, &outcomes)?;
+        }
+    }
     if routed.through > done {
         work.move_cursor(routed.through)?;
     }
     Ok(Ok(Answer::Done))
+}
+
+/// Writes down what became of events.
+pub(super) fn record(work: &Work<'_>, outcomes: &Outcomes) -> rusqlite::Result<()> {
+    let json =
+        serde_json::to_string(outcomes).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    let sql = "INSERT INTO outcome (at, outcome) VALUES (?1, ?2)";
+    execute(work.db, sql, params![outcomes.at.millis(), json]).map(drop)
 }
 
 /// Puts a task at the end of its lane.

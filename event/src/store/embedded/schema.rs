@@ -7,7 +7,7 @@
 pub(super) const APPLICATION_ID: i32 = 0x4750_5354;
 
 /// Version of the tables, kept as `user_version`.
-pub(super) const VERSION: i32 = 2;
+pub(super) const VERSION: i32 = 3;
 
 /// Makes the tables of a new store.
 pub(super) const TABLES: &str = "
@@ -41,6 +41,8 @@ CREATE INDEX retry_lane ON retry (lane);
 CREATE INDEX retry_sequence ON retry (sequence);
 CREATE TABLE attempt (position INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, attempt TEXT NOT NULL);
 CREATE INDEX attempt_at ON attempt (at);
+CREATE TABLE outcome (position INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, outcome TEXT NOT NULL);
+CREATE INDEX outcome_at ON outcome (at);
 CREATE TABLE dead (
     position INTEGER PRIMARY KEY AUTOINCREMENT,
     died_at INTEGER NOT NULL,

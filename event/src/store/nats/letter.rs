@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde::de::DeserializeOwned;
 
 use super::{
     Nats,
@@ -12,7 +13,7 @@ use super::{
     read::Stored,
     settle::written,
 };
-use crate::{Attempt, DeadLetter, DeliveryId, Event, StoreError, dead::DeadNote, id::Token};
+use crate::{Attempt, DeadLetter, DeliveryId, Event, Outcomes, StoreError, dead::DeadNote, id::Token};
 
 /// Which chunks a letter's body is in.
 const NAME_HEADER: &str = "Gatepost-Letter";
@@ -35,13 +36,29 @@ impl Nats {
     }
 
     pub(in crate::store) async fn attempts(&self, after: u64, limit: usize) -> Result<Vec<(u64, Attempt)>, StoreError> {
-        let filter = self.names.attempt_filter();
-        let page = self.link.page(&self.names.attempts(), &filter, after, limit, self.replicas).await?;
-        let attempt = |message: &Stored| match serde_json::from_slice(&message.payload) {
-            Ok(attempt) => Ok((message.sequence, attempt)),
-            Err(error) => Err(StoreError::Corrupt(format!("attempt record {}: {error}", message.sequence))),
+        self.records(&self.names.attempt_filter(), after, limit).await
+    }
+
+    pub(in crate::store) async fn outcomes(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Outcomes)>, StoreError> {
+        self.records(&self.names.outcomes_filter(), after, limit).await
+    }
+
+    async fn records<T: DeserializeOwned>(
+        &self,
+        filter: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, T)>, StoreError> {
+        let page = self.link.page(&self.names.attempts(), filter, after, limit, self.replicas).await?;
+        let record = |message: &Stored| match serde_json::from_slice(&message.payload) {
+            Ok(record) => Ok((message.sequence, record)),
+            Err(error) => Err(StoreError::Corrupt(format!("the record {}: {error}", message.sequence))),
         };
-        page.iter().map(attempt).collect()
+        page.iter().map(record).collect()
     }
 
     pub(in crate::store) async fn dead_letter(

@@ -16,6 +16,9 @@ pub(super) const RETRIED: &str = "retried";
 /// The word of deliveries owed anew, beside the endings' words.
 pub(super) const REPLAYED: &str = "replayed";
 
+/// The word of records of what became of events, beside the endings' words.
+const OUTCOMES: &str = "outcomes";
+
 /// The names of one installation.
 #[derive(Debug, Clone)]
 pub(super) struct Names {
@@ -277,6 +280,20 @@ impl Names {
     /// A delivery of a shard that is owed anew.
     pub(super) fn replayed_subject(&self, shard: u16) -> String {
         format!("{}.end.s{shard}.{REPLAYED}", self.prefix)
+    }
+
+    /// A record of what routing made of a partition's events.
+    pub(super) fn routed_outcomes(&self, partition: u16) -> String {
+        format!("{}.end.p{partition}.{OUTCOMES}", self.prefix)
+    }
+
+    /// A record of what a replay made of events.
+    pub(super) fn replayed_outcomes(&self) -> String {
+        format!("{}.end.replays.{OUTCOMES}", self.prefix)
+    }
+
+    pub(super) fn outcomes_filter(&self) -> String {
+        format!("{}.end.*.{OUTCOMES}", self.prefix)
     }
 
     /// Matches attempts and ends.

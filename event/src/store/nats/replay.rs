@@ -22,11 +22,12 @@ use super::{
     names,
     read::Stored,
     reply::Failed,
+    routed::outcomes_post,
     settle::written,
     tally::numbers,
 };
 use crate::{
-    Event, Lane, StoreError, Task,
+    Event, Lane, Outcomes, StoreError, Task,
     id::Token,
     store::{Span, StoredEvent},
 };
@@ -70,6 +71,7 @@ impl Nats {
 
     pub(in crate::store) async fn enqueue(&self, tasks: Vec<Task>) -> Result<u64, StoreError> {
         let deadline = Instant::now() + ENQUEUE_TIMEOUT;
+        let records = Outcomes::of_tasks(&tasks, Timestamp::now());
         // Those of one ordered lane one after the other, so that they keep their order whatever is tried again.
         let mut chains: Vec<Vec<Task>> = Vec::new();
         let mut ordered: HashMap<Lane, Vec<Task>> = HashMap::new();
@@ -84,6 +86,10 @@ impl Nats {
         stream::iter(chains.into_iter().map(Ok))
             .try_for_each_concurrent(AT_ONCE, |chain| self.enqueue_chain(chain, &owed, deadline))
             .await?;
+        // All of them, also those that an earlier try owed: it may have ended before it wrote this down.
+        for record in &records {
+            self.write_down(record, deadline).await?;
+        }
         Ok(owed.into_inner())
     }
 
@@ -121,8 +127,15 @@ impl Nats {
             }
         }
         self.enqueue(tasks).await?;
+        self.write_down(&Outcomes::of_revived(letter.note.delivery, Timestamp::now()), deadline).await?;
         self.forget_letter(&message, deadline).await?;
         Ok(true)
+    }
+
+    async fn write_down(&self, record: &Outcomes, deadline: Instant) -> Result<(), StoreError> {
+        let post = outcomes_post(self.names.replayed_outcomes(), record)?;
+        self.link.publish(&post, Repeat::Harmless, deadline).await?;
+        Ok(())
     }
 
     pub(in crate::store) async fn copied(&self, copy: &Token) -> Result<Option<Event>, StoreError> {

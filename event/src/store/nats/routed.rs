@@ -6,6 +6,7 @@ use std::{
 };
 
 use futures::{TryStreamExt as _, stream};
+use gatepost_config::Timestamp;
 
 use super::{
     Nats,
@@ -14,7 +15,7 @@ use super::{
     settle::{ending_of, written},
 };
 use crate::{
-    DeadLetter, Ending, EventRef, Lane, StoreError,
+    DeadLetter, Ending, EventRef, Lane, Outcomes, StoreError,
     id::Token,
     store::{Lease, Routed},
 };
@@ -33,7 +34,8 @@ impl Nats {
         }
         let deadline = now + ROUTED_TIMEOUT;
         let chains = self.chains(&routed)?;
-        stream::iter(chains.into_iter().map(Ok))
+        let records = self.record_posts(&routed)?;
+        stream::iter(chains.into_iter().chain(records.into_iter().map(|record| vec![record])).map(Ok))
             .try_for_each_concurrent(AT_ONCE, |chain| self.publish_chain(chain, deadline))
             .await?;
         stream::iter(routed.dead.iter().map(Ok))
@@ -59,6 +61,13 @@ impl Nats {
             chains.push(vec![self.end_post(routed.partition, event, *ending, ending.word())?]);
         }
         Ok(chains)
+    }
+
+    /// What became of all these events, in as few messages as it fits into.
+    fn record_posts(&self, routed: &Routed) -> Result<Vec<Post>, StoreError> {
+        let subject = self.names.routed_outcomes(routed.partition);
+        let records = Outcomes::of_routed(routed, Timestamp::now());
+        records.iter().map(|record| outcomes_post(subject.clone(), record)).collect()
     }
 
     async fn publish_chain(&self, chain: Vec<Post>, deadline: Instant) -> Result<(), StoreError> {
@@ -96,4 +105,11 @@ impl Nats {
         let subject = self.names.end_subject('p', partition, ending);
         Ok(Post::once(subject, &names::routed_message(event, what), written(event)?))
     }
+}
+
+/// A record of what became of events. One that is made anew may be stored twice, and says the same.
+pub(super) fn outcomes_post(subject: String, record: &Outcomes) -> Result<Post, StoreError> {
+    let payload = written(record)?;
+    let id = Token::hash(&[b"outcomes", &payload]);
+    Ok(Post::once(subject, id.as_str(), payload))
 }
