@@ -15,10 +15,11 @@ use gatepost_event::{
     registry::{Entry, Expect, Kind, Put},
     standing::Standing,
 };
-use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    access::Caller,
+    audit::Note,
     page::{self, Page},
     problem::Problem,
     serve::Admin,
@@ -28,15 +29,21 @@ use crate::{
 const TRIES: usize = 20;
 
 /// What is asked of the list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+#[schema(as = DestinationQuery)]
 pub(crate) struct Ask {
+    /// How many.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
+    /// What an earlier answer gave as `next`.
     cursor: Option<DestinationId>,
 }
 
 /// A destination as it stands. Its secrets are not shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = Destination)]
 pub(crate) struct View {
     id: DestinationId,
     tenant: Option<String>,
@@ -54,6 +61,7 @@ pub(crate) struct View {
 /// `GET /v1/destinations`: by id.
 pub(crate) async fn list(
     State(admin): State<Arc<Admin>>,
+    caller: Caller,
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Result<Json<Page<View>>, Problem> {
     let Query(ask) = ask?;
@@ -63,23 +71,22 @@ pub(crate) async fn list(
     let config = admin.config.borrow().clone();
     let mut items = Vec::new();
     for destination in &config.destinations {
-        if ask.cursor.as_ref().is_none_or(|cursor| destination.id > *cursor) {
+        let is_theirs = caller.sees(destination.tenant.as_ref());
+        if is_theirs && ask.cursor.as_ref().is_none_or(|cursor| destination.id > *cursor) {
             items.push(View::of(destination, standing(&destination.id).transpose()?.unwrap_or_default()));
         }
     }
     items.sort_by(|a, b| a.id.cmp(&b.id));
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| more).map(|view| view.id.to_string());
-    Ok(Json(Page { items, next }))
+    Ok(Json(Page::cut(items, limit, |view| view.id.to_string())))
 }
 
 /// `GET /v1/destinations/{id}`
 pub(crate) async fn show(
     State(admin): State<Arc<Admin>>,
+    caller: Caller,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<View>, Problem> {
-    let destination = configured(&admin, &id?.0)?;
+    let destination = configured(&admin, &caller, &id?.0)?;
     let (standing, _) = standing(&admin.store, &destination.id).await?;
     Ok(Json(View::of(&destination, standing)))
 }
@@ -87,43 +94,51 @@ pub(crate) async fn show(
 /// `POST /v1/destinations/{id}/pause`: its deliveries wait.
 pub(crate) async fn pause(
     State(admin): State<Arc<Admin>>,
+    caller: Caller,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<View>, Problem> {
     let pause = |standing| Standing { paused: true, ..standing };
-    change(&admin, &id?.0, "paused", pause).await
+    change(&admin, &caller, &id?.0, "paused", pause).await
 }
 
 /// `POST /v1/destinations/{id}/resume`: its deliveries go on, also when its answers had disabled it.
 pub(crate) async fn resume(
     State(admin): State<Arc<Admin>>,
+    caller: Caller,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<View>, Problem> {
-    change(&admin, &id?.0, "resumed", |_| Standing::default()).await
+    change(&admin, &caller, &id?.0, "resumed", |_| Standing::default()).await
 }
 
-async fn change(admin: &Admin, id: &str, done: &str, to: impl Fn(Standing) -> Standing) -> Result<Json<View>, Problem> {
-    let destination = configured(admin, id)?;
+async fn change(
+    admin: &Admin,
+    caller: &Caller,
+    id: &str,
+    done: &str,
+    to: impl Fn(Standing) -> Standing,
+) -> Result<Json<View>, Problem> {
+    let destination = configured(admin, caller, id)?;
     for _ in 0..TRIES {
         let (before, revision) = standing(&admin.store, &destination.id).await?;
         let after = to(before);
         if before == after {
             return Ok(Json(View::of(&destination, after)));
         }
-        let value = serde_json::to_vec(&after)
-            .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "unwritable", error.to_string()))?;
+        let value = page::written(&after)?;
         let expect = revision.map_or(Expect::Absent, Expect::Revision);
-        if let Put::Stored(_) = admin.store.put(Kind::Destination, id, value.into(), expect).await? {
-            tracing::info!(destination = id, "a destination was {done} by the API");
+        if let Put::Stored(_) = admin.store.put(Kind::Destination, id, value, expect).await? {
+            tracing::info!(destination = id, by = caller.who(), "a destination was {done} by the API");
+            caller.note(Note::new(Some(&before), Some(&after)));
             return Ok(Json(View::of(&destination, after)));
         }
     }
-    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the destination changes too fast; ask again"))
+    Err(Problem::busy("the destination"))
 }
 
-fn configured(admin: &Admin, id: &str) -> Result<Destination, Problem> {
+fn configured(admin: &Admin, caller: &Caller, id: &str) -> Result<Destination, Problem> {
     let config = admin.config.borrow();
     let found = config.destinations.iter().find(|destination| destination.id.as_str() == id);
-    found.cloned().ok_or_else(|| Problem::missing(&format!("destination {id}")))
+    caller.own(found.cloned(), |destination| destination.tenant.clone(), || format!("destination {id}"))
 }
 
 async fn standing(store: &Store, id: &DestinationId) -> Result<(Standing, Option<u64>), Problem> {
@@ -134,10 +149,7 @@ async fn standing(store: &Store, id: &DestinationId) -> Result<(Standing, Option
 }
 
 fn read(entry: &Entry) -> Result<Standing, Problem> {
-    serde_json::from_slice(&entry.value).map_err(|error| {
-        tracing::error!(id = entry.id, %error, "a destination's standing can't be read");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "unreadable", "what is stored can't be read; see the log")
-    })
+    serde_json::from_slice(&entry.value).map_err(|error| Problem::unreadable("standing", &entry.id, &error))
 }
 
 impl View {

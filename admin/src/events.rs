@@ -22,6 +22,7 @@ use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    access::Caller,
     page::{self, Page},
     problem::Problem,
     serve::Admin,
@@ -37,30 +38,46 @@ const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 const LOOK_MAX: Duration = Duration::from_secs(10);
 
 /// What is asked of the list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+#[schema(as = EventQuery)]
 pub(crate) struct Ask {
+    /// Only those received at or after this.
     since: Option<Timestamp>,
+    /// Only those received before this.
     until: Option<Timestamp>,
+    /// Only of this integration.
     integration: Option<IntegrationId>,
+    /// Only of this connection.
     connection: Option<ConnectionId>,
+    /// Only of this type.
     #[serde(rename = "type")]
     kind: Option<String>,
+    /// What to show beside what is known of them.
     include: Option<Include>,
+    /// How many.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
+    /// What an earlier answer gave as `next`.
+    #[param(pattern = "^[0-9]{1,4}\\.[0-9]{1,18}$")]
     cursor: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Include {
     Body,
 }
 
 /// Where an event is, for those who know.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+#[schema(as = EventPlace)]
 pub(crate) struct At {
+    /// Its place, as the list gives it: finds it at once.
+    #[param(pattern = "^[0-9]{1,4}\\.[0-9]{1,18}$")]
     at: Option<String>,
 }
 
@@ -72,32 +89,34 @@ struct Spot {
 }
 
 /// An event.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Event)]
 pub(crate) struct Item {
     /// Its place in the log.
     at: String,
     #[serde(flatten)]
     meta: Meta,
+    /// How long its body is.
     bytes: usize,
     #[serde(flatten)]
-    body: Option<Body>,
+    body: Body,
 }
 
-/// A body: as text, or when it isn't UTF-8 in base64.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Body {
+/// A body, where it is asked for: as text, or when it isn't UTF-8 in base64.
+#[derive(Debug, Default, Serialize, utoipa::ToSchema)]
+pub(crate) struct Body {
     /// As it stands.
-    #[serde(rename = "body")]
-    Text(String),
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
     /// In base64.
-    #[serde(rename = "body_base64")]
-    Base64(String),
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_base64: Option<String>,
 }
 
 /// `GET /v1/events`: the log, partition by partition, each in stored order.
 pub(crate) async fn list(
     State(admin): State<Arc<Admin>>,
+    caller: Caller,
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Result<Json<Page<Item>>, Problem> {
     let Query(ask) = ask?;
@@ -123,7 +142,7 @@ pub(crate) async fn list(
             spot.sequence = stored.at.sequence;
             examined += 1;
             let Ok(event) = stored.event else { continue };
-            if ask.wants(&event) {
+            if ask.wants(&event) && caller.sees(event.meta.tenant.as_ref()) {
                 let with_body = ask.include == Some(Include::Body);
                 bytes += if with_body { event.body.len() } else { 0 };
                 items.push(Item::of(&stored.at, event, with_body));
@@ -139,20 +158,22 @@ pub(crate) async fn list(
 /// `GET /v1/events/{id}`
 pub(crate) async fn show(
     State(admin): State<Arc<Admin>>,
+    caller: Caller,
     id: Result<Path<EventId>, PathRejection>,
     at: Result<Query<At>, QueryRejection>,
 ) -> Result<Json<Item>, Problem> {
-    let (at, event) = find(&admin.store, id?.0, at?.0).await?;
+    let (at, event) = find(&admin.store, &caller, id?.0, at?.0).await?;
     Ok(Json(Item::of(&at, event, false)))
 }
 
 /// `GET /v1/events/{id}/body`: the provider's exact bytes.
 pub(crate) async fn body(
     State(admin): State<Arc<Admin>>,
+    caller: Caller,
     id: Result<Path<EventId>, PathRejection>,
     at: Result<Query<At>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let (_, event) = find(&admin.store, id?.0, at?.0).await?;
+    let (_, event) = find(&admin.store, &caller, id?.0, at?.0).await?;
     let mut response = event.body.into_response();
     // Whatever the provider says it is, nobody's browser is to run it.
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
@@ -160,7 +181,13 @@ pub(crate) async fn body(
     Ok(response)
 }
 
-async fn find(store: &Store, id: EventId, at: At) -> Result<(EventRef, Event), Problem> {
+/// An event that the caller may see.
+async fn find(store: &Store, caller: &Caller, id: EventId, at: At) -> Result<(EventRef, Event), Problem> {
+    let found = look(store, id, at).await?;
+    caller.own(Some(found), |(_, event)| event.meta.tenant.clone(), || format!("event {id}"))
+}
+
+async fn look(store: &Store, id: EventId, at: At) -> Result<(EventRef, Event), Problem> {
     if let Some(at) = at.at {
         let spot: Spot = at.parse().map_err(|()| Problem::bad("at is not a place that the list gave"))?;
         let found = match spot.partition < store.partitions() && spot.sequence > 0 {
@@ -169,7 +196,7 @@ async fn find(store: &Store, id: EventId, at: At) -> Result<(EventRef, Event), P
         };
         let found = found.filter(|found| found.at.sequence == spot.sequence && found.at.id == id);
         let event = found.and_then(|found| found.event.ok().map(|event| (found.at, event)));
-        return event.ok_or_else(|| Problem::missing(&format!("event {id} at {at}")));
+        return event.ok_or_else(|| Problem::missing(&format!("event {id}")));
     }
     let until = Instant::now() + LOOK_MAX;
     let mut examined = 0;
@@ -207,7 +234,7 @@ impl Ask {
 impl Item {
     fn of(at: &EventRef, event: Event, with_body: bool) -> Self {
         let spot = Spot { partition: at.partition, sequence: at.sequence };
-        let body = with_body.then(|| Body::of(&event));
+        let body = if with_body { Body::of(&event) } else { Body::default() };
         Self { at: spot.to_string(), bytes: event.body.len(), meta: event.meta, body }
     }
 }
@@ -216,8 +243,8 @@ impl Body {
     /// An event's.
     pub(crate) fn of(event: &Event) -> Self {
         match std::str::from_utf8(&event.body) {
-            Ok(text) => Self::Text(text.to_owned()),
-            Err(_) => Self::Base64(STANDARD.encode(&event.body)),
+            Ok(text) => Self { body: Some(text.to_owned()), body_base64: None },
+            Err(_) => Self { body: None, body_base64: Some(STANDARD.encode(&event.body)) },
         }
     }
 }

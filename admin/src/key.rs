@@ -1,31 +1,63 @@
-//! Who may use the API.
+//! The key that a request carries: one of the file's, or one that was made through the API.
 
 use gatepost_config::{Secret, Timestamp};
+use gatepost_event::{KeyId, registry::Kind};
 use http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-/// Whether a request carries one of the keys, as `authorization: Bearer KEY`. Takes the same time whichever it is, and
-/// however much of it is right.
-pub(crate) fn fits(keys: &[Secret], headers: &HeaderMap) -> bool {
-    let mut given = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (given.next(), given.next()) else { return false };
-    let Some(key) = value
-        .as_bytes()
-        .split_first_chunk::<7>()
-        .and_then(|(scheme, key)| scheme.eq_ignore_ascii_case(b"bearer ").then_some(key))
-    else {
-        return false;
-    };
-    if key.is_empty() {
-        return false;
-    }
+use crate::{
+    access::{Caller, Scope},
+    keys::Record,
+    problem::Problem,
+    serve::Admin,
+};
+
+/// The longest key that is looked at.
+const KEY_BYTES_MAX: usize = 4096;
+
+/// Who asks, by the key in `authorization: Bearer KEY`.
+///
+/// # Errors
+/// 401 when there is none that fits, 503 when the store can't be asked.
+pub(crate) async fn caller(admin: &Admin, headers: &HeaderMap) -> Result<Caller, Problem> {
+    let key = bearer(headers).ok_or_else(Problem::no_key)?;
     let now = Timestamp::now();
+    let bootstrap = bootstrap(&admin.config.borrow().admin.api_keys, key, now);
+    if let Some(source) = bootstrap {
+        return Ok(Caller::new(format!("admin.api_keys ({source})"), vec![Scope::Admin], None));
+    }
+    let (id, secret) = split(key).ok_or_else(Problem::no_key)?;
+    let entry = admin.store.entry(Kind::Key, &id.to_string()).await?.ok_or_else(Problem::no_key)?;
+    let record: Record =
+        serde_json::from_slice(&entry.value).map_err(|error| Problem::unreadable("key", &entry.id, &error))?;
+    match record.fits(secret) && record.is_active(now) {
+        true => Ok(Caller::new(record.who(), record.scopes.clone(), record.tenant.clone())),
+        false => Err(Problem::no_key()),
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (given.next(), given.next()) else { return None };
+    let (scheme, key) = value.as_bytes().split_first_chunk::<7>()?;
+    (scheme.eq_ignore_ascii_case(b"bearer ") && (1..=KEY_BYTES_MAX).contains(&key.len())).then_some(key)
+}
+
+/// Where the file's key comes from that this is. Takes the same time whichever it is, and however much of it is right.
+fn bootstrap(keys: &[Secret], given: &[u8], now: Timestamp) -> Option<String> {
     // Hashes have one length, so that the comparison tells nothing of the key's.
-    let given = Sha256::digest(key);
-    let active = keys.iter().filter(|key| key.is_active(now) && !key.expose().is_empty());
-    let found = active.fold(Choice::from(0), |found, key| found | Sha256::digest(key.expose()).ct_eq(&given));
-    found.into()
+    let given = Sha256::digest(given);
+    let active: Vec<&Secret> = keys.iter().filter(|key| key.is_active(now) && !key.expose().is_empty()).collect();
+    let fit: Vec<Choice> = active.iter().map(|key| Sha256::digest(key.expose()).ct_eq(&given)).collect();
+    let found = active.iter().zip(fit).find(|(_, fits)| bool::from(*fits));
+    found.map(|(key, _)| key.source().to_owned())
+}
+
+/// `gpk_<id>.<secret>`
+fn split(key: &[u8]) -> Option<(KeyId, &str)> {
+    let (id, secret) = std::str::from_utf8(key).ok()?.split_once('.')?;
+    Some((id.parse().ok()?, secret))
 }
 
 #[cfg(test)]
@@ -39,6 +71,11 @@ mod tests {
         values.iter().map(value).collect()
     }
 
+    fn fits(keys: &[Secret], values: &[&str]) -> bool {
+        let headers = headers(values);
+        bearer(&headers).is_some_and(|key| bootstrap(keys, key, Timestamp::from_millis(2)).is_some())
+    }
+
     #[test]
     fn only_a_whole_active_key_fits() {
         let expired = Secret::new(b"expired".to_vec(), "test").expiring(Timestamp::from_millis(1));
@@ -49,7 +86,7 @@ mod tests {
             Secret::new(Vec::new(), "test"),
         ];
         for good in ["Bearer one", "bearer two"] {
-            assert!(fits(&keys, &headers(&[good])), "{good}");
+            assert!(fits(&keys, &[good]), "{good}");
         }
         for bad in [
             "",
@@ -63,10 +100,20 @@ mod tests {
             "Bearer expired",
             "Bearer  one",
         ] {
-            assert!(!fits(&keys, &headers(&[bad])), "{bad}");
+            assert!(!fits(&keys, &[bad]), "{bad}");
         }
-        assert!(!fits(&keys, &headers(&[])), "none at all");
-        assert!(!fits(&keys, &headers(&["Bearer one", "Bearer one"])), "two");
-        assert!(!fits(&[], &headers(&["Bearer one"])), "no keys");
+        assert!(!fits(&keys, &[]), "none at all");
+        assert!(!fits(&keys, &["Bearer one", "Bearer one"]), "two");
+        assert!(!fits(&[], &["Bearer one"]), "no keys");
+    }
+
+    #[test]
+    fn a_made_key_is_its_id_and_its_secret() {
+        let id = KeyId::fresh(Timestamp::from_millis(1));
+        let key = format!("{id}.secret.with.dots");
+        assert_eq!(split(key.as_bytes()), Some((id, "secret.with.dots")));
+        for bad in ["", "gpk_", "gpk_x.y", "secret", &id.to_string()] {
+            assert_eq!(split(bad.as_bytes()), None, "{bad}");
+        }
     }
 }

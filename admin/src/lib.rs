@@ -1,15 +1,22 @@
 //! The admin API: what an operator's tools see of events and deliveries, and ask for.
 //!
-//! It reads the store and writes wishes into its registry; routers fulfil them. It never uses the gateway or the router.
+//! It reads the store and writes wishes and records into its registry; gateways and routers fulfil them. It never uses the
+//! gateway or the router.
 
+mod access;
+mod audit;
 mod deliveries;
 mod destinations;
+mod docs;
 mod events;
 mod key;
+mod keys;
 mod listener;
 mod page;
 mod problem;
 mod replays;
 mod serve;
+mod table;
 
+pub use docs::openapi;
 pub use serve::{RunError, run};

@@ -1,5 +1,8 @@
 //! Lists in pages.
 
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::problem::Problem;
@@ -17,6 +20,32 @@ pub(crate) struct Page<T> {
     pub(crate) items: Vec<T>,
     /// What to ask with as `cursor` for more; none at the end.
     pub(crate) next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// The first of all that follow a cursor; `id` gives the next one.
+    pub(crate) fn cut(mut items: Vec<T>, limit: usize, id: impl Fn(&T) -> String) -> Self {
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(id);
+        Self { items, next }
+    }
+}
+
+/// A record as it is stored.
+///
+/// # Errors
+/// When JSON can't say it; none of ours is such.
+pub(crate) fn written(record: &impl Serialize) -> Result<Bytes, Problem> {
+    let written = serde_json::to_vec(record).map(Into::into);
+    written.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "unwritable", error.to_string()))
+}
+
+/// Says where something new is.
+pub(crate) fn place(response: &mut Response, path: &str) {
+    if let Ok(place) = HeaderValue::from_str(path) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
 }
 
 /// How many items to give.

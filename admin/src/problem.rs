@@ -32,9 +32,34 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no {what}"))
     }
 
+    /// A request that says things which don't go together.
+    pub(crate) fn senseless(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "senseless", detail)
+    }
+
+    /// Something that a tenant's key may not do.
+    pub(crate) fn operator_only(what: &str) -> Self {
+        let detail = format!("{what} takes a key that is bound to no tenant");
+        Self::new(StatusCode::FORBIDDEN, "operator_only", detail)
+    }
+
+    /// Somebody else writes all the time.
+    pub(crate) fn busy(what: &str) -> Self {
+        let detail = format!("{what} changes too fast; ask again");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+    }
+
+    /// Something stored that can't be read.
+    pub(crate) fn unreadable(what: &str, id: &str, error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(what, id, %error, "what is stored can't be read");
+        let detail = "what is stored can't be read; see the log";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "unreadable", detail)
+    }
+
     /// A request without a key that fits.
     pub(crate) fn no_key() -> Self {
-        let detail = "send one of admin.api_keys as `authorization: Bearer KEY`";
+        let detail =
+            "send one of admin.api_keys, or a key made by `gatepost keys create`, as `authorization: Bearer KEY`";
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
     }
 }

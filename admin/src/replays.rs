@@ -16,11 +16,13 @@ use gatepost_event::{
     registry::{Entry, Expect, Kind, Put},
     replay::{Job, Progress, State as JobState, Status, Wish},
 };
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
+    access::Caller,
+    audit::Note,
     page::{self, Page},
     problem::Problem,
     serve::Admin,
@@ -28,21 +30,29 @@ use crate::{
 
 /// Replays that may be under way or waiting.
 const OPEN_MAX: usize = 100;
+/// Of these, those that one tenant's keys ask for.
+const TENANT_OPEN_MAX: usize = 10;
 /// Most deliveries owed per second that may be asked for.
 const RATE_MAX: u32 = 100_000;
 /// Tries to write a cancellation beside a router's progress.
 const CANCEL_TRIES: usize = 20;
 
 /// What is asked of the list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+#[schema(as = ReplayQuery)]
 pub(crate) struct Ask {
+    /// How many.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
+    /// What an earlier answer gave as `next`.
     cursor: Option<ReplayId>,
 }
 
 /// A replay as it stands.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Replay)]
 pub(crate) struct View {
     id: ReplayId,
     state: JobState,
@@ -57,34 +67,46 @@ pub(crate) struct View {
 /// `POST /v1/replays`
 pub(crate) async fn create(
     State(admin): State<Arc<Admin>>,
+    caller: Caller,
     wish: Result<Json<Map<String, Value>>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let Json(wish) = wish?;
-    let wish = read(wish).map_err(Problem::bad)?;
-    check(&wish).map_err(Problem::bad)?;
-    let open = jobs(&admin.store).await?.into_iter().filter(|(job, _)| !job.state.is_over()).count();
-    if open >= OPEN_MAX {
+    let mut wish = read(wish).map_err(Problem::bad)?;
+    check(&wish).map_err(Problem::senseless)?;
+    if !caller.sees(wish.tenant.as_ref()) {
+        match &wish.tenant {
+            Some(_) => return Err(Problem::operator_only("a replay of another tenant's events")),
+            None => wish.tenant = caller.tenant().cloned(),
+        }
+    }
+    let (mut open, mut theirs) = (0, 0);
+    for (job, _) in jobs(&admin.store).await?.into_iter().filter(|(job, _)| !job.state.is_over()) {
+        open += 1;
+        theirs += usize::from(caller.sees(job.wish.tenant.as_ref()));
+    }
+    if open >= OPEN_MAX || (caller.tenant().is_some() && theirs >= TENANT_OPEN_MAX) {
         let detail = format!("{open} replays are under way; wait for some to end, or cancel them");
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_replays", detail));
     }
     let job = Job::new(wish, Timestamp::now());
     let id = job.id.to_string();
-    match admin.store.put(Kind::Replay, &id, written(&job)?, Expect::Absent).await? {
+    match admin.store.put(Kind::Replay, &id, page::written(&job)?, Expect::Absent).await? {
         Put::Stored(_) => {}
         Put::Conflict(_) => return Err(Problem::new(StatusCode::CONFLICT, "conflict", "the id is taken; ask again")),
         Put::TooLong => return Err(Problem::bad("what is asked for is too long to be kept")),
     }
-    tracing::info!(replay = id, dry_run = job.wish.dry_run, "a replay was asked for");
-    let mut response = (StatusCode::ACCEPTED, Json(View::of(job))).into_response();
-    if let Ok(place) = HeaderValue::from_str(&format!("/v1/replays/{id}")) {
-        response.headers_mut().insert(header::LOCATION, place);
-    }
+    tracing::info!(replay = id, by = caller.who(), dry_run = job.wish.dry_run, "a replay was asked for");
+    let view = View::of(job);
+    caller.note(Note::made(&view));
+    let mut response = (StatusCode::ACCEPTED, Json(view)).into_response();
+    page::place(&mut response, &format!("/v1/replays/{id}"));
     Ok(response)
 }
 
 /// `GET /v1/replays`: newest first.
 pub(crate) async fn list(
     State(admin): State<Arc<Admin>>,
+    caller: Caller,
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Result<Json<Page<View>>, Problem> {
     let Query(ask) = ask?;
@@ -92,42 +114,45 @@ pub(crate) async fn list(
     let mut jobs = jobs(&admin.store).await?;
     jobs.sort_by_key(|(job, _)| std::cmp::Reverse(job.id));
     let mut items: Vec<Job> = jobs.into_iter().map(|(job, _)| job).collect();
-    items.retain(|job| ask.cursor.is_none_or(|cursor| job.id < cursor));
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| more).map(|job| job.id.to_string());
-    Ok(Json(Page { items: items.into_iter().map(View::of).collect(), next }))
+    items.retain(|job| caller.sees(job.wish.tenant.as_ref()) && ask.cursor.is_none_or(|cursor| job.id < cursor));
+    let items = items.into_iter().map(View::of).collect();
+    Ok(Json(Page::cut(items, limit, |view: &View| view.id.to_string())))
 }
 
 /// `GET /v1/replays/{id}`
 pub(crate) async fn show(
     State(admin): State<Arc<Admin>>,
+    caller: Caller,
     id: Result<Path<ReplayId>, PathRejection>,
 ) -> Result<Json<View>, Problem> {
-    let (job, _) = job(&admin.store, id?.0).await?;
+    let (job, _) = job(&admin.store, &caller, id?.0).await?;
     Ok(Json(View::of(job)))
 }
 
 /// `POST /v1/replays/{id}/cancel`: no further delivery is owed; what is owed already is delivered.
 pub(crate) async fn cancel(
     State(admin): State<Arc<Admin>>,
+    caller: Caller,
     id: Result<Path<ReplayId>, PathRejection>,
 ) -> Result<Response, Problem> {
     let Path(id) = id?;
     for _ in 0..CANCEL_TRIES {
-        let (mut job, revision) = job(&admin.store, id).await?;
+        let (mut job, revision) = job(&admin.store, &caller, id).await?;
         if job.state.is_over() || job.cancel {
             return Ok(Json(View::of(job)).into_response());
         }
         job.cancel = true;
-        let put = admin.store.put(Kind::Replay, &id.to_string(), written(&job)?, Expect::Revision(revision)).await?;
+        let put =
+            admin.store.put(Kind::Replay, &id.to_string(), page::written(&job)?, Expect::Revision(revision)).await?;
         if matches!(put, Put::Stored(_)) {
-            tracing::info!(replay = %id, "a replay is to be cancelled");
-            return Ok((StatusCode::ACCEPTED, Json(View::of(job))).into_response());
+            tracing::info!(replay = %id, by = caller.who(), "a replay is to be cancelled");
+            let view = View::of(job);
+            caller.note(Note::made(&view));
+            return Ok((StatusCode::ACCEPTED, Json(view)).into_response());
         }
         // The router wrote its progress meanwhile.
     }
-    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the replay changes too fast; ask again"))
+    Err(Problem::busy("the replay"))
 }
 
 /// A wish from an object; a list would be read as one too, an empty list as one for everything.
@@ -164,15 +189,10 @@ async fn jobs(store: &Store) -> Result<Vec<(Job, u64)>, Problem> {
     Ok(entries.into_iter().filter_map(read).collect())
 }
 
-async fn job(store: &Store, id: ReplayId) -> Result<(Job, u64), Problem> {
+async fn job(store: &Store, caller: &Caller, id: ReplayId) -> Result<(Job, u64), Problem> {
     let entry = store.entry(Kind::Replay, &id.to_string()).await?;
     let read = |entry: Entry| Some((serde_json::from_slice(&entry.value).ok()?, entry.revision));
-    entry.and_then(read).ok_or_else(|| Problem::missing(&format!("replay {id}")))
-}
-
-fn written(job: &Job) -> Result<bytes::Bytes, Problem> {
-    let written = serde_json::to_vec(job).map(Into::into);
-    written.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "unwritable", error.to_string()))
+    caller.own(entry.and_then(read), |(job, _): &(Job, u64)| job.wish.tenant.clone(), || format!("replay {id}"))
 }
 
 impl View {

@@ -1,22 +1,21 @@
 //! The API's routes, each behind a key.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use axum::{
-    Router,
-    extract::{DefaultBodyLimit, Request, State},
-    middleware::{self, Next},
-    response::Response,
-    routing::{get, post},
-};
-use gatepost_config::Config;
+use axum::{Router, extract::DefaultBodyLimit, middleware};
+use gatepost_config::{Config, DestinationId, TenantId};
 use gatepost_event::Store;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use prometheus::{IntCounterVec, Opts, Registry};
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{deliveries, destinations, events, key, listener, problem::Problem, replays};
+use crate::{
+    access::{self, Access},
+    listener,
+    problem::Problem,
+    table::{Route, table},
+};
 
 /// Longest body of a request.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -28,6 +27,8 @@ pub(crate) struct Admin {
     /// Where everything is kept.
     pub(crate) store: Store,
     requests: IntCounterVec,
+    /// Paths that need no key.
+    open: BTreeSet<&'static str>,
 }
 
 /// Why the API could not run.
@@ -55,43 +56,45 @@ pub async fn run(
     )?;
     registry.register(Box::new(requests.clone()))?;
     if config.borrow().admin.api_keys.is_empty() {
-        tracing::warn!("admin.api_keys is empty: the API refuses every request");
+        tracing::warn!("admin.api_keys is empty: the API takes only keys that were made by `gatepost keys create`");
     }
-    let admin = Arc::new(Admin { config, store, requests });
+    let open = table().iter().filter(|route| route.access == Access::Open).map(|route| route.path).collect();
+    let admin = Arc::new(Admin { config, store, requests, open });
     listener::serve(listener, router(admin), &shutdown).await;
     Ok(())
 }
 
 fn router(admin: Arc<Admin>) -> Router {
-    Router::new()
-        .route("/v1/deliveries", get(deliveries::list))
-        .route("/v1/deliveries/{id}", get(deliveries::show))
-        .route("/v1/destinations", get(destinations::list))
-        .route("/v1/destinations/{id}", get(destinations::show))
-        .route("/v1/destinations/{id}/pause", post(destinations::pause))
-        .route("/v1/destinations/{id}/resume", post(destinations::resume))
-        .route("/v1/events", get(events::list))
-        .route("/v1/events/{id}", get(events::show))
-        .route("/v1/events/{id}/body", get(events::body))
-        .route("/v1/replays", get(replays::list).post(replays::create))
-        .route("/v1/replays/{id}", get(replays::show))
-        .route("/v1/replays/{id}/cancel", post(replays::cancel))
+    let mut router = Router::new();
+    for Route { path, access, handler, .. } in table() {
+        let guard = middleware::from_fn_with_state((admin.clone(), access, path), access::authorize);
+        router = router.route(path, handler.layer(guard));
+    }
+    router
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "unknown_route", "there is no such path"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the path has no such method")
         })
         // Around everything above, the fallbacks too: what is not let in learns nothing of what there is.
-        .layer(middleware::from_fn_with_state(admin.clone(), guard))
+        .layer(middleware::from_fn_with_state(admin.clone(), access::authenticate))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(admin)
 }
 
-async fn guard(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
-    let is_let_in = key::fits(&admin.config.borrow().admin.api_keys, request.headers());
-    let response = match is_let_in {
-        true => next.run(request).await,
-        false => axum::response::IntoResponse::into_response(Problem::no_key()),
-    };
-    admin.requests.with_label_values(&[response.status().as_str()]).inc();
-    response
+impl Admin {
+    /// Whether a request needs no key.
+    pub(crate) fn is_open(&self, method: &Method, path: &str) -> bool {
+        *method == Method::GET && self.open.contains(path)
+    }
+
+    /// Whose a destination is; nobody's when it isn't there.
+    pub(crate) fn tenant_of(&self, id: &DestinationId) -> Option<TenantId> {
+        let config = self.config.borrow();
+        config.destinations.iter().find(|destination| destination.id == *id)?.tenant.clone()
+    }
+
+    /// Counts an answer.
+    pub(crate) fn count(&self, status: StatusCode) {
+        self.requests.with_label_values(&[status.as_str()]).inc();
+    }
 }

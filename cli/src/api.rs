@@ -39,6 +39,14 @@ pub(crate) async fn post(api: &ApiArgs, path: &[&str], body: &Value) -> Result<V
     json(&ask(api, Method::POST, path, &[], body.to_string().into()).await?)
 }
 
+/// Deletes something.
+///
+/// # Errors
+/// As [`get`].
+pub(crate) async fn delete(api: &ApiArgs, path: &[&str]) -> Result<(), Exit> {
+    ask(api, Method::DELETE, path, &[], Bytes::new()).await.map(drop)
+}
+
 async fn ask(api: &ApiArgs, method: Method, path: &[&str], query: &Query<'_>, body: Bytes) -> Result<Bytes, Exit> {
     let mut url = api.url.clone();
     url.path_segments_mut()

@@ -6,6 +6,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use gatepost_config::Timestamp;
 use url::Url;
 
+use crate::keys::{AuditCommand, KeysCommand};
+
 /// The command line.
 #[derive(Debug, Parser)]
 #[command(name = "gatepost", version, about = ABOUT, max_term_width = 100, after_help = EXIT_CODES)]
@@ -49,6 +51,12 @@ pub(crate) enum Command {
     /// Look at stored events
     #[command(subcommand)]
     Events(EventsCommand),
+    /// Keys of the API: make, list and revoke them
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// What was changed through the API, by whom
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Deliver once more: dead letters, or stored events through the present routes
     #[command(subcommand)]
     Replays(ReplaysCommand),

@@ -13,6 +13,7 @@ mod explain;
 mod files;
 mod http;
 mod init;
+mod keys;
 mod load;
 mod logging;
 mod ops;
@@ -63,6 +64,8 @@ async fn dispatch(args: Args) -> Result<(), Exit> {
         Command::Deliveries(command) => deliveries::deliveries(&command).await,
         Command::Destinations(command) => destinations::destinations(&command).await,
         Command::Events(command) => events::events(&command).await,
+        Command::Keys(command) => keys::keys(&command).await,
+        Command::Audit(command) => keys::audit(&command).await,
         Command::Replays(command) => replays::replays(&command).await,
         Command::Routes(command) => routes::routes(&config, &command).await,
         Command::Store(store) => store::store(&config, &store).await,

@@ -7,6 +7,10 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 /// The most characters a user-chosen id may have.
 pub const ID_CHARS_MAX: usize = 128;
 
+/// What a user-chosen id is, as a regular expression for those who write one through the API: there it is a segment of a
+/// path, and `.` and `..` would not be what they are.
+pub const ID_PATTERN: &str = "^[A-Za-z0-9_~@:-][A-Za-z0-9._~@:-]{0,127}$";
+
 /// Why a text is not a user-chosen id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
@@ -83,6 +87,15 @@ macro_rules! ids {
                 text.parse().map_err(de::Error::custom)
             }
         }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                let schema = utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::Type::String);
+                schema.pattern(Some(ID_PATTERN)).into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
 
         impl std::borrow::Borrow<str> for $name {
             fn borrow(&self) -> &str {

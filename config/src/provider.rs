@@ -152,7 +152,8 @@ pub enum SecretScope {
 }
 
 /// What a passed check is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, utoipa::ToSchema)]
+#[schema(rename_all = "snake_case")]
 pub enum Trust {
     /// The signature covers the body.
     Verified,

@@ -9,7 +9,7 @@ use crate::{DeliveryId, EventId};
 pub const RESPONSE_BYTES_KEPT: usize = 4 * 1024;
 
 /// One HTTP try of a delivery.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Attempt {
     /// Which delivery.
     pub delivery: DeliveryId,
@@ -38,7 +38,7 @@ pub struct Attempt {
 
 /// Microseconds of each phase of an attempt. A phase is absent when it did not end, or was not needed on a connection that
 /// was open already: where an attempt hung is the first one absent after those that are there.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct Phases {
     /// The name was looked up and its addresses checked.
@@ -62,7 +62,7 @@ pub struct Phases {
 }
 
 /// Why an attempt failed: a closed set, fit for a metric's label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptError {
     /// The name did not resolve.

@@ -16,7 +16,7 @@ pub struct Event {
 }
 
 /// What is known of an event. Stored as JSON with a version, before the body.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Meta {
     /// The event's id.
     pub id: EventId,

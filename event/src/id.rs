@@ -143,6 +143,15 @@ macro_rules! ids {
             }
         }
 
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                let schema = utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::Type::String);
+                schema.pattern(Some(concat!("^", $prefix, "[0-9a-hjkmnp-tv-z]{26}$"))).into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
                 to.collect_str(self)
@@ -167,6 +176,10 @@ ids! {
     DeliveryId "dlv_"
     /// One replay: deliveries that an operator asked for once more.
     ReplayId "rpl_"
+    /// One key of the API; the key is this, a dot and its secret part.
+    KeyId "gpk_"
+    /// One line of the audit log.
+    ActId "act_"
 }
 
 impl DeliveryId {

@@ -4,6 +4,7 @@
 //! an [`Attempt`] is one HTTP try of it. The [`Store`] keeps them, on one of two engines behind one contract.
 
 pub mod attempt;
+pub mod audit;
 pub mod connection;
 pub mod dead;
 pub mod delivery;
@@ -19,11 +20,12 @@ pub mod store;
 pub mod subject;
 
 pub use attempt::{Attempt, AttemptError};
+pub use audit::Act;
 pub use connection::{Claim, Linked};
 pub use dead::{DeadLetter, DeadReason};
 pub use delivery::{Ending, Lane, Queued, Task};
 pub use event::{Event, EventRef, Meta};
-pub use id::{DeliveryId, EventId, ReplayId, RequestId};
+pub use id::{ActId, DeliveryId, EventId, KeyId, ReplayId, RequestId};
 pub use outcome::Outcomes;
 pub use replay::Replay;
 pub use seal::{Keyring, SealError};

@@ -21,6 +21,12 @@ pub enum Kind {
     Connection,
     /// Whose an account key is.
     Claim,
+    /// A key of the API, by its id; never the key itself.
+    Key,
+    /// What is known of a tenant beside its id.
+    Tenant,
+    /// A destination that was made through the API.
+    MadeDestination,
 }
 
 /// What stands under an id.
@@ -80,6 +86,9 @@ impl Kind {
             Self::Replay => "replay",
             Self::Connection => "connection",
             Self::Claim => "claim",
+            Self::Key => "key",
+            Self::Tenant => "tenant",
+            Self::MadeDestination => "made_destination",
         }
     }
 

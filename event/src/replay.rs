@@ -1,6 +1,6 @@
 //! Deliveries that are owed anew, and the jobs that owe them.
 
-use gatepost_config::{ConnectionId, DestinationId, IntegrationId, Timestamp};
+use gatepost_config::{ConnectionId, DestinationId, IntegrationId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{DeadReason, DeliveryId, EventId, ReplayId, Task, id::Token};
@@ -70,14 +70,16 @@ pub struct Job {
 }
 
 /// What is to be replayed, and how.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = ReplayWish)]
 pub struct Wish {
     /// Stored events through the present routes, instead of dead letters to where they were going.
     pub reroute: bool,
     /// Count only.
     pub dry_run: bool,
     /// Deliveries owed per second, at most; as fast as the store takes them when absent.
+    #[schema(minimum = 1, maximum = 100_000)]
     pub rate: Option<u32>,
     /// A fresh `webhook-id` for each copy, so that receivers don't take it for a repeat.
     pub new_ids: bool,
@@ -93,6 +95,8 @@ pub struct Wish {
     pub integration: Option<IntegrationId>,
     /// Only of this connection.
     pub connection: Option<ConnectionId>,
+    /// Only events of this tenant.
+    pub tenant: Option<TenantId>,
     /// Only to this destination.
     pub destination: Option<DestinationId>,
     /// Only events whose type matches this pattern.
@@ -105,8 +109,9 @@ pub struct Wish {
 }
 
 /// How what is replayed stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ReplayStatus)]
 pub enum Status {
     /// A dead letter.
     Dead,
@@ -117,8 +122,9 @@ pub enum Status {
 }
 
 /// Whether a job still goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ReplayState)]
 pub enum State {
     /// Nobody has begun it.
     Pending,
@@ -133,7 +139,8 @@ pub enum State {
 }
 
 /// What a job did so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = ReplayProgress)]
 pub struct Progress {
     /// Events or letters looked at.
     pub examined: u64,

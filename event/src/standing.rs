@@ -4,7 +4,7 @@ use gatepost_config::{DestinationId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A destination's state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Standing {
     /// Somebody paused it.
     #[serde(default)]
@@ -18,7 +18,7 @@ pub struct Standing {
 }
 
 /// Why a destination gets nothing until somebody resumes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Disabled {
     /// Since when.
     pub at: Timestamp,
@@ -27,7 +27,7 @@ pub struct Disabled {
 }
 
 /// What disables a tenant's destination.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
     /// It answered 410.

@@ -28,7 +28,7 @@ pub use types::{
 };
 
 use crate::{
-    Attempt, DeadLetter, DeliveryId, Event, EventRef, Lane, Outcomes, Queued, SealedSecret, Task,
+    Act, Attempt, DeadLetter, DeliveryId, Event, EventRef, Lane, Outcomes, Queued, SealedSecret, Task,
     registry::{self, Change, Entry, Expect, Put},
 };
 
@@ -243,6 +243,22 @@ impl Store {
             Self::Embedded(engine) => Ok(Watch::Embedded(engine.watch(kinds)?)),
             Self::Nats(engine) => Ok(Watch::Nats(Box::new(engine.watch(kinds).await?))),
         }
+    }
+
+    /// Adds to the audit log, which is bounded ([`crate::audit::ACTS_MAX`]) and kept for `retention.audit`.
+    ///
+    /// # Errors
+    /// When the engine can't confirm; it may be there all the same, and a repeat adds it once.
+    pub async fn note_act(&self, act: &Act) -> Result<(), StoreError> {
+        engine!(self.note_act(act).await)
+    }
+
+    /// The audit log, newest first, before a position.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn acts(&self, before: u64, limit: usize) -> Result<Vec<(u64, Act)>, StoreError> {
+        engine!(self.acts(before, limit).await)
     }
 
     /// Parked events in stored order, of one account or of all, after a position.

@@ -41,7 +41,7 @@ async fn init(servers: &[NatsServer]) {
     let setup = settings(servers, "setup");
     let retention = Setup::default().retention;
     let made = nats::init(&setup, &of(setup.clone()), &retention).await.expect("the streams are made");
-    assert_eq!(made.len(), 12, "{made:?}");
+    assert_eq!(made.len(), 13, "{made:?}");
     assert_eq!(nats::check(&setup, &of(setup.clone()), &retention).await, Ok(Vec::new()));
 }
 
@@ -169,6 +169,9 @@ async fn the_whole_way(servers: &[NatsServer]) {
         admin.quarantined(&make::integration(), 1).await.expect("they are read").pop()
     })
     .await;
+    let act = crate::audit::act(1);
+    admin.note_act(&act).await.expect("it is noted");
+    assert_eq!(admin.acts(u64::MAX, 10).await, Ok(vec![(1, act)]));
     let moved = admin.unpark(&make::integration(), "nobody", &make::id("acme"), &make::id("acme")).await;
     assert_eq!(moved, Ok(1));
     let mut logs = Logs::open(&router).await;
@@ -276,6 +279,7 @@ async fn no_role_can_do_another_s_work() {
             "$JS.API.STREAM.MSG.GET.GATEPOST_SEC",
             "$JS.API.CONSUMER.CREATE.GATEPOST_SEC",
             "gatepost.sec.b",
+            "gatepost.aud.act",
             "$JS.API.STREAM.MSG.DELETE.GATEPOST_REG",
             "$JS.API.STREAM.PURGE.GATEPOST_REG",
         ])
@@ -284,11 +288,13 @@ async fn no_role_can_do_another_s_work() {
 
     let mut admin = Role::connect(server, "admin").await;
     admin.may_ask(&["$JS.API.STREAM.MSG.GET.GATEPOST_QTN", "$JS.API.STREAM.MSG.DELETE.GATEPOST_UNM"]).await;
-    admin.may_ask(&["gatepost.reg.destination.a"]).await;
+    admin.may_ask(&["gatepost.reg.destination.a", "gatepost.aud.act"]).await;
     admin
         .may_not_publish(&[
             "gatepost.dlv.0.a",
             "$JS.API.STREAM.PURGE.GATEPOST_REG",
+            "$JS.API.STREAM.PURGE.GATEPOST_AUD",
+            "$JS.API.STREAM.MSG.DELETE.GATEPOST_AUD",
             "$JS.API.CONSUMER.CREATE.GATEPOST_EV_0",
             "$JS.API.STREAM.MSG.DELETE.GATEPOST_EV_0",
             "$JS.API.STREAM.UPDATE.GATEPOST_EV_0",

@@ -34,7 +34,13 @@ pub(crate) struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         let day = Duration::from_hours(24);
-        let retention = Retention { events: 14 * day, dead_letters: 30 * day, unmatched: 7 * day, quarantine: 3 * day };
+        let retention = Retention {
+            events: 14 * day,
+            dead_letters: 30 * day,
+            unmatched: 7 * day,
+            quarantine: 3 * day,
+            audit: 90 * day,
+        };
         Self { dedupe_window: None, retention }
     }
 }

@@ -11,6 +11,7 @@
 )]
 
 mod append;
+mod audit;
 mod census;
 mod connections;
 mod deliver;

@@ -1,5 +1,6 @@
 //! Journeys of webhooks through the true binary.
 
+mod access;
 mod batches;
 mod bodies;
 mod commands;

@@ -16,5 +16,7 @@ section! {
         pub unmatched: Duration = default("7d") by value::span,
         /// Refused requests.
         pub quarantine: Duration = default("3d") by value::span,
+        /// What was changed through the API, by whom.
+        pub audit: Duration = default("90d") by value::span,
     }
 }

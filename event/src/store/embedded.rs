@@ -4,6 +4,7 @@
 //! is on disk. Readers have connections of their own and never wait for it; neither do checkpoints.
 
 mod append;
+mod audit;
 mod body;
 mod bucket;
 mod checkpoint;

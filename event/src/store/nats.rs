@@ -4,6 +4,7 @@
 //! `streams` what each must be like; `reference` to both is `deploy/nats`.
 
 mod append;
+mod audit;
 mod body;
 mod census;
 mod connect;

@@ -81,7 +81,7 @@ impl Wanted {
             && wish.until.is_none_or(|until| note.died_at < until)
             && wish.reason.is_none_or(|reason| reason == note.reason)
             && (wish.destination.is_none() || wish.destination == note.destination)
-            && letter.event.as_ref().is_none_or(is_about)
+            && letter.event.as_ref().map_or(wish.tenant.is_none(), is_about)
     }
 
     /// Whether the job is about a delivery of an event.
@@ -99,6 +99,7 @@ impl Wanted {
         let meta = &event.meta;
         wish.integration.as_ref().is_none_or(|integration| *integration == meta.integration)
             && (wish.connection.is_none() || wish.connection == meta.connection)
+            && (wish.tenant.is_none() || wish.tenant == meta.tenant)
             && any_matches(&self.kinds, &meta.kind)
     }
 

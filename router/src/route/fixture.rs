@@ -111,6 +111,7 @@ pub(crate) fn config(destinations: Vec<Destination>, routes: Vec<Route>) -> Conf
             dead_letters: span(86_400),
             unmatched: span(86_400),
             quarantine: span(86_400),
+            audit: span(86_400),
         },
         secrets: Secrets { master_keys: Vec::new() },
         admin: Admin { listen, api_keys: Vec::new() },

@@ -58,6 +58,7 @@ pub(super) enum Change {
     Refuse(RefusalRow),
     Keep(SecretRow),
     Register(EntryRow),
+    Note(ActRow),
     Lease(LeaseKey),
     #[cfg(test)]
     Batch(&'static str),
@@ -138,6 +139,13 @@ pub(super) struct EntryRow {
     /// None removes it.
     pub(super) value: Option<bytes::Bytes>,
     pub(super) expect: Expect,
+}
+
+/// A line of the audit log.
+pub(super) struct ActRow {
+    pub(super) id: crate::ActId,
+    pub(super) at: Timestamp,
+    pub(super) json: String,
 }
 
 impl SecretRow {

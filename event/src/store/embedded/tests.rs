@@ -13,7 +13,7 @@ use crate::{
 
 async fn open(folder: &std::path::Path) -> Embedded {
     let day = Duration::from_hours(24);
-    let retention = Retention { events: 14 * day, dead_letters: day, unmatched: day, quarantine: day };
+    let retention = Retention { events: 14 * day, dead_letters: day, unmatched: day, quarantine: day, audit: day };
     let engine = Engine::Embedded { path: folder.to_owned() };
     let settings = gatepost_config::Store { dedupe_window: None, engine };
     Embedded::open(folder, &settings, &retention).await.expect("the store opens")

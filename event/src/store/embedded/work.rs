@@ -6,7 +6,7 @@ use gatepost_config::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    append,
+    append, audit,
     body::{Bodies, BodyFile},
     bucket::Buckets,
     deliver,
@@ -91,6 +91,7 @@ impl Work<'_> {
             Change::Refuse(refusal) => quarantine::keep(self, refusal),
             Change::Keep(row) => secret::keep(self, row),
             Change::Register(row) => registry::write(self, row),
+            Change::Note(row) => audit::note(self, row),
             Change::Lease(key) => self.grant(*key),
             #[cfg(test)]
             Change::Batch(sql) => self.db.execute_batch(sql).map(|()| Ok(Answer::Done)),

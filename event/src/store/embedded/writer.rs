@@ -63,7 +63,10 @@ impl Writer {
     /// Works until the queue is closed and empty.
     pub(super) fn run(mut self) -> Connection {
         let shortest = [self.retention.events, self.retention.dead_letters, self.retention.unmatched];
-        let shortest = shortest.into_iter().chain([self.retention.quarantine, self.state.buckets.span() * 8]).min();
+        let shortest = shortest
+            .into_iter()
+            .chain([self.retention.quarantine, self.retention.audit, self.state.buckets.span() * 8])
+            .min();
         let sweep_pause = (shortest.unwrap_or(SLEEP_MAX) / 8).clamp(SWEEP_PAUSE_MIN, SLEEP_MAX);
         let now = Instant::now();
         let mut duties = Duties { sweep_at: now, sweep_pause, fire_after: now, bytes: 0, commits: 0 };

@@ -93,6 +93,10 @@ impl Names {
         format!("{}_REG", self.stream)
     }
 
+    pub(super) fn acts(&self) -> String {
+        format!("{}_AUD", self.stream)
+    }
+
     /// The bucket of leases, cursors and router announcements, as an operator's tools know it.
     pub(super) fn bucket(&self) -> String {
         format!("{}_STATE", self.stream)
@@ -257,6 +261,10 @@ impl Names {
 
     pub(super) fn registry_filter(&self) -> String {
         format!("{}.reg.*.*", self.prefix)
+    }
+
+    pub(super) fn act_subject(&self) -> String {
+        format!("{}.aud.act", self.prefix)
     }
 
     /// An attempt of a shard, `word` being an ending's or [`RETRIED`].

@@ -6,6 +6,7 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, PersistenceMode, Rete
 use gatepost_config::{NatsStore, Retention};
 
 use super::names::Names;
+use crate::audit::{ACT_BYTES_MAX, ACTS_MAX};
 
 /// The dedupe window when the configuration names none.
 pub(super) const DEDUPE_WINDOW: Duration = Duration::from_secs(120);
@@ -81,6 +82,14 @@ pub(super) fn wanted(
         max_messages_per_subject: QUARANTINE_KEPT,
         max_message_size: QUARANTINE_BYTES_MAX,
         ..base(names.quarantine(), vec![names.quarantine_filter()], keep.quarantine)
+    });
+    streams.push(Config {
+        discard: DiscardPolicy::Old,
+        max_messages: ACTS_MAX as i64,
+        max_message_size: ACT_BYTES_MAX as i32 + 1024,
+        deny_delete: true,
+        deny_purge: true,
+        ..base(names.acts(), vec![names.act_subject()], keep.audit)
     });
     // One of each name, and the server refuses any other: no credential that may only publish can replace one.
     streams.push(Config {

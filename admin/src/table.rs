@@ -1,0 +1,227 @@
+//! Every route of the API, once: the router, the guard and the document are made of this table.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    handler::Handler,
+    routing::{MethodFilter, MethodRouter, on},
+};
+use gatepost_event::Act;
+use http::Method;
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    access::{
+        Access::{self, Anyone, Open, Operator},
+        Scope,
+    },
+    audit, deliveries, destinations, docs, events, keys, replays,
+    serve::Admin,
+};
+
+/// A route.
+pub(crate) struct Route {
+    /// Its method.
+    pub(crate) method: Method,
+    /// Its path, with parameters in braces.
+    pub(crate) path: &'static str,
+    /// What it needs.
+    pub(crate) access: Access,
+    /// What it does.
+    pub(crate) handler: MethodRouter<Arc<Admin>>,
+    /// What is said of it.
+    pub(crate) doc: Doc,
+}
+
+/// What the document says of a route.
+#[derive(Default)]
+pub(crate) struct Doc {
+    /// In one sentence.
+    pub(crate) about: &'static str,
+    /// Parameters of the query and the head.
+    pub(crate) parameters: Vec<Value>,
+    /// The request's content type and schema.
+    pub(crate) body: Option<(&'static str, Value)>,
+    /// What a good answer is: statuses, content type and schema.
+    pub(crate) answer: (Vec<u16>, Option<(&'static str, Value)>),
+    /// Statuses of bad answers beside those that follow from the rest.
+    pub(crate) errors: Vec<u16>,
+    /// Schemas that are referred to.
+    pub(crate) schemas: BTreeMap<String, Value>,
+}
+
+/// What is asked in JSON.
+const JSON: &str = "application/json";
+
+/// Every route.
+pub(crate) fn table() -> Vec<Route> {
+    use Scope::{Admin, Read, Replay, Write};
+    vec![
+        get("/docs", Open, docs::page).about("This document, for people").raw("text/html"),
+        get("/v1/openapi.json", Open, docs::document).about("This document").raw(JSON),
+        get("/v1/audit", Operator(Admin), audit::list)
+            .about("What was changed through the API, by whom, newest first")
+            .query::<audit::Ask>()
+            .page::<Act>(),
+        get("/v1/deliveries", Anyone(Read), deliveries::list)
+            .about("Dead letters, oldest first")
+            .query::<deliveries::Ask>()
+            .page::<deliveries::Delivery>(),
+        get("/v1/deliveries/{delivery}", Anyone(Read), deliveries::show)
+            .about("A dead letter with its body")
+            .gives::<deliveries::Delivery>(200),
+        get("/v1/destinations", Anyone(Read), destinations::list)
+            .about("Destinations and how they stand, by id")
+            .query::<destinations::Ask>()
+            .page::<destinations::View>(),
+        get("/v1/destinations/{destination}", Anyone(Read), destinations::show)
+            .about("A destination and how it stands")
+            .gives::<destinations::View>(200),
+        post("/v1/destinations/{destination}/pause", Anyone(Write), destinations::pause)
+            .about("Let its deliveries wait")
+            .gives::<destinations::View>(200),
+        post("/v1/destinations/{destination}/resume", Anyone(Write), destinations::resume)
+            .about("Let its deliveries go on, also when its answers had disabled it")
+            .gives::<destinations::View>(200),
+        get("/v1/events", Anyone(Read), events::list)
+            .about("Stored events, partition by partition, each in stored order")
+            .query::<events::Ask>()
+            .page::<events::Item>(),
+        get("/v1/events/{event}", Anyone(Read), events::show)
+            .about("A stored event")
+            .query::<events::At>()
+            .gives::<events::Item>(200),
+        get("/v1/events/{event}/body", Anyone(Read), events::body)
+            .about("The provider's exact bytes")
+            .query::<events::At>()
+            .raw("application/octet-stream"),
+        get("/v1/keys", Operator(Admin), keys::list)
+            .about("Keys of the API, oldest first")
+            .query::<keys::Ask>()
+            .page::<keys::View>(),
+        post("/v1/keys", Operator(Admin), keys::create)
+            .about("Make a key; it is shown in this answer and never again")
+            .takes::<keys::Wish>()
+            .gives::<keys::New>(201)
+            .refuses(&[409]),
+        get("/v1/keys/{key}", Operator(Admin), keys::show).about("A key").gives::<keys::View>(200),
+        delete("/v1/keys/{key}", Operator(Admin), keys::revoke).about("Refuse a key from now on").gives_nothing(),
+        get("/v1/replays", Anyone(Read), replays::list)
+            .about("Replays, newest first")
+            .query::<replays::Ask>()
+            .page::<replays::View>(),
+        post("/v1/replays", Anyone(Replay), replays::create)
+            .about("Ask for a replay: of dead letters, or with reroute of stored events")
+            .takes::<gatepost_event::replay::Wish>()
+            .gives::<replays::View>(202)
+            .refuses(&[409, 429]),
+        get("/v1/replays/{replay}", Anyone(Read), replays::show)
+            .about("How far a replay is")
+            .gives::<replays::View>(200),
+        post("/v1/replays/{replay}/cancel", Anyone(Replay), replays::cancel)
+            .about("Owe no further delivery; what is owed already is delivered")
+            .gives::<replays::View>(200)
+            .or(202),
+    ]
+}
+
+fn get<H: Handler<T, Arc<Admin>>, T: 'static>(path: &'static str, access: Access, handler: H) -> Route {
+    route(Method::GET, MethodFilter::GET, path, access, handler)
+}
+
+fn post<H: Handler<T, Arc<Admin>>, T: 'static>(path: &'static str, access: Access, handler: H) -> Route {
+    route(Method::POST, MethodFilter::POST, path, access, handler)
+}
+
+fn delete<H: Handler<T, Arc<Admin>>, T: 'static>(path: &'static str, access: Access, handler: H) -> Route {
+    route(Method::DELETE, MethodFilter::DELETE, path, access, handler)
+}
+
+fn route<H, T>(method: Method, filter: MethodFilter, path: &'static str, access: Access, handler: H) -> Route
+where
+    H: Handler<T, Arc<Admin>>,
+    T: 'static,
+{
+    Route { method, path, access, handler: on(filter, handler), doc: Doc::default() }
+}
+
+impl Route {
+    fn about(mut self, about: &'static str) -> Self {
+        self.doc.about = about;
+        self
+    }
+
+    /// Parameters of its query.
+    fn query<T: IntoParams + ToSchema>(mut self) -> Self {
+        let parameters = T::into_params(|| None);
+        self.doc.parameters.extend(parameters.iter().filter_map(|parameter| serde_json::to_value(parameter).ok()));
+        self.nested::<T>();
+        self
+    }
+
+    /// A body in JSON.
+    fn takes<T: ToSchema>(mut self) -> Self {
+        self.doc.body = Some((JSON, self.schema::<T>()));
+        self
+    }
+
+    /// An answer in JSON.
+    fn gives<T: ToSchema>(mut self, status: u16) -> Self {
+        self.doc.answer = (vec![status], Some((JSON, self.schema::<T>())));
+        self
+    }
+
+    /// The same answer under another status.
+    fn or(mut self, status: u16) -> Self {
+        self.doc.answer.0.push(status);
+        self
+    }
+
+    fn page<T: ToSchema>(mut self) -> Self {
+        let item = self.schema::<T>();
+        let page = serde_json::json!({
+            "type": "object", "required": ["items", "next"],
+            "properties": {
+                "items": { "type": "array", "items": item },
+                "next": { "type": ["string", "null"], "description": "What to ask with as `cursor` for more; null at the end" },
+            },
+        });
+        self.doc.answer = (vec![200], Some((JSON, page)));
+        self
+    }
+
+    /// An answer that is not described.
+    fn raw(mut self, content_type: &'static str) -> Self {
+        self.doc.answer = (vec![200], Some((content_type, Value::Object(Default::default()))));
+        self
+    }
+
+    fn gives_nothing(mut self) -> Self {
+        self.doc.answer = (vec![204], None);
+        self
+    }
+
+    fn refuses(mut self, statuses: &[u16]) -> Self {
+        self.doc.errors.extend(statuses);
+        self
+    }
+
+    /// Refers to a schema.
+    fn schema<T: ToSchema>(&mut self) -> Value {
+        self.nested::<T>();
+        let name = T::name().into_owned();
+        let reference = serde_json::json!({ "$ref": format!("#/components/schemas/{name}") });
+        self.doc.schemas.insert(name, serde_json::to_value(T::schema()).unwrap_or_default());
+        reference
+    }
+
+    /// Keeps what a schema refers to.
+    fn nested<T: ToSchema>(&mut self) {
+        let mut nested = Vec::new();
+        T::schemas(&mut nested);
+        for (name, schema) in nested {
+            self.doc.schemas.insert(name, serde_json::to_value(schema).unwrap_or_default());
+        }
+    }
+}
