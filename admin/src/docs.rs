@@ -69,25 +69,40 @@ fn operation(route: &Route) -> Value {
     let Doc { about, parameters, body, answer, errors, .. } = &route.doc;
     let mut all: Vec<Value> = path_parameters(route.path).collect();
     all.extend(parameters.iter().cloned());
-    let mut operation = json!({
+    let mut operation = object(json!({
         "operationId": operation_id(route),
         "summary": about,
         "tags": [route.path.split('/').find(|part| !part.is_empty() && *part != "v1").unwrap_or_default()],
         "parameters": all,
         "responses": responses(route, answer, errors),
-    });
+    }));
     if let Some((content_type, schema)) = body {
-        operation["requestBody"] = json!({ "required": true, "content": { (*content_type): { "schema": schema } } });
+        set(
+            &mut operation,
+            "requestBody",
+            json!({ "required": true, "content": { (*content_type): { "schema": schema } } }),
+        );
     }
     match route.access {
-        Access::Open => operation["security"] = json!([]),
-        Access::Anyone(scope) => operation["x-scope"] = json!(scope),
+        Access::Open => set(&mut operation, "security", json!([])),
+        Access::Anyone(scope) => set(&mut operation, "x-scope", json!(scope)),
         Access::Operator(scope) => {
-            operation["x-scope"] = json!(scope);
-            operation["x-operator-only"] = json!(true);
+            set(&mut operation, "x-scope", json!(scope));
+            set(&mut operation, "x-operator-only", json!(true));
         }
     }
-    operation
+    operation.into()
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(object) => object,
+        _ => Map::new(),
+    }
+}
+
+fn set(object: &mut Map<String, Value>, name: &str, value: Value) {
+    object.insert(name.to_owned(), value);
 }
 
 /// `get_v1_keys_key`
@@ -100,11 +115,11 @@ fn operation_id(route: &Route) -> String {
 fn responses(route: &Route, good: &(Vec<u16>, Option<(&'static str, Value)>), more: &[u16]) -> Value {
     let mut responses = BTreeMap::new();
     for status in &good.0 {
-        let mut response = json!({ "description": describe(*status) });
+        let mut response = object(json!({ "description": describe(*status) }));
         if let Some((content_type, schema)) = &good.1 {
-            response["content"] = json!({ (*content_type): { "schema": schema } });
+            set(&mut response, "content", json!({ (*content_type): { "schema": schema } }));
         }
-        responses.insert(status.to_string(), response);
+        responses.insert(status.to_string(), response.into());
     }
     let doc = &route.doc;
     let mut bad = more.to_vec();
