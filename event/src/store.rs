@@ -23,12 +23,13 @@ use gatepost_config::{ConnectionId, Engine, IntegrationId, Retention, TenantId, 
 
 pub use error::{OpenError, StoreError};
 pub use types::{
-    Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, Parked, Place, Promises, Refusal, Routed,
-    SecretNews, Span, StoredEvent, Tailed,
+    Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, LogPlace, Parked, Place, Promises, Refusal,
+    Routed, SecretNews, Span, StoredEvent, Tailed,
 };
 
 use crate::{
-    Act, Attempt, DeadLetter, DeliveryId, Event, EventRef, Lane, Outcomes, Queued, SealedSecret, Task,
+    Act, Attempt, DeadLetter, DeliveryId, Event, EventRef, Lane, Noted, Outcomes, Queued, Redelivery, SealedSecret,
+    Task,
     registry::{self, Change, Entry, Expect, Put},
 };
 
@@ -475,6 +476,41 @@ impl Store {
     /// When the engine can't confirm; any subset may be owed, and a repeat completes it.
     pub async fn enqueue(&self, tasks: Vec<Task>) -> Result<u64, StoreError> {
         engine!(self.enqueue(tasks).await)
+    }
+
+    /// Makes a delivery due at once that waits for a retry's time; `ordered` is the lane it waits in if its route is
+    /// ordered. `false` when it does not wait for a time: it is in its lane already, or has ended, or never was.
+    ///
+    /// # Errors
+    /// When the engine can't confirm; repeat it.
+    pub async fn hasten(&self, delivery: DeliveryId, ordered: &Lane, now: Timestamp) -> Result<bool, StoreError> {
+        engine!(self.hasten(delivery, ordered, now).await)
+    }
+
+    /// Notes that a provider sent a stored event once more: once within [`crate::redelivery::SPACING`] and at most
+    /// [`crate::redelivery::PER_EVENT_MAX`] times an event, bounded over all events too.
+    ///
+    /// # Errors
+    /// When the engine can't confirm before `deadline`; it may be noted all the same.
+    pub async fn note_redelivery(&self, redelivery: &Redelivery, deadline: Instant) -> Result<Noted, StoreError> {
+        engine!(self.note_redelivery(redelivery, deadline).await)
+    }
+
+    /// Noted redeliveries that were not dealt with, oldest first, with their positions; an error of a single one when it
+    /// can't be read.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn redeliveries(&self, limit: usize) -> Result<Vec<(u64, Result<Redelivery, String>)>, StoreError> {
+        engine!(self.redeliveries(limit).await)
+    }
+
+    /// All redeliveries up to a position were dealt with.
+    ///
+    /// # Errors
+    /// When the engine can't confirm; they are then told once more.
+    pub async fn redelivered_through(&self, position: u64) -> Result<(), StoreError> {
+        engine!(self.redelivered_through(position).await)
     }
 
     /// Attempt records, oldest first, after a position.

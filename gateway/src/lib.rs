@@ -21,6 +21,7 @@ mod metrics;
 mod reason;
 mod receive;
 mod redact;
+mod redelivered;
 mod rehearse;
 mod request;
 mod serve;

@@ -20,6 +20,7 @@ pub(crate) struct Metrics {
     store_errors: IntCounterVec,
     fetches: IntCounterVec,
     quarantine_dropped: IntCounterVec,
+    redeliveries: IntCounterVec,
     panics: IntCounter,
     accept_errors: IntCounter,
     inflight: IntGauge,
@@ -76,6 +77,11 @@ impl Metrics {
                 "Refused requests that were not kept, by integration",
                 &["integration"],
             )?,
+            redeliveries: to.counters(
+                "gatepost_gateway_redeliveries_total",
+                "Events that their providers sent once more, by what became of the note of it",
+                &["result"],
+            )?,
             panics: to.keep(IntCounter::new(
                 "gatepost_gateway_panics_total",
                 "Requests that met a bug and were answered 503",
@@ -130,6 +136,11 @@ impl Metrics {
     /// A refused request was not kept.
     pub(crate) fn quarantine_dropped(&self, integration: &str) {
         self.quarantine_dropped.with_label_values(&[integration]).inc();
+    }
+
+    /// A provider sent an event once more, and what became of the note of it.
+    pub(crate) fn redelivered(&self, result: &'static str) {
+        self.redeliveries.with_label_values(&[result]).inc();
     }
 
     /// A request met a bug.

@@ -24,6 +24,7 @@ use crate::{
     listener::{self, Limits},
     metrics::Metrics,
     receive::receive,
+    redelivered::Redeliveries,
     tables::Tables,
 };
 
@@ -42,6 +43,8 @@ pub(crate) struct Gateway {
     pub(crate) inflight: Arc<Semaphore>,
     /// Store operations under way, which outlive the requests they are for.
     pub(crate) appends: TaskTracker,
+    /// Notes of events that their providers sent once more.
+    pub(crate) redeliveries: Redeliveries,
 }
 
 impl Gateway {
@@ -83,14 +86,16 @@ pub async fn run(
     let settings = config.gateway.clone();
     let held_max = usize::try_from(settings.inflight_bytes_max.0).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
     let metrics = Metrics::register(registry)?;
+    let appends = TaskTracker::new();
     let gateway = Arc::new(Gateway {
+        redeliveries: Redeliveries::new(store.clone(), appends.clone(), metrics.clone()),
         tables: ArcSwap::from_pointee(Tables::new(&config)),
         captures: Captures::new(&config)?,
         store,
         keys: keys::Cache::new(metrics.clone()).map_err(RunError::Tls)?,
         metrics,
         inflight: Arc::new(Semaphore::new(held_max)),
-        appends: TaskTracker::new(),
+        appends,
     });
     let limits = Limits { connections_max: settings.connections_max, head_timeout: settings.head_timeout };
     let follow = follow(Arc::clone(&gateway), live);

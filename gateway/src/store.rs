@@ -53,7 +53,7 @@ impl Outcome {
 
     const fn of(place: Place, appended: Appended) -> Self {
         match (appended, place) {
-            (Appended::Duplicate, _) => Self::Duplicate,
+            (Appended::Duplicate(_), _) => Self::Duplicate,
             (Appended::Stored, Place::Log) => Self::Stored,
             (Appended::Stored, Place::Unmatched) => Self::Unmatched,
         }
@@ -69,6 +69,7 @@ pub(crate) async fn append(accepted: Accepted, gateway: &Gateway) -> Result<Stor
     let deadline = answer_by(&inbound);
     let (store, metrics) = (gateway.store.clone(), gateway.metrics.clone());
     let request = Arc::clone(&inbound);
+    let redeliveries = gateway.redeliveries.clone();
     let task = gateway.appends.spawn(async move {
         let places: Vec<(EventId, Place)> = items.iter().map(|item: &Item| (item.event.meta.id, item.place)).collect();
         let appended = store.append(items, deadline).await;
@@ -76,7 +77,10 @@ pub(crate) async fn append(accepted: Accepted, gateway: &Gateway) -> Result<Stor
             metrics.store_error(error);
             report(error, &inbound);
         }
-        appended.map(|appended| outcome(&inbound, &places, &appended))
+        appended.map(|appended| {
+            redeliveries.note(&places, &appended);
+            outcome(&inbound, &places, &appended)
+        })
     });
     match tokio::time::timeout_at(deadline.into(), task).await {
         Ok(Ok(Ok(outcome))) => Ok(Stored { inbound: request, outcome }),

@@ -52,6 +52,8 @@ pub(crate) enum Note {
     Listed(u16, Vec<LaneCount>),
     /// A task arrived.
     Arrived(u16, Lane, Box<Queued>),
+    /// The first task of an ordered lane may go earlier than was said.
+    Sooner(Lane),
     /// Nothing of the shard begins any more; answer when nothing of it is under way.
     Closed(u16, oneshot::Sender<()>),
 }
@@ -203,6 +205,7 @@ impl Dispatcher {
                 self.tell_unknown(&lane, &queued);
                 self.lanes.arrived(shard, lane, *queued);
             }
+            Note::Sooner(lane) => self.lanes.sooner(lane),
             Note::Listed(..) | Note::Arrived(..) => {}
             Note::Closed(shard, drained) => {
                 self.lanes.close(shard);

@@ -170,6 +170,24 @@ impl Lanes {
         self.stir(lane);
     }
 
+    /// The first task of an ordered lane may go earlier than was said: what is remembered of the lane is read again.
+    pub(crate) fn sooner(&mut self, lane: Lane) {
+        let Some(state) = self.lanes.get_mut(&lane) else { return };
+        state.stale = state.refilling || !state.flying.is_empty();
+        if let Some(head) = state.heads.front().map(|head| head.position)
+            && state.flying.is_empty()
+        {
+            self.cached -= state.heads.len();
+            state.put_back(head);
+        }
+        if state.place == Place::Asleep {
+            self.asleep.retain(|(_, asleep)| *asleep != lane);
+            self.return_from_wait(lane);
+        } else {
+            self.stir(lane);
+        }
+    }
+
     /// A shard is no longer worked on; its lanes are forgotten, except what is under way.
     pub(crate) fn close(&mut self, shard: u16) {
         let gone: BTreeSet<Lane> =
@@ -287,6 +305,12 @@ impl Lanes {
             Settled::Gone => {
                 state.flying.remove(&position);
                 state.waiting = state.waiting.saturating_sub(1);
+                self.stir(lane);
+            }
+            Settled::Stays(_) if std::mem::take(&mut state.stale) => {
+                state.flying.remove(&position);
+                self.cached -= state.heads.len();
+                state.put_back(position);
                 self.stir(lane);
             }
             Settled::Stays(queued) => {

@@ -18,6 +18,7 @@ mod ownership;
 mod pattern;
 mod plan;
 pub mod rehearse;
+mod redelivery;
 mod replay;
 mod route;
 mod routing;

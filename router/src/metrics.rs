@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use gatepost_config::{DestinationId, Timestamp};
 use gatepost_event::{DeadReason, store::LeaseKey};
-use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-use crate::{send::Sent, settle::End};
+use crate::{redelivery::Rearmed, send::Sent, settle::End};
 
 /// Bounds of an attempt's duration, in seconds.
 const ATTEMPT_BUCKETS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
@@ -25,6 +25,8 @@ pub(crate) struct Metrics {
     leases: IntGaugeVec,
     events: IntCounterVec,
     lag: GaugeVec,
+    redeliveries: IntCounter,
+    rearmed: IntCounterVec,
 }
 
 impl Metrics {
@@ -88,6 +90,17 @@ impl Metrics {
                 ),
                 &["partition"],
             )?,
+            redeliveries: IntCounter::new(
+                "gatepost_router_redeliveries_total",
+                "Events sent once more by their provider that were dealt with",
+            )?,
+            rearmed: IntCounterVec::new(
+                Opts::new(
+                    "gatepost_router_rearmed_total",
+                    "Deliveries that go at once because the provider sent their event once more, by what they were",
+                ),
+                &["what"],
+            )?,
         };
         registry.register(Box::new(metrics.deliveries.clone()))?;
         registry.register(Box::new(metrics.attempts.clone()))?;
@@ -100,6 +113,8 @@ impl Metrics {
         registry.register(Box::new(metrics.leases.clone()))?;
         registry.register(Box::new(metrics.events.clone()))?;
         registry.register(Box::new(metrics.lag.clone()))?;
+        registry.register(Box::new(metrics.redeliveries.clone()))?;
+        registry.register(Box::new(metrics.rearmed.clone()))?;
         Ok(metrics)
     }
 
@@ -153,6 +168,13 @@ impl Metrics {
         for destination in destinations {
             self.breakers_open.with_label_values(&[destination.as_str()]).set(1);
         }
+    }
+
+    /// A provider's redelivery was dealt with.
+    pub(crate) fn redelivered(&self, rearmed: Rearmed) {
+        self.redeliveries.inc();
+        self.rearmed.with_label_values(&["retry"]).inc_by(rearmed.retries);
+        self.rearmed.with_label_values(&["dead_letter"]).inc_by(rearmed.dead_letters);
     }
 
     /// What this router works on.

@@ -22,7 +22,7 @@ use crate::{
     dispatch::Note,
     lease::{Keeper, hold},
     plan::Plan,
-    replay, routing, shard,
+    redelivery, replay, routing, shard,
     work::Desk,
 };
 
@@ -171,7 +171,10 @@ impl Ownership {
                 match key {
                     LeaseKey::Partition(partition) => routing::follow(&desk, plan, held, partition).await,
                     LeaseKey::Shard(shard) => shard::follow(&desk, held, shard, &notes).await,
-                    LeaseKey::Replays => replay::follow(desk.clone(), plan, held).await,
+                    LeaseKey::Replays => {
+                        let replays = replay::follow(desk.clone(), plan.clone(), held.clone());
+                        tokio::join!(replays, redelivery::follow(&desk, plan, held));
+                    }
                 }
             };
             tokio::pin!(work);

@@ -3,7 +3,7 @@
 //! A job stands in the registry with the place that it reached, so that whoever has the lease next goes on from there;
 //! what was under way is owed again and recognised, because ids are made of the job and the event.
 
-mod anew;
+pub(crate) mod anew;
 mod events;
 mod letters;
 mod progress;

@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use gatepost_config::{DestinationId, Forward, RouteId, Timestamp};
 use gatepost_event::{
-    DeadLetter, DeadReason, DeliveryId, Ending, Event, EventRef, Task,
+    DeadLetter, DeadReason, DeliveryId, Ending, Event, EventRef, Lane, Task,
     dead::DeadNote,
     store::{Routed, StoredEvent},
+    subject,
 };
 
 use crate::{
@@ -72,6 +73,23 @@ pub(crate) fn direct(
     let route = route?;
     let ordered = plan.rules.iter().any(|rule| rule.id == *route && rule.ordered);
     Some(Task { ordered, ..task(at, &backend.destination.id, route.clone(), event, now) })
+}
+
+/// What a stored event may have been owed, whatever the routes say now: of each destination that may have it, its
+/// delivery and the lane that it waits in when it is ordered.
+pub(crate) fn possible(plan: &Plan, event: &Event, at: EventRef) -> Vec<(DeliveryId, Lane)> {
+    let meta = &event.meta;
+    let tenant = meta.tenant.as_ref().map(subject::tenant_token);
+    let connection = Some(subject::connection_token(&meta.integration, meta.connection.as_ref(), None));
+    let backends = plan.backends.iter().filter(|backend| may_receive(backend, event));
+    let lane = |destination| Lane { destination, tenant, connection };
+    backends.map(|backend| (delivery_to(&at, &backend.destination.id), lane(backend.token))).collect()
+}
+
+/// The deliveries that a stored event may have died of in routing: one for each route with a filter.
+pub(crate) fn possible_failures(plan: &Plan, event: &Event, at: EventRef) -> Vec<DeliveryId> {
+    let rules = plan.rules.iter().filter(|rule| rule.filter.is_some() && is_about(rule, event));
+    rules.map(|rule| delivery_by(&at, Some(rule))).collect()
 }
 
 impl Decision {
@@ -153,7 +171,7 @@ fn owe(backend: &Backend, rule: &Rule, event: &Event, now: Timestamp, decision: 
 
 fn task(at: EventRef, destination: &DestinationId, route: RouteId, event: &Event, now: Timestamp) -> Task {
     Task {
-        delivery: DeliveryId::of(&at, &format!("to {destination}")),
+        delivery: delivery_to(&at, destination),
         event: at,
         destination: destination.clone(),
         route,
@@ -169,16 +187,24 @@ fn task(at: EventRef, destination: &DestinationId, route: RouteId, event: &Event
     }
 }
 
+fn delivery_to(at: &EventRef, destination: &DestinationId) -> DeliveryId {
+    // A space, so that no destination is taken for a route.
+    DeliveryId::of(at, &format!("to {destination}"))
+}
+
+/// Of what died in routing.
+fn delivery_by(at: &EventRef, rule: Option<&Rule>) -> DeliveryId {
+    DeliveryId::of(at, &rule.map_or(String::new(), |rule| format!("by {}", rule.id)))
+}
+
 fn unreadable(at: EventRef, detail: String, now: Timestamp) -> Decision {
     let letter = DeadLetter { note: note(&at, DeadReason::Unreadable, detail, None, now), event: None };
     Decision { at, tasks: Vec::new(), dead: vec![letter], ended: None }
 }
 
 fn note(at: &EventRef, reason: DeadReason, detail: String, rule: Option<&Rule>, now: Timestamp) -> DeadNote {
-    // A space, so that no destination is taken for a route.
-    let whereto = rule.map_or(String::new(), |rule| format!("by {}", rule.id));
     DeadNote {
-        delivery: DeliveryId::of(at, &whereto),
+        delivery: delivery_by(at, rule),
         destination: None,
         route: rule.map(|rule| rule.id.clone()),
         attempts: 0,

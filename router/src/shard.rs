@@ -83,6 +83,11 @@ async fn listen_once(store: &Store, shard: u16, notes: &mpsc::Sender<Note>) -> R
                             return Ok(());
                         }
                     }
+                    Tailed::Sooner(lane) => {
+                        if notes.send(Note::Sooner(lane)).await.is_err() {
+                            return Ok(());
+                        }
+                    }
                     Tailed::Missed => break,
                 },
             }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use async_nats::{Client, ConnectOptions, Event};
 use gatepost_config::{Durability, Engine, NatsStore, Store as Settings, Timestamp};
 use gatepost_event::{
-    DeadReason, Ending, Lane, Store, StoreError,
+    DeadReason, Ending, EventRef, Lane, Noted, Redelivery, ReplayId, Store, StoreError,
     registry::{Change, Expect, Kind, Put},
-    store::{Kept, LeaseKey, SecretNews, nats},
+    store::{Kept, LeaseKey, LogPlace, SecretNews, nats},
 };
 use gatepost_tests::nats_server::{DEPLOYED_PASSWORD as PASSWORD, NatsCluster, NatsServer, Options};
 use tokio::sync::mpsc;
@@ -41,7 +41,7 @@ async fn init(servers: &[NatsServer]) {
     let setup = settings(servers, "setup");
     let retention = Setup::default().retention;
     let made = nats::init(&setup, &of(setup.clone()), &retention).await.expect("the streams are made");
-    assert_eq!(made.len(), 13, "{made:?}");
+    assert_eq!(made.len(), 14, "{made:?}");
     assert_eq!(nats::check(&setup, &of(setup.clone()), &retention).await, Ok(Vec::new()));
 }
 
@@ -159,6 +159,8 @@ async fn the_whole_way(servers: &[NatsServer]) {
     assert_eq!((census.waiting(), census.unmatched), (0, 1));
     assert_eq!(census.ended, [(Ending::Delivered, 2), (Ending::Dead, 1)].into());
 
+    the_redelivery(&gateway, &router, waiting[0].task.event).await;
+
     let admin = open(servers, "admin").await;
     assert_eq!(admin.dead_letters(0, 10).await.expect("they are read").len(), 1);
     wait::eventually("four records", async || {
@@ -180,6 +182,18 @@ async fn the_whole_way(servers: &[NatsServer]) {
     for store in [gateway, router, admin] {
         store.close().await;
     }
+}
+
+/// A gateway notes that an event came once more, and a router deals with it.
+async fn the_redelivery(gateway: &Store, router: &Store, event: EventRef) {
+    let place = LogPlace { partition: event.partition, sequence: event.sequence };
+    let at = Timestamp::now();
+    let redelivery = Redelivery { event: event.id, place, at, replay: ReplayId::fresh(at) };
+    assert_eq!(gateway.note_redelivery(&redelivery, wait::soon()).await, Ok(Noted::New));
+    let open = router.redeliveries(10).await.expect("they are read");
+    assert_eq!(open.iter().map(|(_, told)| told).collect::<Vec<_>>(), [&Ok(redelivery)]);
+    router.redelivered_through(open[0].0).await.expect("it is kept");
+    assert_eq!(router.redeliveries(10).await, Ok(Vec::new()));
 }
 
 /// Every role reads it and hears of changes; a gateway writes none.
@@ -232,6 +246,7 @@ async fn no_role_can_do_another_s_work() {
 
     let mut gateway = Role::connect(server, "gateway").await;
     gateway.may_ask(&["gatepost.ev.0.a", "gatepost.unm.a.b", "gatepost.qtn.a", "gatepost.blb.0.a"]).await;
+    gateway.may_ask(&["gatepost.rdl.a"]).await;
     gateway.may_ask(&["$JS.API.STREAM.MSG.GET.GATEPOST_SEC"]).await;
     let taken = [gateway.stored("gatepost.sec.a").await, gateway.stored("gatepost.sec.a").await];
     assert_eq!(taken, [true, false], "a secret can be replaced by whoever may add one");
@@ -253,6 +268,8 @@ async fn no_role_can_do_another_s_work() {
             "$JS.API.STREAM.PURGE.GATEPOST_SEC",
             "gatepost.reg.destination.a",
             "$JS.API.STREAM.PURGE.GATEPOST_REG",
+            "$JS.API.DIRECT.GET.GATEPOST_RDL",
+            "$JS.API.STREAM.PURGE.GATEPOST_RDL",
         ])
         .await;
     gateway.may_not_subscribe(&["gatepost.ev.>", "_INBOX_router.>", ">"]).await;
@@ -268,6 +285,7 @@ async fn no_role_can_do_another_s_work() {
             "gatepost.unm.a.b",
             "gatepost.qtn.a",
             "gatepost.blb.0.a",
+            "gatepost.rdl.a",
             "$JS.API.STREAM.MSG.DELETE.GATEPOST_EV_0",
             "$JS.API.STREAM.PURGE.GATEPOST_EV_0",
             "$JS.API.STREAM.PURGE.GATEPOST_ATT",

@@ -98,6 +98,11 @@ pub(crate) async fn append(store: &Store, event: Event) -> Appended {
     answers[0]
 }
 
+/// Whether an event was in the log already.
+pub(crate) const fn is_duplicate(answer: Appended) -> bool {
+    matches!(answer, Appended::Duplicate(Some(_)))
+}
+
 /// Appends events of a connection and routes each to all destinations; the tasks in event order.
 pub(crate) async fn owe(store: &Store, connection: &str, ids: &[String], destinations: &[&str]) -> Vec<Task> {
     let items = ids.iter().map(|id| make::to_log(make::event(connection, id))).collect();
@@ -127,6 +132,7 @@ pub(crate) async fn heads(store: &Store, lane: &Lane, after: u64, limit: usize) 
 pub(crate) async fn arrival(tail: &mut Tail) -> (Lane, Queued) {
     match wait::within(wait::SOON, tail.next()).await.expect("the tail is heard") {
         Tailed::Arrived(lane, queued) => (lane, queued),
+        Tailed::Sooner(lane) => panic!("the head of {lane} may go earlier"),
         Tailed::Missed => panic!("an arrival was missed"),
     }
 }

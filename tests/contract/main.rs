@@ -28,6 +28,7 @@ mod outcomes;
 mod park;
 mod quarantine;
 mod rate;
+mod redelivery;
 mod registry;
 mod replay;
 mod retention;

@@ -85,9 +85,9 @@ async fn a_parked_id_is_stored_once(fixture: &Fixture) {
     let store = fixture.open().await;
     park(&store, "one", &journey::ids("one", 1)).await;
     let again = || vec![make::to_park(make::parked("one", "one-0"))];
-    assert_eq!(store.append(again(), wait::soon()).await, Ok(vec![Appended::Duplicate]));
+    assert_eq!(store.append(again(), wait::soon()).await, Ok(vec![Appended::Duplicate(None)]));
     let store = fixture.reopen(store).await;
-    assert_eq!(store.append(again(), wait::soon()).await, Ok(vec![Appended::Duplicate]));
+    assert_eq!(store.append(again(), wait::soon()).await, Ok(vec![Appended::Duplicate(None)]));
     assert_eq!(store.census().await.expect("it counts").unmatched, 1);
     park(&store, "one", &["another".to_owned()]).await;
     store.close().await;

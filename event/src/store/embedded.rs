@@ -20,6 +20,7 @@ mod park;
 mod quarantine;
 mod queue;
 mod read;
+mod redelivery;
 mod registry;
 mod replay;
 mod retention;

@@ -22,6 +22,7 @@ mod open;
 mod quarantine;
 mod read;
 mod record;
+mod redelivery;
 mod registry;
 mod replay;
 mod reply;

@@ -59,8 +59,17 @@ pub enum Place {
 pub enum Appended {
     /// It is stored.
     Stored,
-    /// Its id was stored before, within the dedupe window.
-    Duplicate,
+    /// Its id was stored before, within the dedupe window: where its first copy stands in the log, unless it is parked.
+    Duplicate(Option<LogPlace>),
+}
+
+/// A place in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LogPlace {
+    /// The partition.
+    pub partition: u16,
+    /// The sequence in it.
+    pub sequence: u64,
 }
 
 /// An event in its partition.
@@ -136,7 +145,7 @@ pub enum LeaseKey {
     Partition(u16),
     /// Delivery of a shard.
     Shard(u16),
-    /// Replay jobs.
+    /// Replay jobs, and what providers sent once more.
     Replays,
 }
 
@@ -185,7 +194,9 @@ pub struct LaneCount {
 pub enum Tailed {
     /// A task arrived at the end of its lane.
     Arrived(Lane, crate::Queued),
-    /// Some arrivals went unheard: ask for the lanes again.
+    /// The first task of an ordered lane may go earlier than was said: read the lane's heads again.
+    Sooner(Lane),
+    /// Some of this went unheard: ask for the lanes again.
     Missed,
 }
 

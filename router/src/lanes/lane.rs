@@ -32,6 +32,8 @@ pub(super) struct LaneState {
     pub(super) refilling: bool,
     /// An arrival went by while heads were being read.
     pub(super) missed: bool,
+    /// What is being read or was attempted says nothing about when the first goes: it is to be read again.
+    pub(super) stale: bool,
     /// Nothing goes before.
     pub(super) not_before: Option<Instant>,
     /// Its tasks were given back to the store until it can go again.
@@ -69,6 +71,7 @@ impl LaneState {
             more: false,
             refilling: false,
             missed: false,
+            stale: false,
             not_before: None,
             shelved: false,
             let_on: false,
@@ -95,8 +98,10 @@ impl LaneState {
     pub(super) fn refill(&mut self, after: u64, limit: usize, heads: Vec<Queued>) {
         self.refilling = false;
         let missed = std::mem::take(&mut self.missed);
-        if after != self.known {
-            // Something was put back meanwhile; ask again from there.
+        // What is under way takes the mark with it when it ends.
+        let stale = self.flying.is_empty() && std::mem::take(&mut self.stale);
+        if stale || after != self.known {
+            // Something was put back meanwhile, or may go earlier; ask again from there.
             self.more = true;
             return;
         }

@@ -11,7 +11,7 @@ use crate::{filter, plan::Plan, route};
 
 /// The tasks that take a dead letter's place: one to where it was going, or, when it died in routing, those of the present
 /// routes. None when its destination is gone, may not have it any more, or nobody wants it.
-pub(super) async fn of_letter(
+pub(crate) async fn of_letter(
     plan: &Arc<Plan>,
     job: &Job,
     position: u64,

@@ -4,6 +4,7 @@ use gatepost_config::Timestamp;
 use rusqlite::params;
 
 use super::{
+    bucket::Buckets,
     job::Incoming,
     park,
     sql::{execute, int},
@@ -28,8 +29,8 @@ fn append_one(work: &mut Work<'_>, item: &Incoming) -> rusqlite::Result<Appended
     let current = work.state.buckets.current(work.db, work.now, work.state.last_sequence + 1)?;
     // The current bucket's unique index answers for itself when the event goes there.
     let except = if item.place == Place::Log { current.number } else { 0 };
-    if work.state.buckets.holds(work.db, id, work.now, except)? {
-        return Ok(Appended::Duplicate);
+    if let Some(place) = work.state.buckets.find(work.db, id, work.now, except)? {
+        return Ok(Appended::Duplicate(place));
     }
     let stored = match item.place {
         Place::Log => {
@@ -40,7 +41,7 @@ fn append_one(work: &mut Work<'_>, item: &Incoming) -> rusqlite::Result<Appended
         Place::Unmatched => park::park(work, item).map(|()| true)?,
     };
     if !stored {
-        return Ok(Appended::Duplicate);
+        return Ok(Appended::Duplicate(Buckets::place_in(work.db, current.number, id)?));
     }
     work.effects.kept.extend(item.stored.file.clone());
     Ok(Appended::Stored)

@@ -12,6 +12,7 @@ use super::{
     schema,
     sql::{int, uint},
 };
+use crate::store::types::LogPlace;
 
 /// The longest span of a bucket.
 const SPAN_MAX: Duration = Duration::from_hours(24);
@@ -115,8 +116,14 @@ impl Buckets {
         Ok(bucket)
     }
 
-    /// Whether an id was stored within the window, in a bucket other than `except`.
-    pub(super) fn holds(&self, db: &Connection, id: &str, now: Timestamp, except: i64) -> rusqlite::Result<bool> {
+    /// Where an id was stored within the window, in a bucket other than `except`; no place when it is parked.
+    pub(super) fn find(
+        &self,
+        db: &Connection,
+        id: &str,
+        now: Timestamp,
+        except: i64,
+    ) -> rusqlite::Result<Option<Option<LogPlace>>> {
         let since = now.before(self.window);
         for (at, bucket) in self.list.iter().enumerate() {
             // What was stored in a bucket ends, at the latest, where the next one starts.
@@ -124,14 +131,21 @@ impl Buckets {
             if over || bucket.number == except {
                 continue;
             }
-            let sql = format!("SELECT stored_at FROM event_{} WHERE id = ?1", bucket.number);
-            let stored_at: Option<i64> = db.prepare_cached(&sql)?.query_row([id], |row| row.get(0)).optional()?;
-            if stored_at.is_some_and(|at| at > since.millis()) {
-                return Ok(true);
+            let sql = format!("SELECT sequence FROM event_{} WHERE id = ?1 AND stored_at > ?2", bucket.number);
+            let mut find = db.prepare_cached(&sql)?;
+            let sequence: Option<i64> = find.query_row(params![id, since.millis()], |row| row.get(0)).optional()?;
+            if let Some(sequence) = sequence {
+                return Ok(Some(Some(place(sequence))));
             }
         }
         let sql = "SELECT 1 FROM parked WHERE id = ?1 AND stored_at > ?2";
-        db.prepare_cached(sql)?.exists(params![id, since.millis()])
+        Ok(db.prepare_cached(sql)?.exists(params![id, since.millis()])?.then_some(None))
+    }
+
+    /// Where an id stands in a bucket.
+    pub(super) fn place_in(db: &Connection, bucket: i64, id: &str) -> rusqlite::Result<Option<LogPlace>> {
+        let sql = format!("SELECT sequence FROM event_{bucket} WHERE id = ?1");
+        Ok(db.prepare_cached(&sql)?.query_row([id], |row| row.get(0)).optional()?.map(place))
     }
 
     /// Drops a bucket's table.
@@ -142,8 +156,17 @@ impl Buckets {
         Ok(())
     }
 
+    /// From when on an id is still looked for.
+    pub(super) fn window_start(&self, now: Timestamp) -> Timestamp {
+        now.before(self.window)
+    }
+
     /// Until when an id that was stored then is still looked for.
     pub(super) fn window_end(&self, stored_at: Timestamp) -> Timestamp {
         stored_at.after(self.window)
     }
+}
+
+fn place(sequence: i64) -> LogPlace {
+    LogPlace { partition: 0, sequence: uint(sequence) }
 }

@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::body::{BodyFile, Stored};
 use crate::{
-    Attempt, DeadLetter, DeadReason, Ending, Lane, Outcomes, Queued, SealedSecret, StoreError, Task,
+    Attempt, DeadLetter, DeadReason, DeliveryId, Ending, Lane, Outcomes, Queued, SealedSecret, StoreError, Task,
     registry::{Expect, Kind, Put},
     store::types::{Appended, LeaseKey, Place},
 };
@@ -55,6 +55,13 @@ pub(super) enum Change {
         tasks: Vec<TaskRow>,
     },
     Enqueue(Vec<TaskRow>),
+    Hasten {
+        delivery: DeliveryId,
+        ordered: Lane,
+        now: Timestamp,
+    },
+    Redelivered(RedeliveryRow),
+    RedeliveredThrough(u64),
     Refuse(RefusalRow),
     Keep(SecretRow),
     Register(EntryRow),
@@ -124,6 +131,14 @@ pub(super) struct RefusalRow {
     pub(super) received_at: Timestamp,
     pub(super) json: String,
     pub(super) body: bytes::Bytes,
+}
+
+/// A redelivery to be noted.
+pub(super) struct RedeliveryRow {
+    pub(super) event: String,
+    pub(super) slot: i64,
+    pub(super) at: Timestamp,
+    pub(super) json: String,
 }
 
 /// A sealed secret to be kept.

@@ -6,7 +6,7 @@ use tokio::sync::{broadcast, watch};
 
 use super::{events, read::Readers, shared::Shared};
 use crate::{
-    Lane, Queued, StoreError,
+    StoreError,
     store::types::{StoredEvent, Tailed},
 };
 
@@ -21,7 +21,7 @@ pub struct Log {
 /// Arrivals in lanes from now on.
 pub struct Tail {
     shared: Arc<Shared>,
-    arrivals: broadcast::Receiver<(Lane, Queued)>,
+    arrivals: broadcast::Receiver<Tailed>,
 }
 
 impl Log {
@@ -61,9 +61,6 @@ impl Tail {
 
     /// The next arrival, waiting for it.
     pub(in crate::store) async fn next(&mut self) -> Result<Tailed, StoreError> {
-        Ok(match self.shared.hear(&mut self.arrivals).await? {
-            Some((lane, queued)) => Tailed::Arrived(lane, queued),
-            None => Tailed::Missed,
-        })
+        Ok(self.shared.hear(&mut self.arrivals).await?.unwrap_or(Tailed::Missed))
     }
 }

@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{
     bucket::Bucket,
+    redelivery,
     sql::{execute, int, uint},
     work::Work,
 };
@@ -34,6 +35,7 @@ pub(super) fn sweep(work: &mut Work<'_>, retention: &Retention) -> rusqlite::Res
     more |= execute(work.db, owed, params![before, PART as i64])? == PART;
     let acts = "DELETE FROM act WHERE position IN (SELECT position FROM act WHERE at <= ?1 LIMIT ?2)";
     more |= execute(work.db, acts, params![work.now.before(retention.audit).millis(), PART as i64])? == PART;
+    more |= redelivery::forget(work, PART)? == PART;
     let refusals =
         "DELETE FROM quarantine WHERE position IN (SELECT position FROM quarantine WHERE received_at <= ?1 LIMIT ?2)";
     let before = work.now.before(retention.quarantine).millis();

@@ -98,6 +98,22 @@ CREATE TABLE registry (
 );
 ";
 
+/// What was added since, and a store of this version may lack.
+pub(super) const ADDITIONS: &str = "
+CREATE TABLE IF NOT EXISTS redelivery (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    event TEXT NOT NULL,
+    slot INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    redelivery TEXT NOT NULL,
+    dealt_with INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (event, slot)
+);
+CREATE INDEX IF NOT EXISTS redelivery_at ON redelivery (at);
+CREATE INDEX IF NOT EXISTS redelivery_open ON redelivery (position) WHERE NOT dealt_with;
+CREATE INDEX IF NOT EXISTS retry_delivery ON retry (json_extract(task, '$.delivery'));
+";
+
 /// Makes the table of one bucket.
 pub(super) fn event_table(number: i64) -> String {
     format!(

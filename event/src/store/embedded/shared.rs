@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Lane, Queued, StoreError,
     registry::{Change, Kind},
+    store::types::Tailed,
 };
 
 /// Arrivals that a slow tail may be behind; then it hears that it missed some.
@@ -23,8 +24,8 @@ pub(super) struct Shared {
     pub(super) last_sequence: watch::Sender<u64>,
     /// Hears when a secret was kept.
     pub(super) secrets: watch::Sender<()>,
-    /// Tasks that arrive in lanes.
-    pub(super) arrivals: broadcast::Sender<(Lane, Queued)>,
+    /// Tasks that arrive in lanes, and lanes whose first may go earlier.
+    pub(super) arrivals: broadcast::Sender<Tailed>,
     /// Changes of the registry.
     pub(super) changes: broadcast::Sender<(Kind, Change)>,
 }
@@ -40,11 +41,12 @@ impl Shared {
         }
     }
 
-    pub(super) fn announce(&self, last_sequence: u64, arrived: Vec<(Lane, Queued)>) {
+    pub(super) fn announce(&self, last_sequence: u64, arrived: Vec<(Lane, Queued)>, sooner: Vec<Lane>) {
         self.last_sequence.send_if_modified(|last| std::mem::replace(last, last_sequence) != last_sequence);
-        for arrival in arrived {
+        let arrived = arrived.into_iter().map(|(lane, queued)| Tailed::Arrived(lane, queued));
+        for news in arrived.chain(sooner.into_iter().map(Tailed::Sooner)) {
             // Nobody listens: that is fine, lanes are asked for after the tail is opened.
-            drop(self.arrivals.send(arrival));
+            drop(self.arrivals.send(news));
         }
     }
 

@@ -11,7 +11,7 @@ use super::{
     bucket::Buckets,
     deliver,
     job::{Answer, Change},
-    park, quarantine, registry, replay, route, secret,
+    park, quarantine, redelivery, registry, replay, route, secret,
     sql::{execute, int, uint},
 };
 use crate::{Ending, Lane, Queued, StoreError, store::types::LeaseKey};
@@ -35,6 +35,8 @@ pub(super) struct State {
 pub(super) struct Effects {
     /// Tasks that arrived in lanes.
     pub(super) arrived: Vec<(Lane, Queued)>,
+    /// Ordered lanes whose first task may go earlier than was said.
+    pub(super) sooner: Vec<Lane>,
     /// Files that rows now refer to.
     pub(super) kept: Vec<Arc<BodyFile>>,
     /// Files that no row refers to any more.
@@ -88,6 +90,9 @@ impl Work<'_> {
             }
             Change::Revive { position, tasks } => replay::revive(self, *position, tasks),
             Change::Enqueue(tasks) => Ok(Ok(Answer::Count(replay::enqueue(self, tasks)?))),
+            Change::Hasten { delivery, ordered, now } => redelivery::hasten(self, *delivery, ordered, *now),
+            Change::Redelivered(row) => redelivery::note(self, row),
+            Change::RedeliveredThrough(position) => redelivery::dealt_with(self, *position),
             Change::Refuse(refusal) => quarantine::keep(self, refusal),
             Change::Keep(row) => secret::keep(self, row),
             Change::Register(row) => registry::write(self, row),

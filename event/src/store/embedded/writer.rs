@@ -171,7 +171,7 @@ impl Writer {
         effects.kept.iter().for_each(|file| file.keep());
         transaction.commit()?;
         self.state = state;
-        self.shared.announce(self.state.last_sequence, effects.arrived);
+        self.shared.announce(self.state.last_sequence, effects.arrived, effects.sooner);
         self.shared.announce_changes(effects.changes);
         if effects.secrets {
             self.shared.secrets.send_replace(());

@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     Event, StoreError,
-    store::{Appended, Item, Place},
+    id::Token,
+    store::{Appended, Item, LogPlace, Place},
     subject::connection_token,
 };
 
@@ -33,15 +34,21 @@ impl Nats {
             Place::Unmatched => self.parked(&item.event, deadline).await?,
         };
         let ack = self.link.publish(&post, Repeat::Harmless, deadline).await?;
-        Ok(if ack.duplicate { Appended::Duplicate } else { Appended::Stored })
+        if !ack.duplicate {
+            return Ok(Appended::Stored);
+        }
+        let place = LogPlace { partition: self.partition_of(&item.event), sequence: ack.sequence };
+        Ok(Appended::Duplicate((item.place == Place::Log).then_some(place)))
+    }
+
+    fn partition_of(&self, event: &Event) -> u16 {
+        token_of(event).spread(self.names.partitions)
     }
 
     /// The message of an event for the log; a large body is stored by then.
     pub(super) async fn logged(&self, event: &Event, deadline: Instant) -> Result<Post, StoreError> {
-        let meta = &event.meta;
-        let token = connection_token(&meta.integration, meta.connection.as_ref(), meta.account.as_deref());
-        let partition = token.spread(self.names.partitions);
-        let subject = self.names.event_subject(partition, &token);
+        let partition = self.partition_of(event);
+        let subject = self.names.event_subject(partition, &token_of(event));
         self.framed(subject, BodyOwner::Logged(partition), event, deadline).await
     }
 
@@ -92,8 +99,11 @@ impl Nats {
     }
 
     fn body_base(&self, owner: BodyOwner, event: &Event, reference: BodyRef) -> String {
-        let meta = &event.meta;
-        let token = connection_token(&meta.integration, meta.connection.as_ref(), meta.account.as_deref());
-        self.names.body_base(owner, &token, &meta.id, &reference.digest)
+        self.names.body_base(owner, &token_of(event), &event.meta.id, &reference.digest)
     }
+}
+
+fn token_of(event: &Event) -> Token {
+    let meta = &event.meta;
+    connection_token(&meta.integration, meta.connection.as_ref(), meta.account.as_deref())
 }

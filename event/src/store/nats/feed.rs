@@ -29,7 +29,8 @@ const AGAIN_AFTER: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone)]
 pub(super) struct Source {
     pub(super) stream: String,
-    pub(super) filter: String,
+    /// A message that matches any of them.
+    pub(super) filters: Vec<String>,
     /// Messages and bytes that may be on their way to us at once.
     pub(super) messages_max: usize,
     pub(super) bytes_max: usize,
@@ -140,10 +141,15 @@ impl Feed {
     }
 
     fn config(&self) -> pull::Config {
+        let (filter_subject, filter_subjects) = match self.source.filters.as_slice() {
+            [filter] => (filter.clone(), Vec::new()),
+            filters => (String::new(), filters.to_vec()),
+        };
         pull::Config {
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: self.next.max(1) },
             ack_policy: AckPolicy::None,
-            filter_subject: self.source.filter.clone(),
+            filter_subject,
+            filter_subjects,
             inactive_threshold: CONSUMER_IDLE,
             num_replicas: 1,
             memory_storage: true,

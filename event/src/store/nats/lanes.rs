@@ -8,6 +8,7 @@ use super::{
     link,
     names::{Names, scheduled_delivery},
     read::Stored,
+    redelivery::SOONER,
     tally::tally,
 };
 use crate::{
@@ -33,8 +34,8 @@ impl Nats {
         let last = scheduled.last;
         let deliveries: Vec<_> = scheduled.subjects.keys().filter_map(|subject| scheduled_delivery(subject)).collect();
         self.doubts.inherit(shard, last, &deliveries);
-        let source =
-            Source { stream, filter: self.names.lane_filter(shard), messages_max: FEED_MAX.0, bytes_max: FEED_MAX.1 };
+        let filters = vec![self.names.lane_filter(shard), self.names.hold_filter(shard)];
+        let source = Source { stream, filters, messages_max: FEED_MAX.0, bytes_max: FEED_MAX.1 };
         let feed = Feed::open(self.link.clone(), source, last + 1).await?;
         Ok(Tail { names: self.names.clone(), shard, feed, _sweeping: self.keep_sweeping(shard) })
     }
@@ -102,6 +103,12 @@ impl Tail {
         loop {
             match self.feed.next().await? {
                 Fed::Again => return Ok(Tailed::Missed),
+                Fed::Message(message) if self.names.is_hold(self.shard, &message.subject) => {
+                    let lane = self.names.held_lane(self.shard, &message.subject);
+                    if let Some(lane) = lane.filter(|_| message.headers.get(SOONER).is_some()) {
+                        return Ok(Tailed::Sooner(lane));
+                    }
+                }
                 Fed::Message(message) => {
                     let lane = self.names.lane_of(self.shard, &message.subject);
                     if let (Some(lane), Some(queued)) = (lane, queued(&message)) {

@@ -34,7 +34,7 @@ impl Nats {
         let through = self.take_cursor(lease, partition).await?;
         let source = Source {
             stream: self.names.events(partition),
-            filter: self.names.event_filter(partition),
+            filters: vec![self.names.event_filter(partition)],
             messages_max: FEED_MAX.0,
             bytes_max: FEED_MAX.1,
         };

@@ -3,7 +3,7 @@
 use gatepost_config::NatsStore;
 
 use crate::{
-    DeliveryId, Ending, EventId, EventRef, Lane, Task,
+    DeliveryId, Ending, EventId, EventRef, Lane, Redelivery, Task,
     id::Token,
     registry::Kind,
     store::LeaseKey,
@@ -97,6 +97,10 @@ impl Names {
         format!("{}_AUD", self.stream)
     }
 
+    pub(super) fn redelivered(&self) -> String {
+        format!("{}_RDL", self.stream)
+    }
+
     /// The bucket of leases, cursors and router announcements, as an operator's tools know it.
     pub(super) fn bucket(&self) -> String {
         format!("{}_STATE", self.stream)
@@ -139,14 +143,18 @@ impl Names {
         format!("{}.hld.{shard}.>", self.prefix)
     }
 
+    /// The lane of one of [`Self::hold_subject`].
+    pub(super) fn held_lane(&self, shard: u16, subject: &str) -> Option<Lane> {
+        subject.strip_prefix(&format!("{}.hld.{shard}.", self.prefix))?.parse().ok()
+    }
+
     /// Whether a subject of the shard's stream is one of [`Self::hold_subject`].
     pub(super) fn is_hold(&self, shard: u16, subject: &str) -> bool {
         subject.starts_with(&format!("{}.hld.{shard}.", self.prefix))
     }
 
-    pub(super) fn schedule_subject(&self, shard: u16, task: &Task) -> String {
-        let destination = destination_token(&task.destination);
-        format!("{}.rty.{shard}.{destination}.{}", self.prefix, task.delivery.token())
+    pub(super) fn schedule_subject(&self, shard: u16, destination: &Token, delivery: DeliveryId) -> String {
+        format!("{}.rty.{shard}.{destination}.{}", self.prefix, delivery.token())
     }
 
     /// Matches lanes, schedules and holds.
@@ -243,6 +251,19 @@ impl Names {
 
     pub(super) fn secret_filter(&self) -> String {
         format!("{}.sec.*", self.prefix)
+    }
+
+    pub(super) fn redelivered_subject(&self, event: &EventId) -> String {
+        format!("{}.rdl.{}", self.prefix, event.token())
+    }
+
+    pub(super) fn redelivered_filter(&self) -> String {
+        format!("{}.rdl.*", self.prefix)
+    }
+
+    /// Where stands which redeliveries were dealt with.
+    pub(super) fn redelivered_key(&self) -> String {
+        self.state_subject("redelivered")
     }
 
     pub(super) fn entry_subject(&self, kind: Kind, id: &str) -> String {
@@ -362,6 +383,10 @@ pub(super) fn schedule_message(task: &Task, attempt: u32) -> String {
 
 pub(super) fn retried_message(task: &Task, attempt: u32) -> String {
     alive(format!("{}:{attempt}", task.delivery), task)
+}
+
+pub(super) fn redelivered_message(redelivery: &Redelivery) -> String {
+    format!("{}:again:{}", redelivery.event, redelivery.slot())
 }
 
 pub(super) fn replayed_message(task: &Task) -> String {

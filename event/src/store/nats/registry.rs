@@ -122,7 +122,7 @@ impl Nats {
         let heard = tally::numbers(&self.link, &stream, link::soon()).await?.last;
         // All kinds: a place that is skipped then is a change that was overtaken before it could be told.
         let filter = self.names.registry_filter();
-        let source = Source { stream, filter, messages_max: FEED_MAX.0, bytes_max: FEED_MAX.1 };
+        let source = Source { stream, filters: vec![filter], messages_max: FEED_MAX.0, bytes_max: FEED_MAX.1 };
         let feed = Feed::open(self.link.clone(), source, heard + 1).await?;
         Ok(Watch { names: self.names.clone(), kinds, feed, heard, ahead: VecDeque::new() })
     }

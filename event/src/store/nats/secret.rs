@@ -52,7 +52,7 @@ impl Nats {
     pub(in crate::store) async fn secrets(&self) -> Result<Secrets, StoreError> {
         let (stream, filter) = (self.names.secrets(), self.names.secret_filter());
         let last = self.link.leader_last(&stream, &filter, link::soon()).await?.map(|found| found.sequence);
-        let source = Source { stream, filter, messages_max: FEED_MAX.0, bytes_max: FEED_MAX.1 };
+        let source = Source { stream, filters: vec![filter], messages_max: FEED_MAX.0, bytes_max: FEED_MAX.1 };
         Ok(Secrets { feed: Feed::open(self.link.clone(), source, 1).await?, last, is_current: false })
     }
 }

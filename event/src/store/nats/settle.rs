@@ -15,7 +15,9 @@ use super::{
     names::{self, RETRIED},
     reply::Failed,
 };
-use crate::{Attempt, DeadLetter, DeadReason, Ending, Lane, Queued, StoreError, Task};
+use crate::{
+    Attempt, DeadLetter, DeadReason, Ending, Lane, Queued, StoreError, Task, subject::destination_token,
+};
 
 #[derive(Deserialize)]
 struct Done {}
@@ -111,10 +113,14 @@ impl Nats {
 
     fn schedule_post(&self, shard: u16, next: &Task, due: Timestamp) -> Result<Post, StoreError> {
         let id = names::schedule_message(next, next.attempt);
-        let mut post = Post::once(self.names.schedule_subject(shard, next), &id, written(next)?);
+        let mut post = Post::once(self.schedule_of(shard, next), &id, written(next)?);
         let target = self.names.lane_subject(shard, &Lane::of(next));
         schedule(&mut post.headers, due, &target);
         Ok(post)
+    }
+
+    fn schedule_of(&self, shard: u16, task: &Task) -> String {
+        self.names.schedule_subject(shard, &destination_token(&task.destination), task.delivery)
     }
 
     /// Removes what stands beside the task: the schedule that an interrupted retry may have left, or what was written
@@ -122,7 +128,7 @@ impl Nats {
     async fn unschedule(&self, shard: u16, queued: &Queued, deadline: Instant) -> Result<(), StoreError> {
         let subject = match queued.task.ordered {
             true if queued.task.attempt > 1 => self.names.hold_subject(shard, &Lane::of(&queued.task)),
-            false if self.doubts.may_be_scheduled(shard, queued) => self.names.schedule_subject(shard, &queued.task),
+            false if self.doubts.may_be_scheduled(shard, queued) => self.schedule_of(shard, &queued.task),
             _ => return Ok(()),
         };
         let purge = format!("STREAM.PURGE.{}", self.names.deliveries(shard));

@@ -6,7 +6,10 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, PersistenceMode, Rete
 use gatepost_config::{NatsStore, Retention};
 
 use super::names::Names;
-use crate::audit::{ACT_BYTES_MAX, ACTS_MAX};
+use crate::{
+    audit::{ACT_BYTES_MAX, ACTS_MAX},
+    redelivery,
+};
 
 /// The dedupe window when the configuration names none.
 pub(super) const DEDUPE_WINDOW: Duration = Duration::from_secs(120);
@@ -96,6 +99,15 @@ pub(super) fn wanted(
         max_messages_per_subject: 1,
         discard_new_per_subject: true,
         ..base(names.secrets(), vec![names.secret_filter()], Duration::ZERO)
+    });
+    // So many of an event, and the server refuses any other: no credential that may only publish can ask for more.
+    let redelivered = base(names.redelivered(), vec![names.redelivered_filter()], window + redelivery::KEPT_BEYOND);
+    streams.push(Config {
+        max_messages_per_subject: i64::try_from(redelivery::PER_EVENT_MAX).unwrap_or(i64::MAX),
+        discard_new_per_subject: true,
+        max_messages: redelivery::KEPT_MAX.into(),
+        duplicate_window: redelivered.duplicate_window.max(redelivery::SPACING),
+        ..redelivered
     });
     streams.push(Config {
         max_messages_per_subject: 1,

@@ -70,7 +70,10 @@ impl Nats {
         if now.since(task.event.received_at) > self.retention {
             self.expire(shard, Queued { position: message.sequence, task }, now).await
         } else if is_overdue(message, now) {
-            self.schedule_anew(shard, message, &task, now).await
+            if self.schedule_anew(shard, message, &task, now).await? {
+                tracing::warn!(shard, delivery = %task.delivery, "an overdue retry was scheduled anew");
+            }
+            Ok(())
         } else {
             Ok(())
         }
@@ -96,7 +99,14 @@ impl Nats {
         self.bury(shard, &queued, &DeadLetter { note, event }).await
     }
 
-    async fn schedule_anew(&self, shard: u16, message: &Stored, task: &Task, now: Timestamp) -> Result<(), StoreError> {
+    /// Lets a schedule fire now; `false` when it is no more what was read.
+    pub(super) async fn schedule_anew(
+        &self,
+        shard: u16,
+        message: &Stored,
+        task: &Task,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         // At the revision that was read: one that fires meanwhile is left alone.
         let mut headers = async_nats::HeaderMap::new();
         let revision = message.sequence.to_string();
@@ -104,16 +114,19 @@ impl Nats {
         settle::schedule(&mut headers, now, &self.names.lane_subject(shard, &Lane::of(task)));
         let post = Post { subject: message.subject.clone(), headers, payload: message.payload.clone() };
         match self.link.publish(&post, Repeat::Never, link::soon()).await {
-            Ok(_) => tracing::warn!(shard, delivery = %task.delivery, "an overdue retry was scheduled anew"),
-            Err(Failed::Refused(refused)) if refused.is_wrong_revision() => {}
-            Err(failed) => return Err(failed.into()),
+            Ok(_) => Ok(true),
+            Err(Failed::Refused(refused)) if refused.is_wrong_revision() => Ok(false),
+            Err(failed) => Err(failed.into()),
         }
-        Ok(())
     }
 }
 
+/// When a schedule is to fire.
+pub(super) fn due_of(message: &Stored) -> Option<Timestamp> {
+    let due = message.headers.get_last(async_nats::header::NATS_SCHEDULE)?;
+    due.as_str().strip_prefix("@at ")?.parse().ok()
+}
+
 fn is_overdue(message: &Stored, now: Timestamp) -> bool {
-    let due = message.headers.get_last(async_nats::header::NATS_SCHEDULE);
-    let due = due.and_then(|due| due.as_str().strip_prefix("@at ")).and_then(|due| due.parse::<Timestamp>().ok());
-    due.is_some_and(|due| now.since(due) > OVERDUE)
+    due_of(message).is_some_and(|due| now.since(due) > OVERDUE)
 }
