@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use gatepost_config::{DestinationId, Timestamp};
 use gatepost_event::{DeadReason, store::LeaseKey};
-use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
 
 use crate::{redelivery::Rearmed, send::Sent, settle::End};
 

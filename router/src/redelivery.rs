@@ -9,21 +9,15 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use gatepost_config::Timestamp;
 use gatepost_event::{
-    DeliveryId, EventId, Lane, Redelivery, StoreError,
+    DeadLetter, DeliveryId, EventId, Lane, Redelivery, StoreError,
+    dead::DeadNote,
     redelivery::SPACING,
     replay::{Job, Wish},
     store::StoredEvent,
 };
 use tokio::sync::watch;
 
-use crate::{
-    backoff::around,
-    lease::Held,
-    plan::Plan,
-    replay::anew,
-    route,
-    work::Desk,
-};
+use crate::{backoff::around, lease::Held, plan::Plan, replay::anew, route, work::Desk};
 
 /// Time between looks for redeliveries.
 const LOOK_EVERY: Duration = Duration::from_millis(750);
@@ -113,7 +107,8 @@ async fn deal(
 async fn rearm(desk: &Desk, plan: &Arc<Plan>, redelivery: &Redelivery) -> Result<Rearmed, StoreError> {
     let place = redelivery.place;
     let page = desk.store.events(place.partition, place.sequence.saturating_sub(1), 1).await?;
-    let found = page.into_iter().find(|stored| stored.at.sequence == place.sequence && stored.at.id == redelivery.event);
+    let found =
+        page.into_iter().find(|stored| stored.at.sequence == place.sequence && stored.at.id == redelivery.event);
     // Gone with its retention, or not to be read: nothing of it can be found.
     let Some(StoredEvent { at, event: Ok(event) }) = found else { return Ok(Rearmed::default()) };
     let failures = route::possible_failures(plan, &event, at).into_iter().map(|delivery| (delivery, None));
@@ -142,7 +137,11 @@ async fn one(
     let Some((position, letter)) = desk.store.dead_letter(delivery).await? else { return Ok(Rearmed::default()) };
     // As a replay of this one letter that the provider asked for.
     let job = Job { id: redelivery.replay, ..Job::new(Wish::default(), redelivery.at) };
-    let tasks = anew::of_letter(plan, &job, position, &letter).await?;
+    let mut tasks = anew::of_letter(plan, &job, position, &letter).await?;
+    if let DeadLetter { note: DeadNote { destination: None, route: Some(route), .. }, event: Some(event) } = &letter {
+        // What died is the one route; the others have delivered.
+        tasks.retain(|task| route::is_only_way(plan, event, route, &task.destination));
+    }
     let is_owed = !tasks.is_empty() && desk.store.revive(position, tasks).await?;
     Ok(Rearmed { retries: 0, dead_letters: u64::from(is_owed) })
 }

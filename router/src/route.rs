@@ -1,6 +1,6 @@
 //! Which deliveries an event makes.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use gatepost_config::{DestinationId, Forward, RouteId, Timestamp};
 use gatepost_event::{
@@ -92,6 +92,12 @@ pub(crate) fn possible_failures(plan: &Plan, event: &Event, at: EventRef) -> Vec
     rules.map(|rule| delivery_by(&at, Some(rule))).collect()
 }
 
+/// Whether of all routes only this one sends an event to a destination, whatever their filters say.
+pub(crate) fn is_only_way(plan: &Plan, event: &Event, route: &RouteId, destination: &DestinationId) -> bool {
+    let goes = |rule: &&Rule| targets(plan, rule, event).iter().any(|backend| backend.destination.id == *destination);
+    plan.rules.iter().filter(|rule| is_about(rule, event)).filter(goes).map(|rule| &rule.id).eq([route])
+}
+
 impl Decision {
     /// How many routes could not be followed.
     pub(crate) fn failed(&self) -> usize {
@@ -118,23 +124,21 @@ fn is_about(rule: &Rule, event: &Event) -> bool {
 }
 
 fn follow(plan: &Plan, rule: &Rule, event: &Event, now: Timestamp, decision: &mut Decision) {
+    for backend in targets(plan, rule, event) {
+        owe(backend, rule, event, now, decision);
+    }
+}
+
+/// Where a route sends an event.
+fn targets<'p>(plan: &'p Plan, rule: &Rule, event: &Event) -> Vec<&'p Arc<Backend>> {
+    let may_have = |backend: &&Arc<Backend>| may_receive(backend, event);
     match &rule.forward {
-        Forward::To(ids) => {
-            for backend in ids.iter().filter_map(|id| plan.backend_named(id)) {
-                if may_receive(backend, event) {
-                    owe(backend, rule, event, now, decision);
-                }
-            }
-        }
+        Forward::To(ids) => ids.iter().filter_map(|id| plan.backend_named(id)).filter(may_have).collect(),
         Forward::Tenant => {
-            let theirs = |backend: &&std::sync::Arc<Backend>| {
-                backend.destination.tenant.is_some()
-                    && may_receive(backend, event)
-                    && any_matches(&backend.events, &event.meta.kind)
+            let wants = |backend: &&Arc<Backend>| {
+                backend.destination.tenant.is_some() && any_matches(&backend.events, &event.meta.kind)
             };
-            for backend in plan.backends.iter().filter(theirs) {
-                owe(backend, rule, event, now, decision);
-            }
+            plan.backends.iter().filter(may_have).filter(wants).collect()
         }
     }
 }

@@ -162,7 +162,11 @@ async fn redeliveries_are_noted_once_in_a_while_and_at_most_ten_times(fixture: &
     }
     let store = fixture.reopen(store).await;
     for n in 11..13 {
-        assert_eq!(note(&store, &again(id("one"), first.after(SPACING * n))).await, Noted::Enough, "the bound of one event");
+        assert_eq!(
+            note(&store, &again(id("one"), first.after(SPACING * n))).await,
+            Noted::Enough,
+            "the bound of one event"
+        );
     }
     let other = again(id("two"), first.after(SPACING));
     assert_eq!(note(&store, &other).await, Noted::New, "another event");

@@ -14,6 +14,7 @@ mod keys;
 mod operate;
 mod providers;
 mod public_keys;
+mod redelivery;
 mod replay;
 mod send;
 mod setup;

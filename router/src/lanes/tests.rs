@@ -420,6 +420,55 @@ fn a_failed_ordered_task_holds_up_its_lane_only_and_goes_again_first() {
 }
 
 #[test]
+fn the_head_of_an_ordered_lane_goes_as_soon_as_it_is_said_to() {
+    let ordered = Task { ordered: true, ..task("a") };
+    let lane = Lane::of(&ordered);
+    let due = Timestamp::from_millis(3_600_000);
+    // The news may come while it waits, while it is read, and before what became of its attempt is known.
+    for case in ["asleep", "being read", "under way"] {
+        let mut yard = Yard::new(vec![destination("a", None)]);
+        let (mine, next) =
+            (Queued { position: 1, task: ordered.clone() }, Queued { position: 2, task: ordered.clone() });
+        yard.lanes.arrived(0, lane, mine.clone());
+        yard.lanes.arrived(0, lane, next.clone());
+        let go = yard.go().expect("it goes");
+        let failed = Queued { task: mine.task.next_attempt(due), ..mine };
+        let sooner = Task { not_before: Some(Timestamp::from_millis(0)), ..failed.task.clone() };
+        let stays = || over(&go, Settled::Stays(Box::new(failed.clone())), Some(Health::Answers));
+        yard.stored.insert(lane, vec![failed.clone(), next.clone()]);
+        let is_stored = |yard: &mut Yard| {
+            yard.stored.insert(lane, vec![Queued { task: sooner.clone(), ..failed.clone() }, next.clone()]);
+            yard.lanes.sooner(lane);
+        };
+        match case {
+            "asleep" => {
+                yard.lanes.ended(stays(), yard.now);
+                assert!(yard.go().is_none(), "it waits");
+                is_stored(&mut yard);
+            }
+            "being read" => {
+                yard.end(&go, false);
+                yard.now += REST;
+                assert!(yard.lanes.next(yard.now, Timestamp::from_millis(0), false, |_| true).is_none());
+                let ask = yard.lanes.refill().expect("it is read");
+                let old = yard.stored[&lane].clone();
+                is_stored(&mut yard);
+                yard.lanes.refilled(ask, Some(old), yard.now);
+            }
+            _ => {
+                is_stored(&mut yard);
+                yard.lanes.ended(stays(), yard.now);
+            }
+        }
+        let again = yard.go().unwrap_or_else(|| panic!("{case}: it goes"));
+        assert_eq!((again.queued.position, again.queued.task.attempt), (1, 2), "{case}");
+        assert!(yard.go().is_none(), "{case}: the next waits");
+        yard.end(&again, true);
+        assert_eq!(yard.go().map(|go| go.queued.position), Some(2), "{case}");
+    }
+}
+
+#[test]
 fn lanes_that_wait_for_long_give_their_tasks_back_when_memory_is_short() {
     let names: Vec<String> = (0..400).map(|n| format!("d{n}")).collect();
     let mut destinations: Vec<_> = names.iter().map(|name| destination(name, None)).collect();

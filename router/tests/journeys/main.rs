@@ -5,6 +5,7 @@
 mod delivery;
 mod isolation;
 mod lifecycle;
+mod redelivery;
 mod replicas;
 mod retry;
 mod routing;

@@ -15,9 +15,7 @@ use super::{
     names::{self, RETRIED},
     reply::Failed,
 };
-use crate::{
-    Attempt, DeadLetter, DeadReason, Ending, Lane, Queued, StoreError, Task, subject::destination_token,
-};
+use crate::{Attempt, DeadLetter, DeadReason, Ending, Lane, Queued, StoreError, Task, subject::destination_token};
 
 #[derive(Deserialize)]
 struct Done {}
