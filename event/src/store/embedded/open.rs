@@ -82,7 +82,6 @@ impl Folder {
             // Lanes that nothing waits in any more.
             _ => prune_lanes(&db).map_err(broken)?,
         }
-        db.execute_batch(&format!("BEGIN IMMEDIATE; {} COMMIT;", schema::ADDITIONS)).map_err(broken)?;
         Ok(db)
     }
 

@@ -39,6 +39,7 @@ CREATE TABLE retry (
 CREATE INDEX retry_due ON retry (due, id);
 CREATE INDEX retry_lane ON retry (lane);
 CREATE INDEX retry_sequence ON retry (sequence);
+CREATE INDEX retry_delivery ON retry (json_extract(task, '$.delivery'));
 CREATE TABLE attempt (position INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, attempt TEXT NOT NULL);
 CREATE INDEX attempt_at ON attempt (at);
 CREATE TABLE outcome (position INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, outcome TEXT NOT NULL);
@@ -81,6 +82,17 @@ CREATE TABLE copy (token TEXT PRIMARY KEY, file TEXT, frame BLOB NOT NULL);
 CREATE INDEX copy_file ON copy (file) WHERE file IS NOT NULL;
 CREATE TABLE owed_anew (id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX owed_anew_at ON owed_anew (at);
+CREATE TABLE redelivery (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    event TEXT NOT NULL,
+    slot INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    redelivery TEXT NOT NULL,
+    dealt_with INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (event, slot)
+);
+CREATE INDEX redelivery_at ON redelivery (at);
+CREATE INDEX redelivery_open ON redelivery (position) WHERE NOT dealt_with;
 CREATE TABLE secret (position INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, secret TEXT NOT NULL);
 CREATE TABLE act (
     position INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -96,22 +108,6 @@ CREATE TABLE registry (
     value BLOB NOT NULL,
     UNIQUE (kind, id)
 );
-";
-
-/// What was added since, and a store of this version may lack.
-pub(super) const ADDITIONS: &str = "
-CREATE TABLE IF NOT EXISTS redelivery (
-    position INTEGER PRIMARY KEY AUTOINCREMENT,
-    event TEXT NOT NULL,
-    slot INTEGER NOT NULL,
-    at INTEGER NOT NULL,
-    redelivery TEXT NOT NULL,
-    dealt_with INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (event, slot)
-);
-CREATE INDEX IF NOT EXISTS redelivery_at ON redelivery (at);
-CREATE INDEX IF NOT EXISTS redelivery_open ON redelivery (position) WHERE NOT dealt_with;
-CREATE INDEX IF NOT EXISTS retry_delivery ON retry (json_extract(task, '$.delivery'));
 ";
 
 /// Makes the table of one bucket.
