@@ -1,6 +1,12 @@
 //! Copying the write-ahead log into the database, away from the writer: on the writer it would stall every commit.
 
-use std::{path::Path, sync::mpsc::Receiver};
+use std::{
+    path::Path,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc::Receiver,
+    },
+};
 
 use rusqlite::Connection;
 
@@ -8,10 +14,15 @@ use rusqlite::Connection;
 /// meets the log's end, and the log would grow for ever.
 pub(super) const WAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// Checkpoints whenever asked, until nobody can ask any more.
-pub(super) fn run(db: &Connection, asked: &Receiver<()>) {
+/// Checkpoints whenever asked, until nobody can ask any more, and says after each that it did.
+pub(super) fn run(db: &Connection, wal: &Path, asked: &Receiver<()>, copied: &AtomicBool) {
     while asked.recv().is_ok() {
         passive(db);
+        if is_long(wal) {
+            // Once more, for what was written meanwhile: what is left then costs the writer little.
+            passive(db);
+        }
+        copied.store(true, Ordering::Release);
     }
 }
 

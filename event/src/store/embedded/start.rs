@@ -42,7 +42,7 @@ pub(super) fn start(path: &Path, window: Option<Duration>, retention: &Retention
     let queue = Arc::new(Queue::new());
     let (checkpoint, asked) = mpsc::sync_channel(1);
     let copier = folder.checkpointer().map_err(|error| broken(&error))?;
-    let wal = folder.wal();
+    let (wal, copied) = (folder.wal(), Arc::default());
     let writer = Writer {
         db,
         state,
@@ -51,12 +51,13 @@ pub(super) fn start(path: &Path, window: Option<Duration>, retention: &Retention
         shared: Arc::clone(&shared),
         retention: retention.clone(),
         checkpoint,
-        wal,
+        copied: Arc::clone(&copied),
+        wal: wal.clone(),
     };
     let unstarted = |error: std::io::Error| OpenError(format!("the store's threads did not start: {error}"));
     let copier = thread::Builder::new()
         .name("store-checkpoint".to_owned())
-        .spawn(move || checkpoint::run(&copier, &asked))
+        .spawn(move || checkpoint::run(&copier, &wal, &asked, &copied))
         .map_err(unstarted)?;
     let (finish, finished) = watch::channel(false);
     let guard = Gone { queue: Arc::clone(&queue), shared: Arc::clone(&shared), finish };

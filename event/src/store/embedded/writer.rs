@@ -2,7 +2,11 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, mpsc::SyncSender},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::SyncSender,
+    },
     time::{Duration, Instant},
 };
 
@@ -44,6 +48,8 @@ pub(super) struct Writer {
     pub(super) retention: Retention,
     /// Asks for a checkpoint.
     pub(super) checkpoint: SyncSender<()>,
+    /// A checkpoint has ended.
+    pub(super) copied: Arc<AtomicBool>,
     /// The write-ahead log's file.
     pub(super) wal: PathBuf,
 }
@@ -117,13 +123,13 @@ impl Writer {
                 };
         }
         if duties.bytes >= CHECKPOINT_BYTES || duties.commits >= CHECKPOINT_COMMITS {
-            if checkpoint::is_long(&self.wal) {
-                checkpoint::passive(&self.db);
-            } else {
-                // One that is under way already will do.
-                let _ = self.checkpoint.try_send(());
-            }
+            // One that is under way already will do.
+            let _ = self.checkpoint.try_send(());
             (duties.bytes, duties.commits) = (0, 0);
+        }
+        // Nothing can be written meanwhile, so it is done when little is left to copy.
+        if self.copied.swap(false, Ordering::Acquire) && checkpoint::is_long(&self.wal) {
+            checkpoint::passive(&self.db);
         }
     }
 
