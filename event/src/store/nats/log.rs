@@ -1,6 +1,9 @@
 //! Reading a partition's events in their order.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use super::{
     Nats,
@@ -8,6 +11,7 @@ use super::{
     link,
     names::BodyOwner,
     read::Stored,
+    tally::numbers,
 };
 use crate::{
     Event, EventId, EventRef, StoreError,
@@ -17,6 +21,10 @@ use gatepost_config::Timestamp;
 
 /// Messages and bytes of a partition that may be on their way to us at once.
 const FEED_MAX: (usize, usize) = (512, 8 * 1024 * 1024);
+
+/// How often an event is looked for that should be there, and the pause before each look.
+const LOOKS: usize = 3;
+const LOOK_AGAIN: Duration = Duration::from_millis(300);
 
 /// See [`crate::store::Log`].
 pub struct Log {
@@ -45,13 +53,35 @@ impl Nats {
     pub(in crate::store) async fn event(&self, event: &EventRef) -> Result<Option<Event>, StoreError> {
         let deadline = link::soon();
         let stream = self.names.events(event.partition);
-        let Some(found) = self.link.message_at(&stream, event.sequence, self.replicas, deadline).await? else {
-            return Ok(None);
+        let found = match self.link.message_at(&stream, event.sequence, self.replicas, deadline).await? {
+            None if self.replicas > 1 => self.look_again(&stream, event.sequence, deadline).await?,
+            found => found,
         };
+        let Some(found) = found else { return Ok(None) };
         let owner = BodyOwner::Logged(event.partition);
         let read = self.unframed(owner, &found.headers, &found.payload, deadline).await?;
         // Another event at its place: the log was made anew since.
         Ok(read.filter(|read| read.meta.id == event.id))
+    }
+
+    /// A stored event that was not found, if it is there all the same. A server that has just become leader, or does not
+    /// know yet that it no longer is, may lack what was confirmed; an event that is taken for gone is lost.
+    async fn look_again(&self, stream: &str, sequence: u64, deadline: Instant) -> Result<Option<Stored>, StoreError> {
+        for _ in 0..LOOKS {
+            let numbers = numbers(&self.link, stream, deadline).await?;
+            if numbers.last < sequence {
+                return Err(StoreError::Unavailable(format!("stream {stream}: the servers have not caught up")));
+            }
+            if sequence < numbers.first {
+                return Ok(None);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+            let found = self.link.message_at(stream, sequence, self.replicas, deadline).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     pub(super) async fn stored_event(&self, partition: u16, message: &Stored) -> Result<StoredEvent, StoreError> {
