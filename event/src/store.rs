@@ -338,6 +338,9 @@ impl Store {
     /// cursor (at once embedded; at most a second or 1,000 events late on NATS). A repeat after a crash adds nothing
     /// within the dedupe window.
     ///
+    /// Several may be under way at once, in the order of their events, each `after` the one before it: the cursor does
+    /// not pass what is not recorded. Tasks of ordered lanes may be under way in one at a time.
+    ///
     /// # Errors
     /// [`StoreError::LeaseLost`] when another owner has moved the cursor; otherwise when the engine can't confirm.
     pub async fn routed(&self, lease: &Lease, routed: Routed) -> Result<(), StoreError> {

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use futures::{StreamExt as _, stream::FuturesOrdered};
 use gatepost_config::Timestamp;
 use gatepost_event::{
     EventRef, StoreError,
@@ -13,6 +14,12 @@ use crate::{backoff::Backoff, filter, lease::Held, plan::Plan, step, work, work:
 
 /// Most events routed and stored together.
 const BATCH: usize = 256;
+
+/// Batches that are being stored at once: what arrives meanwhile does not wait for them.
+const UNDER_WAY_MAX: usize = 4;
+
+/// The same where each batch costs messages of its own, so that many small ones are dear.
+const UNDER_WAY_SHARED_MAX: usize = 2;
 
 /// A log that was read for this long is working again.
 const WORKS_AFTER: Duration = Duration::from_secs(60);
@@ -50,24 +57,65 @@ async fn read(
     held: &Held,
     partition: u16,
 ) -> Result<(), StoreError> {
-    let mut log: Log = tokio::select! {
+    let log: Log = tokio::select! {
         () = held.stopped() => return Ok(()),
         log = async { desk.store.log(&held.lease(), partition).await } => log?,
     };
+    let reading = next(log);
+    tokio::pin!(reading);
+    let mut writing = FuturesOrdered::new();
+    let most = if desk.store.is_shared() { UNDER_WAY_SHARED_MAX } else { UNDER_WAY_MAX };
+    let mut after = 0;
     loop {
-        let events = tokio::select! {
-            () = held.stopped() => return Ok(()),
-            events = log.next(BATCH) => events?,
-        };
-        let Some(newest) = events.last().map(|event| event.at.received_at) else { continue };
-        let current = plan.borrow_and_update().clone();
-        let routed = route(current, partition, events).await?;
-        if !store(desk, held, &routed).await? {
-            return Ok(());
+        tokio::select! {
+            () = held.stopped() => break,
+            Some(stored) = writing.next() => if !stored? {
+                return Ok(());
+            },
+            (log, events) = &mut reading, if writing.len() < most => {
+                let events = events?;
+                reading.set(next(log));
+                let Some(newest) = events.last().map(|event| event.at.received_at) else { continue };
+                let current = plan.borrow_and_update().clone();
+                let routed = route(current, partition, events).await?;
+                let routed = Routed { after: std::mem::replace(&mut after, routed.through), ..routed };
+                if routed.tasks.iter().any(|task| task.ordered) && !finish(&mut writing).await? {
+                    return Ok(());
+                }
+                writing.push_back(record(desk, held, routed, newest));
+            }
         }
-        tell(desk, &routed);
-        desk.metrics.routed_through(partition, newest, Timestamp::now());
     }
+    finish(&mut writing).await.map(drop)
+}
+
+/// The next events, with the log: the question stays open while other things are done.
+async fn next(mut log: Log) -> (Log, Result<Vec<StoredEvent>, StoreError>) {
+    let events = log.next(BATCH).await;
+    (log, events)
+}
+
+/// Waits for all that is being stored; `false` when the lease ended first.
+async fn finish<F>(writing: &mut FuturesOrdered<F>) -> Result<bool, StoreError>
+where
+    F: Future<Output = Result<bool, StoreError>>,
+{
+    while let Some(stored) = writing.next().await {
+        if !stored? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Stores what was decided and says so; `false` when the lease ended first.
+async fn record(desk: &Desk, held: &Held, routed: Routed, newest: Timestamp) -> Result<bool, StoreError> {
+    let stored = store(desk, held, &routed).await?;
+    if stored {
+        tell(desk, &routed);
+        desk.metrics.routed_through(routed.partition, newest, Timestamp::now());
+    }
+    Ok(stored)
 }
 
 async fn route(plan: Arc<Plan>, partition: u16, events: Vec<StoredEvent>) -> Result<Routed, StoreError> {

@@ -1,5 +1,7 @@
 //! One owner for each partition and shard.
 
+use std::time::Duration;
+
 use gatepost_event::{
     StoreError,
     store::{LeaseKey, Routed, types::LEASE_TTL},
@@ -15,6 +17,7 @@ contract! {
     a_lease_has_one_owner_until_it_is_released,
     a_lease_that_is_not_renewed_passes_on,
     a_lost_lease_cannot_move_the_cursor,
+    the_cursor_does_not_pass_what_is_not_recorded,
     a_router_that_lives_is_counted,
 }
 
@@ -76,6 +79,39 @@ async fn a_lost_lease_cannot_move_the_cursor(fixture: &Fixture) {
     store.release(new).await.expect("it is released");
     let events = Logs::open(&store).await.take(1).await;
     assert_eq!(events[0].at, next[0].at, "the cursor was moved without the lease");
+    store.close().await;
+}
+
+async fn the_cursor_does_not_pass_what_is_not_recorded(fixture: &Fixture) {
+    let store = fixture.open().await;
+    journey::append(&store, make::event("acme", "1")).await;
+    journey::append(&store, make::event("acme", "2")).await;
+    let mut logs = Logs::open(&store).await;
+    let events = logs.take(2).await;
+    let (first, second) = (events[0].at, events[1].at);
+    let partition = first.partition;
+    let routed = |after, through| Routed { partition, after, through, ..Routed::default() };
+    let lease = logs.lease(partition).clone();
+    store.routed(&lease, routed(0, first.sequence - 1)).await.expect("nothing is before it");
+
+    // An engine may wait for what comes before, or say that it is to be tried again.
+    let mut early = std::pin::pin!(async {
+        while let Err(error) = store.routed(&lease, routed(first.sequence, second.sequence)).await {
+            assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    assert!(
+        tokio::time::timeout(Duration::from_millis(200), early.as_mut()).await.is_err(),
+        "the first is not recorded"
+    );
+    store.routed(&lease, routed(first.sequence - 1, first.sequence)).await.expect("it is its turn");
+    wait::within(wait::SOON, early).await;
+
+    logs.release(&store).await;
+    journey::append(&store, make::event("acme", "3")).await;
+    let events = Logs::open(&store).await.take(1).await;
+    assert!(events[0].at.sequence > second.sequence, "both are recorded");
     store.close().await;
 }
 

@@ -249,6 +249,7 @@ impl Embedded {
         let rows = RoutedRows {
             key: LeaseKey::Partition(routed.partition),
             epoch: lease.epoch,
+            after: routed.after,
             through: routed.through,
             tasks,
             ended: routed.ended.into_iter().map(|(at, ending)| (at.sequence, ending)).collect(),

@@ -169,6 +169,8 @@ pub struct Lease {
 pub struct Routed {
     /// The partition.
     pub partition: u16,
+    /// What has to be recorded before it: everything up to here. 0 when nothing else is under way.
+    pub after: u64,
     /// The last event that was looked at.
     pub through: u64,
     /// Deliveries that are now owed.

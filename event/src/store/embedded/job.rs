@@ -118,6 +118,7 @@ pub(super) struct LetterRow {
 pub(super) struct RoutedRows {
     pub(super) key: LeaseKey,
     pub(super) epoch: u64,
+    pub(super) after: u64,
     pub(super) through: u64,
     pub(super) tasks: Vec<TaskRow>,
     pub(super) ended: Vec<(u64, Ending)>,

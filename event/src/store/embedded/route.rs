@@ -16,6 +16,9 @@ pub(super) fn route(work: &mut Work<'_>, routed: &RoutedRows) -> Outcome {
     }
     // A repeat, or what retention ended in the meantime.
     let done = work.state.cursor;
+    if routed.after > done {
+        return Ok(Err(StoreError::Unavailable("what comes before it is not stored yet".to_owned())));
+    }
     for task in routed.tasks.iter().filter(|task| task.sequence > done) {
         enqueue(work, task)?;
     }

@@ -4,10 +4,16 @@
 //! it stands in the owner's memory; a crash there makes the next owner read those events again, and the tasks' message
 //! ids absorb them.
 
-use std::time::{Duration, Instant};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
+use tokio::{
+    sync::{Mutex, MutexGuard, Notify},
+    time::timeout_at,
+};
 
 use super::{
     Nats, link,
@@ -16,7 +22,7 @@ use super::{
 };
 use crate::{
     StoreError,
-    store::{Lease, LeaseKey},
+    store::{Lease, LeaseKey, Routed},
 };
 
 /// The least time between two writes of a cursor.
@@ -25,7 +31,15 @@ pub(super) const WRITE_EVERY: Duration = Duration::from_secs(1);
 const BEHIND_MAX: u64 = 1000;
 
 /// The cursors that this process owns.
-pub(super) struct Cursors(Vec<Mutex<Option<Cursor>>>);
+pub(super) struct Cursors(Vec<Slot>);
+
+/// A partition's place.
+#[derive(Default)]
+struct Slot {
+    cursor: Mutex<Option<Cursor>>,
+    /// Hears when it has moved.
+    moved: Notify,
+}
 
 /// One of them.
 #[derive(Debug)]
@@ -49,12 +63,38 @@ struct Written {
 
 impl Cursors {
     pub(super) fn new(partitions: u16) -> Self {
-        Self((0..partitions).map(|_| Mutex::new(None)).collect())
+        Self((0..partitions).map(|_| Slot::default()).collect())
     }
 
-    fn of(&self, partition: u16) -> Result<&Mutex<Option<Cursor>>, StoreError> {
+    fn of(&self, partition: u16) -> Result<&Slot, StoreError> {
         let missing = || StoreError::Corrupt(format!("there is no partition {partition}"));
         self.0.get(usize::from(partition)).ok_or_else(missing)
+    }
+}
+
+impl Slot {
+    /// The cursor, once it stands where `after` says.
+    async fn in_turn(
+        &self,
+        lease: &Lease,
+        after: u64,
+        deadline: Instant,
+    ) -> Result<MutexGuard<'_, Option<Cursor>>, StoreError> {
+        let mut moved = pin!(self.moved.notified());
+        loop {
+            // Listening from before the look, so that no move goes unheard.
+            moved.as_mut().enable();
+            let slot = self.cursor.lock().await;
+            let stands_before =
+                slot.as_ref().is_some_and(|cursor| cursor.epoch == lease.epoch && cursor.through < after);
+            if !stands_before {
+                return Ok(slot);
+            }
+            drop(slot);
+            let late = |_| StoreError::Unavailable("what comes before it was not stored in time".to_owned());
+            timeout_at(deadline.into(), moved.as_mut()).await.map_err(late)?;
+            moved.set(self.moved.notified());
+        }
     }
 }
 
@@ -62,28 +102,31 @@ impl Nats {
     /// Takes a partition's cursor over, so that an earlier owner can't move it any more; where it stands.
     pub(super) async fn take_cursor(&self, lease: &Lease, partition: u16) -> Result<u64, StoreError> {
         let deadline = link::soon();
-        let mut slot = self.cursors.of(partition)?.lock().await;
+        let mut slot = self.cursors.of(partition)?.cursor.lock().await;
         let cursor = self.claim(lease, partition, deadline).await?;
         let through = cursor.through;
         *slot = Some(cursor);
         Ok(through)
     }
 
-    /// Moves a partition's cursor on.
+    /// Moves a partition's cursor on, after what comes before.
     pub(super) async fn move_cursor(
         &self,
         lease: &Lease,
-        partition: u16,
-        through: u64,
+        routed: &Routed,
         deadline: Instant,
     ) -> Result<(), StoreError> {
-        let mut slot = self.cursors.of(partition)?.lock().await;
+        let Routed { partition, after, through, .. } = *routed;
+        let place = self.cursors.of(partition)?;
+        let mut slot = place.in_turn(lease, after, deadline).await?;
         let mut cursor = match slot.take() {
             Some(cursor) if cursor.epoch > lease.epoch => {
                 *slot = Some(cursor);
                 return Err(StoreError::LeaseLost);
             }
             Some(cursor) if cursor.epoch == lease.epoch => cursor,
+            // What was recorded and not written is not known any more: the log is to be read again from the cursor.
+            _ if after > 0 => return Err(StoreError::LeaseLost),
             _ => self.claim(lease, partition, deadline).await?,
         };
         cursor.through = cursor.through.max(through);
@@ -96,6 +139,7 @@ impl Nats {
             Err(StoreError::LeaseLost) => Err(StoreError::LeaseLost),
             kept => {
                 *slot = Some(cursor);
+                place.moved.notify_waiters();
                 kept
             }
         }
@@ -103,7 +147,7 @@ impl Nats {
 
     /// Writes a cursor if it has moved since it was written.
     pub(super) async fn flush_cursor(&self, partition: u16, epoch: u64, deadline: Instant) -> Result<(), StoreError> {
-        let mut slot = self.cursors.of(partition)?.lock().await;
+        let mut slot = self.cursors.of(partition)?.cursor.lock().await;
         match slot.as_mut() {
             Some(cursor) if cursor.epoch == epoch && cursor.through > cursor.written => {
                 self.write_cursor(cursor, partition, deadline).await
@@ -115,7 +159,7 @@ impl Nats {
     /// Writes every cursor that has moved.
     pub(super) async fn flush_cursors(&self) {
         for (partition, slot) in (0..).zip(&self.cursors.0) {
-            let mut slot = slot.lock().await;
+            let mut slot = slot.cursor.lock().await;
             let Some(cursor) = slot.as_mut().filter(|cursor| cursor.through > cursor.written) else { continue };
             match self.write_cursor(cursor, partition, link::soon()).await {
                 Ok(()) => {}
@@ -132,7 +176,7 @@ impl Nats {
         log: &Tally,
         deadline: Instant,
     ) -> Result<u64, StoreError> {
-        let here = self.cursors.of(partition)?.lock().await.as_ref().map_or(0, |cursor| cursor.through);
+        let here = self.cursors.of(partition)?.cursor.lock().await.as_ref().map_or(0, |cursor| cursor.through);
         let written = self.read::<Written>(&self.names.cursor_key(partition), deadline).await?;
         // Only of this log; that it is ahead of these numbers means no more than that they were asked for earlier.
         let written = written.and_then(|entry| entry.value).filter(|written| written.created == log.created);

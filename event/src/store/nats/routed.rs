@@ -41,7 +41,7 @@ impl Nats {
         stream::iter(routed.dead.iter().map(Ok))
             .try_for_each_concurrent(AT_ONCE, |(event, letter)| self.bury_routed(&routed, event, letter, deadline))
             .await?;
-        self.move_cursor(lease, routed.partition, routed.through, deadline).await
+        self.move_cursor(lease, &routed, deadline).await
     }
 
     /// Messages that may be published at the same time; those of one chain only one after the other, so that an
