@@ -128,8 +128,7 @@ impl Lanes {
         self.gates_due.clear();
         self.gates.retain(|destination, _| self.plan.backend(destination).is_some());
         for gate in self.gates.values_mut() {
-            gate.blocked.clear();
-            gate.opens_at = None;
+            gate.unblock_all();
         }
         for lane in stirred {
             self.return_from_wait(lane);
@@ -238,22 +237,23 @@ impl Lanes {
                 continue;
             }
             let gate = self.gates.entry(lane.destination).or_insert_with(|| Gate::new(state.shard));
+            let claim = state.let_on.unwrap_or_else(|| gate.claim(&lane, state.has_more_than_one()));
             let verdict = match self.shut.contains(&lane.destination) {
                 true => Verdict::Shut,
-                false => gate.ask(&backend.destination, scarce, now),
+                false => gate.ask(&backend.destination, claim, scarce, now),
             };
             match verdict {
                 Verdict::Go => {}
                 verdict => {
-                    self.block(lane, verdict, now);
+                    self.block(lane, claim, verdict, now);
                     continue;
                 }
             }
             if let Some(queued) = state.heads.pop_front() {
                 self.cached -= 1;
-                let pass = gate.begin(now);
+                let pass = gate.begin(claim, now);
                 state.flying.insert(queued.position);
-                state.let_on = false;
+                state.let_on = None;
                 let shard = state.shard;
                 self.stir(lane);
                 self.let_through(&lane.destination, now);

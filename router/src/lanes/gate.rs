@@ -2,27 +2,33 @@
 //!
 //! All of it is plain memory of the shard's owner. A new owner knows nothing: it begins with an empty bucket and one
 //! probe, so that neither the rate nor a backend that has just come back is overrun.
+//!
+//! Who waits here takes turns, tenant by tenant. A tenant with nothing but one task waiting goes before those with more,
+//! and half of the bucket's burst is kept for such: what is offered in excess waits by itself.
 
 mod breaker;
 mod bucket;
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use breaker::Breaker;
 use bucket::Bucket;
 use gatepost_config::Destination;
 use gatepost_event::Lane;
 
+use super::turns::Turns;
+
 /// The gate of one destination.
 #[derive(Debug)]
 pub(super) struct Gate {
     /// Its shard.
     pub(super) shard: u16,
-    /// Lanes that wait here, in the order they came.
-    pub(super) blocked: VecDeque<Lane>,
+    /// Lanes that wait here, with the one task that their tenant has waiting.
+    lone: Turns,
+    /// All others that wait here.
+    crowd: Turns,
+    /// How many of the lone have begun since one of the crowd did.
+    lone_in_a_row: u32,
     /// When it is looked at again by itself.
     pub(super) opens_at: Option<Instant>,
     flying: usize,
@@ -43,6 +49,15 @@ pub(super) enum Verdict {
     Shut,
 }
 
+/// How a delivery stands among those of its destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// It is the only one that its tenant has waiting.
+    Lone,
+    /// More of its tenant's wait.
+    Crowd,
+}
+
 /// What a delivery has that a gate let begin; it gives it back when it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pass {
@@ -61,14 +76,15 @@ pub(crate) enum Health {
 
 impl Gate {
     /// Nothing is known of the destination.
-    pub(super) const fn new(shard: u16) -> Self {
+    pub(super) fn new(shard: u16) -> Self {
         let breaker = Breaker::unknown();
-        Self { shard, blocked: VecDeque::new(), opens_at: None, flying: 0, breaker, bucket: None }
+        let (lone, crowd) = (Turns::default(), Turns::default());
+        Self { shard, lone, crowd, lone_in_a_row: 0, opens_at: None, flying: 0, breaker, bucket: None }
     }
 
     /// Whether a delivery may begin now. While slots are `scarce`, a destination gets one: what it takes in excess is
     /// what another lacks.
-    pub(super) fn ask(&mut self, policy: &Destination, scarce: bool, now: Instant) -> Verdict {
+    pub(super) fn ask(&mut self, policy: &Destination, claim: Claim, scarce: bool, now: Instant) -> Verdict {
         if policy.paused {
             return Verdict::Shut;
         }
@@ -83,15 +99,17 @@ impl Gate {
             return Verdict::AfterOne;
         }
         self.bucket = Bucket::fitted(self.bucket.take(), policy, now);
-        match self.bucket.as_ref().map(|bucket| bucket.ready_at(now)) {
+        let keeps_back = claim == Claim::Crowd && !self.owes_the_crowd();
+        match self.bucket.as_ref().map(|bucket| bucket.ready_at(now, keeps_back)) {
             Some(at) if at > now => Verdict::At(at),
             _ => Verdict::Go,
         }
     }
 
     /// A delivery begins.
-    pub(super) fn begin(&mut self, now: Instant) -> Pass {
+    pub(super) fn begin(&mut self, claim: Claim, now: Instant) -> Pass {
         self.flying += 1;
+        self.lone_in_a_row = if claim == Claim::Lone { self.lone_in_a_row.saturating_add(1) } else { 0 };
         if let Some(bucket) = &mut self.bucket {
             bucket.take(now);
         }
@@ -105,11 +123,66 @@ impl Gate {
         self.breaker.ended(pass.opened, health, (most, longest), now);
     }
 
+    /// The claim of a lane, in which more tasks than the next one wait or not.
+    pub(super) fn claim(&self, lane: &Lane, more_wait: bool) -> Claim {
+        match more_wait || self.lone.has_tenant_of(lane) || self.crowd.has_tenant_of(lane) {
+            true => Claim::Crowd,
+            false => Claim::Lone,
+        }
+    }
+
+    /// A lane waits here: behind the others, or before them when it was its turn already.
+    pub(super) fn block(&mut self, lane: Lane, claim: Claim, had_its_turn: bool) {
+        let waiting = self.waiting(claim);
+        if had_its_turn { waiting.push_front(lane) } else { waiting.push(lane) }
+    }
+
+    /// The claim of the lane that is to go next, if one waits.
+    pub(super) fn next_claim(&self) -> Option<Claim> {
+        match (self.lone.is_empty(), self.crowd.is_empty()) {
+            (true, true) => None,
+            (true, false) => Some(Claim::Crowd),
+            (false, false) if self.owes_the_crowd() => Some(Claim::Crowd),
+            (false, _) => Some(Claim::Lone),
+        }
+    }
+
+    /// The lane with that claim that is to go next; it waits no more.
+    pub(super) fn unblock(&mut self, claim: Claim) -> Option<Lane> {
+        self.waiting(claim).pop()
+    }
+
+    /// Nobody waits here any more.
+    pub(super) fn unblock_all(&mut self) {
+        (self.lone, self.crowd, self.opens_at) = (Turns::default(), Turns::default(), None);
+    }
+
+    /// The lanes that wait here.
+    pub(super) fn blocked(&self) -> impl Iterator<Item = &Lane> {
+        self.lone.iter().chain(self.crowd.iter())
+    }
+
+    const fn waiting(&mut self, claim: Claim) -> &mut Turns {
+        match claim {
+            Claim::Lone => &mut self.lone,
+            Claim::Crowd => &mut self.crowd,
+        }
+    }
+
+    /// Whether so many of the lone went before them that it is the crowd's turn: many tenants with little each must
+    /// not keep the others out.
+    const fn owes_the_crowd(&self) -> bool {
+        self.lone_in_a_row >= LONE_IN_A_ROW_MAX
+    }
+
     /// Whether it waits for the destination to answer again.
     pub(super) const fn is_open(&self) -> bool {
         self.breaker.is_open()
     }
 }
+
+/// Most of the lone that begin before one of the crowd does.
+const LONE_IN_A_ROW_MAX: u32 = 8;
 
 /// The first of a breaker's waits.
 const FIRST_WAIT: Duration = Duration::from_secs(1);

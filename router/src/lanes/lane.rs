@@ -7,6 +7,8 @@ use std::{
 
 use gatepost_event::Queued;
 
+use super::gate::Claim;
+
 /// Most tasks remembered of one lane.
 pub(super) const HEADS_MAX: usize = 32;
 
@@ -38,8 +40,8 @@ pub(super) struct LaneState {
     pub(super) not_before: Option<Instant>,
     /// Its tasks were given back to the store until it can go again.
     pub(super) shelved: bool,
-    /// Its gate let it on, and it has not gone yet.
-    pub(super) let_on: bool,
+    /// Its gate let it on, by this claim, and it has not gone yet.
+    pub(super) let_on: Option<Claim>,
     /// Tasks in the lane, as far as is known.
     pub(super) waiting: u64,
 }
@@ -74,7 +76,7 @@ impl LaneState {
             stale: false,
             not_before: None,
             shelved: false,
-            let_on: false,
+            let_on: None,
             waiting: 0,
         }
     }
@@ -121,6 +123,11 @@ impl LaneState {
         self.heads.clear();
         self.known = self.known.min(position.saturating_sub(1));
         self.more = true;
+    }
+
+    /// Whether more wait than the next one.
+    pub(super) fn has_more_than_one(&self) -> bool {
+        self.more || self.refilling || self.heads.len() > 1
     }
 
     /// Whether nothing is left to remember.

@@ -1,3 +1,5 @@
+mod fairness;
+
 use std::collections::HashMap;
 
 use gatepost_config::Destination;

@@ -37,6 +37,28 @@ impl Turns {
         lane
     }
 
+    /// Puts a lane before all others: it had its turn and could not take it.
+    pub(super) fn push_front(&mut self, lane: Lane) {
+        self.lanes.entry(lane.tenant).or_default().push_front(lane);
+        self.order.retain(|group| *group != lane.tenant);
+        self.order.push_front(lane.tenant);
+    }
+
+    /// Whether a lane of the same tenant is among them.
+    pub(super) fn has_tenant_of(&self, lane: &Lane) -> bool {
+        self.lanes.contains_key(&lane.tenant)
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// All of them, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Lane> {
+        self.lanes.values().flatten()
+    }
+
     /// Forgets lanes.
     pub(super) fn retain(&mut self, keep: impl Fn(&Lane) -> bool) {
         self.lanes.values_mut().for_each(|lanes| lanes.retain(&keep));

@@ -5,7 +5,11 @@ use std::time::{Duration, Instant};
 use gatepost_config::Timestamp;
 use gatepost_event::{Lane, Queued, id::Token};
 
-use super::{CACHED_MAX, Health, Lanes, Pass, gate::Verdict, lane::Place};
+use super::{
+    CACHED_MAX, Health, Lanes, Pass,
+    gate::{Claim, Verdict},
+    lane::Place,
+};
 use crate::plan::Backend;
 
 /// A lane that waits longer than this gives its tasks back to the store when memory is short.
@@ -46,15 +50,12 @@ impl Lanes {
     }
 
     /// Lets a lane wait at its gate: behind the others, or before them when it was its turn already.
-    pub(super) fn block(&mut self, lane: Lane, verdict: Verdict, now: Instant) {
+    pub(super) fn block(&mut self, lane: Lane, claim: Claim, verdict: Verdict, now: Instant) {
         let (Some(state), Some(gate)) = (self.lanes.get_mut(&lane), self.gates.get_mut(&lane.destination)) else {
             return;
         };
         state.place = Place::Gate;
-        match std::mem::take(&mut state.let_on) {
-            true => gate.blocked.push_front(lane),
-            false => gate.blocked.push_back(lane),
-        }
+        gate.block(lane, claim, state.let_on.take().is_some());
         match verdict {
             Verdict::At(at) => {
                 self.look_again(&lane.destination, at);
@@ -93,8 +94,9 @@ impl Lanes {
 
     fn shelve_blocked(&mut self, destination: &Token, wait: Duration) {
         if wait >= SHELVE_AFTER && self.cached > CACHED_MAX / 2 {
-            let blocked = self.gates.get(destination).map(|gate| gate.blocked.clone());
-            blocked.into_iter().flatten().for_each(|lane| self.shelve(lane, wait));
+            let blocked: Vec<Lane> =
+                self.gates.get(destination).iter().flat_map(|gate| gate.blocked()).copied().collect();
+            blocked.into_iter().for_each(|lane| self.shelve(lane, wait));
         }
     }
 
@@ -109,11 +111,11 @@ impl Lanes {
     /// Lets lanes at a gate on, if it lets any, until one of them is on its way; that one lets the next on when it goes.
     pub(super) fn let_through(&mut self, destination: &Token, now: Instant) {
         while let Some(gate) = self.gates.get_mut(destination)
-            && !gate.blocked.is_empty()
+            && let Some(claim) = gate.next_claim()
             && let Some(backend) = self.plan.backend(destination)
             && !self.shut.contains(destination)
         {
-            match gate.ask(&backend.destination, self.scarce, now) {
+            match gate.ask(&backend.destination, claim, self.scarce, now) {
                 Verdict::Go => {}
                 Verdict::At(at) => {
                     self.look_again(destination, at);
@@ -121,12 +123,12 @@ impl Lanes {
                 }
                 Verdict::AfterOne | Verdict::Shut => return,
             }
-            let Some(lane) = gate.blocked.pop_front() else { return };
+            let Some(lane) = gate.unblock(claim) else { return };
             self.return_from_wait(lane);
             if let Some(state) = self.lanes.get_mut(&lane)
                 && (state.place == Place::Turn || state.refilling)
             {
-                state.let_on = true;
+                state.let_on = Some(claim);
                 return;
             }
         }

@@ -32,10 +32,11 @@ impl Bucket {
         }
     }
 
-    /// When it holds a token.
-    pub(super) fn ready_at(&self, now: Instant) -> Instant {
-        let without_one = self.gap * (self.burst - 1);
-        self.full_at.checked_sub(without_one).map_or(now, |at| at.max(now))
+    /// When it holds a token, beside the half of the burst that is kept back from some.
+    pub(super) fn ready_at(&self, now: Instant, keeps_back: bool) -> Instant {
+        let kept = if keeps_back { self.burst / 2 } else { 0 };
+        let room = self.gap * (self.burst - 1 - kept);
+        self.full_at.checked_sub(room).map_or(now, |at| at.max(now))
     }
 
     /// Takes a token.
