@@ -7,6 +7,7 @@ use gatepost_tests::wait::eventually;
 
 use super::{
     customers::{Arrival, Customers, Mood},
+    is_full,
     provider::{Post, post_steadily},
     quantile,
     town::{Plan, Servers, Town},
@@ -38,7 +39,7 @@ async fn drain(nats: bool) {
     store.close().await;
 
     let address = town.start().await;
-    let before = town.memory();
+    let (before, requests) = (town.memory(), town.requests().await);
     let start = Instant::now();
     // Beside it, a little for another destination.
     let others = (waiting / cap) as u64 * 20;
@@ -64,12 +65,15 @@ async fn drain(nats: bool) {
     let other =
         eventually("the others", longest, async || Some(seen()).filter(|seen| seen.len() as u64 >= others)).await;
 
+    // All that was asked of the store, leases and the others' events included, by what was delivered.
+    let asked = town.requests().await.zip(requests).map(|(after, before)| after - before);
+    let operations = asked.map(|asked| asked as f64 / (drained.len() + other.len()) as f64);
     let most = most_in_a_second(&drained);
     let took = drained.last().expect("some").at - drained[0].at;
     let mut waits: Vec<Duration> = other.iter().map(|arrival| arrival.at - (start + arrival.posted)).collect();
     println!(
         "DELIVERY cap {cap}/s: {waiting} drained in {took:.1?}, at most {most} in any second, {} repeats; the other's p99 \
-         {:.1?}; memory grew by {grown} KiB",
+         {:.1?}; memory grew by {grown} KiB; requests to NATS for each delivery: {operations:.2?}",
         drained.len() - waiting,
         quantile(&mut waits, 0.99)
     );
@@ -77,6 +81,7 @@ async fn drain(nats: bool) {
     assert!(most <= cap + cap / rounds(2, 20), "{most} in a second, with a cap of {cap}");
     assert!(town_is_in_order(&drained, 2 * cap as u64 + 64), "none goes long before one that was due earlier");
     assert!(grown < 64 * 1024, "{grown} KiB");
+    assert!(!is_full() || operations.is_none_or(|operations| operations <= 4.0), "{operations:?} a delivery");
     let census = town.close().await;
     assert_eq!(census.ended.get(&Ending::Delivered), Some(&(waiting as u64 + others)));
     assert_eq!(census.waiting(), 0);

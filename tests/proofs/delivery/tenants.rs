@@ -26,44 +26,85 @@ async fn delivery_to_quiet_tenants_does_not_wait_for_a_noisy_one_on_nats() {
     compare(true).await;
 }
 
+/// Where the noisy tenant's events go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Noise {
+    /// There are none.
+    Nowhere,
+    /// To where the quiet ones' go.
+    Here,
+    /// To another Gatepost on the same machine: what the machine costs, and not the neighbour.
+    Elsewhere,
+}
+
 async fn compare(nats: bool) {
-    let mut ratios = Vec::new();
+    let (mut ratios, mut machine) = (Vec::new(), Vec::new());
     for _ in 0..rounds(1, 3) {
-        let (alone, beside) = (phase(nats, false).await, phase(nats, true).await);
+        let (alone, beside) = (phase(nats, Noise::Nowhere).await, phase(nats, Noise::Here).await);
         println!("DELIVERY tenants: p99 of the quiet {alone:.1?} alone, {beside:.1?} beside a noisy one");
         ratios.push(beside.as_secs_f64() / alone.as_secs_f64());
+        if is_full() {
+            let apart = phase(nats, Noise::Elsewhere).await;
+            println!("DELIVERY tenants: p99 of the quiet {apart:.1?} with the noisy one at another Gatepost");
+            machine.push(apart.as_secs_f64() / alone.as_secs_f64());
+        }
     }
     let ratio = median(&mut ratios);
     println!("DELIVERY tenants: ratio {ratio:.2}, at most 1.5");
+    if is_full() {
+        println!("DELIVERY tenants: ratio {:.2} by the machine alone", median(&mut machine));
+    }
     assert!(!is_full() || ratio <= 1.5, "{ratio}");
 }
 
-async fn phase(nats: bool, noisy: bool) -> Duration {
-    let customers = Customers::start([Mood::Healthy]).await;
-    let mut plan = Plan::default();
-    for n in 0..=QUIET {
-        plan.connection(n, &format!("t{n}"));
+/// A Gatepost whose one destination is shared by all tenants.
+struct Shared {
+    customers: Customers,
+    _town: Town,
+    address: String,
+}
+
+impl Shared {
+    async fn start(nats: bool) -> Self {
+        let customers = Customers::start([Mood::Healthy]).await;
+        let mut plan = Plan::default();
+        for n in 0..=QUIET {
+            plan.connection(n, &format!("t{n}"));
+        }
+        plan.destination("shared", &customers.url(0), "rate = \"200/s\"\nconcurrency = 64");
+        plan.also("[[route]]\nid = \"all\"\nforward = [\"shared\"]\n");
+        let mut town = Town::new(Servers::start(nats).await, &plan);
+        let address = town.start().await;
+        Self { customers, _town: town, address }
     }
-    plan.destination("shared", &customers.url(0), "rate = \"200/s\"\nburst = 1\nconcurrency = 64");
-    plan.also("[[route]]\nid = \"all\"\nforward = [\"shared\"]\n");
-    let mut town = Town::new(Servers::start(nats).await, &plan);
-    let address = town.start().await;
+}
+
+async fn phase(nats: bool, noise: Noise) -> Duration {
+    let here = Shared::start(nats).await;
+    let elsewhere = if noise == Noise::Elsewhere { Some(Shared::start(nats).await) } else { None };
     let (start, span) = (Instant::now(), span(3, 60));
-    let offer = |rate: f64, first: u64, of: fn(u64) -> u64| {
+    let offer = |to: &Shared, rate: f64, first: u64, of: fn(u64) -> u64| {
         let count = (rate * span.as_secs_f64()) as u64;
-        let address = address.clone();
+        let address = to.address.clone();
         tokio::spawn(async move {
             post_steadily(&address, start, rate, count, move |n| Post { number: first + n, connection: of(n) }).await;
             count
         })
     };
-    let flood = noisy.then(|| offer(rounds(600, 2_000) as f64, 1_000_000, |_| QUIET));
-    let quiet = offer(100.0, 0, |n| n % QUIET).await.expect("posted");
-    let theirs = || customers.arrivals().into_iter().filter(|arrival| arrival.connection < QUIET).collect::<Vec<_>>();
+    let noisy = match noise {
+        Noise::Nowhere => None,
+        Noise::Here => Some(&here),
+        Noise::Elsewhere => elsewhere.as_ref(),
+    };
+    let flood = noisy.map(|to| offer(to, rounds(600, 2_000) as f64, 1_000_000, |_| QUIET));
+    let quiet = offer(&here, 100.0, 0, |n| n % QUIET).await.expect("posted");
+    let theirs =
+        || here.customers.arrivals().into_iter().filter(|arrival| arrival.connection < QUIET).collect::<Vec<_>>();
     let all = async || Some(theirs()).filter(|arrivals| arrivals.len() as u64 >= quiet);
     let arrivals = eventually("the quiet ones' deliveries", Duration::from_secs(60), all).await;
     if let Some(flood) = flood {
-        flood.await.expect("posted");
+        let count = flood.await.expect("posted");
+        println!("DELIVERY tenants: {count} of the noisy one were accepted in {:.1?}", start.elapsed());
     }
     let mut waits: Vec<Duration> =
         arrivals.iter().map(|arrival| arrival.at.saturating_duration_since(start + arrival.posted)).collect();

@@ -18,7 +18,7 @@ pub(crate) struct Town {
     home: Home,
     nats: bool,
     all: Vec<Gatepost>,
-    _servers: Option<Servers>,
+    servers: Option<Servers>,
 }
 
 /// NATS servers: one in the short form, three in the full one.
@@ -36,6 +36,13 @@ impl Servers {
             (false, _) => None,
             (true, 1) => Some(Self::One(NatsServer::start().await)),
             (true, count) => Some(Self::Three(NatsCluster::start(count).await)),
+        }
+    }
+
+    fn all(&self) -> &[NatsServer] {
+        match self {
+            Self::One(server) => std::slice::from_ref(server),
+            Self::Three(cluster) => &cluster.servers,
         }
     }
 
@@ -97,7 +104,7 @@ impl Town {
         if nats {
             home.init_store();
         }
-        Self { home, nats, all: Vec::new(), _servers: servers }
+        Self { home, nats, all: Vec::new(), servers }
     }
 
     /// Starts a gateway and as many routers as the engine allows up to two; the gateway's address.
@@ -146,6 +153,17 @@ impl Town {
     /// The resident sets of the processes, in KiB, now.
     pub(crate) fn memory(&self) -> u64 {
         self.all.iter().map(|process| status_kib(process.pid(), "VmRSS:")).sum()
+    }
+
+    /// Requests that the NATS servers were sent by all that ever connected; none when there are no servers.
+    pub(crate) async fn requests(&self) -> Option<u64> {
+        let mut sum = 0;
+        for server in self.servers.as_ref()?.all() {
+            let page = server.page("connz?state=all&limit=10000").await.expect("a monitoring page");
+            let connections = page["connections"].as_array().expect("connections");
+            sum += connections.iter().filter_map(|connection| connection["in_msgs"].as_u64()).sum::<u64>();
+        }
+        Some(sum)
     }
 
     /// Stops the processes and counts what the store holds.
