@@ -73,7 +73,7 @@ pub(crate) async fn list(
     let limit = page::limit(ask.limit)?;
     let acts = admin.store.acts(ask.cursor.unwrap_or(u64::MAX), limit).await?;
     let next = acts.last().filter(|_| acts.len() == limit).map(|(position, _)| position.to_string());
-    Ok(Json(Page { items: acts.into_iter().map(|(_, act)| act).collect(), next }))
+    Ok(Json(Page::of(acts.into_iter().map(|(_, act)| act).collect(), next)))
 }
 
 /// Writes down what was done, before the answer goes out. What was refused changed nothing and is not kept.

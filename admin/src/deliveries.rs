@@ -1,4 +1,4 @@
-//! Deliveries: so far those that are dead letters.
+//! Deliveries: how they stand, by the history; dead letters by the store where none is kept.
 
 use std::sync::Arc;
 
@@ -9,14 +9,20 @@ use axum::{
         rejection::{PathRejection, QueryRejection},
     },
 };
-use gatepost_config::{ConnectionId, DestinationId, IntegrationId, RouteId, TenantId, Timestamp};
-use gatepost_event::{Attempt, DeadLetter, DeadReason, DeliveryId, Event, EventId};
+use gatepost_config::{ConnectionId, DestinationId, IntegrationId, TenantId, Timestamp};
+use gatepost_event::{Attempt, DeadLetter, DeadReason, DeliveryId, Event, EventId, Meta};
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     access::Caller,
     events::Body,
+    history::{
+        State as Standing,
+        query::{self, DeliveryFilter, EventFilter, Scope, WithEvent},
+    },
     page::{self, Page},
+    past,
     problem::Problem,
     serve::Admin,
 };
@@ -32,13 +38,14 @@ const READ: usize = 32;
 #[into_params(parameter_in = Query)]
 #[schema(as = DeliveryQuery)]
 pub(crate) struct Ask {
-    /// Only dead letters can be listed so far.
-    #[expect(dead_code, reason = "there is one")]
-    status: Status,
+    /// Only those that stand so.
+    status: Option<Status>,
     /// Only of this integration.
     integration: Option<IntegrationId>,
     /// Only of this connection.
     connection: Option<ConnectionId>,
+    /// Only of this tenant.
+    tenant: Option<TenantId>,
     /// Only to this destination.
     destination: Option<DestinationId>,
     /// Only of this type.
@@ -50,29 +57,38 @@ pub(crate) struct Ask {
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
     /// What an earlier answer gave as `next`.
-    cursor: Option<u64>,
+    #[param(pattern = "^dlv_[0-9a-hjkmnp-tv-z]{26}$")]
+    cursor: Option<String>,
 }
 
 /// How a delivery stands.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = DeliveryStatus)]
 pub(crate) enum Status {
+    /// It is owed.
+    Waiting,
+    /// A destination answered 2xx.
+    Delivered,
     /// It ended without success.
     Dead,
 }
 
-/// A delivery that ended without success.
+/// A delivery as it stands.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Delivery {
     id: DeliveryId,
     status: Status,
-    destination: Option<DestinationId>,
-    route: Option<RouteId>,
-    reason: DeadReason,
+    destination: Option<String>,
+    route: Option<String>,
+    /// Why it died, when it did.
+    reason: Option<DeadReason>,
     detail: Option<String>,
-    attempts: u32,
-    died_at: Timestamp,
+    attempts: u64,
+    owed_at: Option<Timestamp>,
+    delivered_at: Option<Timestamp>,
+    died_at: Option<Timestamp>,
+    replay: Option<String>,
     last_attempt: Option<Attempt>,
     event: Option<About>,
     #[serde(flatten)]
@@ -90,10 +106,10 @@ struct About {
     connection: Option<ConnectionId>,
     tenant: Option<TenantId>,
     received_at: Timestamp,
-    bytes: usize,
+    bytes: u64,
 }
 
-/// `GET /v1/deliveries?status=dead`: dead letters, oldest first.
+/// `GET /v1/deliveries`: newest event first; without a history only dead letters, oldest first.
 pub(crate) async fn list(
     State(admin): State<Arc<Admin>>,
     caller: Caller,
@@ -101,12 +117,18 @@ pub(crate) async fn list(
 ) -> Result<Json<Page<Delivery>>, Problem> {
     let Query(ask) = ask?;
     let limit = page::limit(ask.limit)?;
-    let mut after = ask.cursor.unwrap_or(0);
+    if admin.history.is_some() {
+        return from_history(&admin, &caller, ask, limit).await;
+    }
+    if ask.status != Some(Status::Dead) {
+        past::history(&admin)?;
+    }
+    let mut after: u64 = ask.cursor.as_deref().map_or(Ok(0), str::parse).map_err(|_| page::bad_cursor())?;
     let (mut items, mut examined) = (Vec::new(), 0);
     while examined < EXAMINED_MAX {
         let letters = admin.store.dead_letters(after, READ).await?;
         if letters.is_empty() {
-            return Ok(Json(Page { items, next: None }));
+            return Ok(Json(Page::of(items, None)));
         }
         for (position, letter) in letters {
             after = position;
@@ -115,14 +137,34 @@ pub(crate) async fn list(
                 items.push(Delivery::of(letter, false));
             }
             if items.len() == limit {
-                return Ok(Json(Page { items, next: Some(after.to_string()) }));
+                return Ok(Json(Page::of(items, Some(after.to_string()))));
             }
         }
     }
-    Ok(Json(Page { items, next: Some(after.to_string()) }))
+    Ok(Json(Page::of(items, Some(after.to_string()))))
 }
 
-/// `GET /v1/deliveries/{id}`: a dead letter with its body.
+async fn from_history(admin: &Admin, caller: &Caller, ask: Ask, limit: usize) -> Result<Json<Page<Delivery>>, Problem> {
+    let before = ask.cursor.as_deref().map(str::parse).transpose().map_err(|_| page::bad_cursor())?;
+    let filter = DeliveryFilter {
+        status: ask.status.map(Status::state),
+        destination: ask.destination.map(|id| id.to_string()),
+        reason: ask.reason,
+        event: EventFilter {
+            integration: ask.integration.map(|id| id.to_string()),
+            connection: ask.connection.map(|id| id.to_string()),
+            tenant: ask.tenant.map(|id| id.to_string()),
+            kind: ask.kind,
+            ..EventFilter::default()
+        },
+    };
+    let question = move |db: &Connection, scope: &Scope| query::deliveries(db, scope, &filter, before, limit);
+    let (part, lag) = past::ask(admin, caller, question).await?;
+    let items = part.items.into_iter().map(Delivery::of_history).collect();
+    Ok(Json(Page { items, next: part.next, lag_seconds: Some(lag) }))
+}
+
+/// `GET /v1/deliveries/{id}`: a dead letter with its body, or as the history knows it.
 pub(crate) async fn show(
     State(admin): State<Arc<Admin>>,
     caller: Caller,
@@ -130,9 +172,35 @@ pub(crate) async fn show(
 ) -> Result<Json<Delivery>, Problem> {
     let Path(id) = id?;
     match admin.store.dead_letter(id).await? {
-        Some((_, letter)) if sees(&admin, &caller, &letter) => Ok(Json(Delivery::of(letter, true))),
-        _ => Err(Problem::missing(&format!("dead delivery {id}; others can't be shown yet"))),
+        Some((_, letter)) => match sees(&admin, &caller, &letter) {
+            true => Ok(Json(Delivery::of(letter, true))),
+            false => Err(Problem::missing(&format!("delivery {id}"))),
+        },
+        None if admin.history.is_none() => {
+            Err(Problem::missing(&format!("dead delivery {id}; others are not known without a history")))
+        }
+        None => {
+            let (found, _) = past::ask(&admin, &caller, move |db, scope| query::delivery(db, scope, id)).await?;
+            let found = found.ok_or_else(|| Problem::missing(&format!("delivery {id}")))?;
+            Ok(Json(Delivery::of_history(found)))
+        }
     }
+}
+
+/// `GET /v1/deliveries/{id}/attempts`: oldest first.
+pub(crate) async fn attempts(
+    State(admin): State<Arc<Admin>>,
+    caller: Caller,
+    id: Result<Path<DeliveryId>, PathRejection>,
+) -> Result<Json<Page<Attempt>>, Problem> {
+    let Path(id) = id?;
+    let (found, lag) = past::ask(&admin, &caller, move |db, scope| {
+        let is_seen = query::delivery(db, scope, id)?.is_some();
+        is_seen.then(|| query::attempts(db, id)).transpose()
+    })
+    .await?;
+    let items = found.ok_or_else(|| Problem::missing(&format!("delivery {id}")))?;
+    Ok(Json(Page { items, next: None, lag_seconds: Some(lag) }))
 }
 
 /// A delivery is a tenant's business when its event and its destination are: what the operator's own backend answered is
@@ -149,12 +217,35 @@ impl Ask {
         let about = |event: &Event| {
             self.integration.as_ref().is_none_or(|integration| *integration == event.meta.integration)
                 && (self.connection.is_none() || self.connection == event.meta.connection)
+                && (self.tenant.is_none() || self.tenant == event.meta.tenant)
                 && self.kind.as_ref().is_none_or(|kind| *kind == event.meta.kind)
         };
-        let asks_event = self.integration.is_some() || self.connection.is_some() || self.kind.is_some();
+        let asks_event =
+            self.integration.is_some() || self.connection.is_some() || self.tenant.is_some() || self.kind.is_some();
         (self.destination.is_none() || self.destination == letter.note.destination)
             && self.reason.is_none_or(|reason| reason == letter.note.reason)
             && letter.event.as_ref().map_or(!asks_event, about)
+    }
+}
+
+impl Status {
+    const fn state(self) -> Standing {
+        match self {
+            Self::Waiting => Standing::Waiting,
+            Self::Delivered => Standing::Delivered,
+            Self::Dead => Standing::Dead,
+        }
+    }
+
+    /// Of a delivery: the other words are events'.
+    pub(crate) const fn of(state: Standing) -> Self {
+        match state {
+            Standing::Delivered => Self::Delivered,
+            Standing::Dead => Self::Dead,
+            Standing::Waiting | Standing::Filtered | Standing::Unrouted | Standing::Unmatched | Standing::Gone => {
+                Self::Waiting
+            }
+        }
     }
 }
 
@@ -164,12 +255,15 @@ impl Delivery {
         Self {
             id: note.delivery,
             status: Status::Dead,
-            destination: note.destination,
-            route: note.route,
-            reason: note.reason,
+            destination: note.destination.map(|id| id.to_string()),
+            route: note.route.map(|id| id.to_string()),
+            reason: Some(note.reason),
             detail: note.detail,
-            attempts: note.attempts,
-            died_at: note.died_at,
+            attempts: note.attempts.into(),
+            owed_at: None,
+            delivered_at: None,
+            died_at: Some(note.died_at),
+            replay: None,
             last_attempt: note.last,
             event: event.as_ref().map(About::of),
             body: event.filter(|_| with_body).map(|event| Body::of(&event)).unwrap_or_default(),
@@ -177,9 +271,33 @@ impl Delivery {
     }
 }
 
+impl Delivery {
+    fn of_history((delivery, event): WithEvent) -> Self {
+        Self {
+            id: delivery.id,
+            status: Status::of(delivery.status),
+            destination: delivery.destination,
+            route: delivery.route,
+            reason: delivery.reason,
+            detail: delivery.detail,
+            attempts: delivery.attempts,
+            owed_at: delivery.owed_at,
+            delivered_at: delivery.delivered_at,
+            died_at: delivery.died_at,
+            replay: delivery.replay,
+            last_attempt: delivery.last_attempt,
+            event: event.map(|event| About::new(event.meta, event.bytes)),
+            body: Body::default(),
+        }
+    }
+}
+
 impl About {
     fn of(event: &Event) -> Self {
-        let meta = event.meta.clone();
+        Self::new(event.meta.clone(), event.body.len() as u64)
+    }
+
+    fn new(meta: Meta, bytes: u64) -> Self {
         Self {
             id: meta.id,
             kind: meta.kind,
@@ -187,7 +305,7 @@ impl About {
             connection: meta.connection,
             tenant: meta.tenant,
             received_at: meta.received_at,
-            bytes: event.body.len(),
+            bytes,
         }
     }
 }

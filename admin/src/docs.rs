@@ -169,6 +169,7 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
         let schema = match name {
             "event" => made("evt_"),
             "delivery" => made("dlv_"),
+            "request" => made("req_"),
             "replay" => made("rpl_"),
             "key" => made("gpk_"),
             "secret" => made("sct_"),

@@ -1,4 +1,6 @@
-//! Stored events, as the log holds them.
+//! Stored events: as the history knows them, or as the log holds them.
+
+mod known;
 
 use std::{
     fmt,
@@ -16,14 +18,20 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use gatepost_config::{ConnectionId, IntegrationId, Timestamp};
+use gatepost_config::{ConnectionId, IntegrationId, TenantId, Timestamp};
 use gatepost_event::{Event, EventId, EventRef, Meta, Store};
-use http::{HeaderValue, header};
+use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::known::{Shown, show};
 use crate::{
     access::Caller,
+    history::{
+        State as Standing,
+        query::{self, EventItem},
+    },
     page::{self, Page},
+    past,
     problem::Problem,
     serve::Admin,
 };
@@ -54,13 +62,21 @@ pub(crate) struct Ask {
     /// Only of this type.
     #[serde(rename = "type")]
     kind: Option<String>,
+    /// Only of this tenant.
+    tenant: Option<TenantId>,
+    /// Only of this account.
+    account: Option<String>,
+    /// Only those that stand so.
+    state: Option<Standing>,
     /// What to show beside what is known of them.
     include: Option<Include>,
+    /// Which come first; the newest when not said.
+    order: Option<Order>,
     /// How many.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
     /// What an earlier answer gave as `next`.
-    #[param(pattern = "^[0-9]{1,4}\\.[0-9]{1,18}$")]
+    #[param(pattern = "^[0-9]{1,18}$|^[0-9]{1,4}\\.[0-9]{1,18}$")]
     cursor: Option<String>,
 }
 
@@ -68,6 +84,17 @@ pub(crate) struct Ask {
 #[serde(rename_all = "snake_case")]
 enum Include {
     Body,
+}
+
+/// Which events come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = EventOrder)]
+enum Order {
+    /// The newest, by the history.
+    Newest,
+    /// As they are stored: partition by partition, each in its order, read from the log itself.
+    Stored,
 }
 
 /// Where an event is, for those who know.
@@ -92,8 +119,11 @@ struct Spot {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = Event)]
 pub(crate) struct Item {
-    /// Its place in the log.
-    at: String,
+    /// Its place in the log, when it has one.
+    at: Option<String>,
+    /// How it stands, as far as the history knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<Standing>,
     #[serde(flatten)]
     meta: Meta,
     /// How long its body is.
@@ -113,7 +143,7 @@ pub(crate) struct Body {
     body_base64: Option<String>,
 }
 
-/// `GET /v1/events`: the log, partition by partition, each in stored order.
+/// `GET /v1/events`: newest first, by the history; the log where that is asked for, bodies are, or no history is kept.
 pub(crate) async fn list(
     State(admin): State<Arc<Admin>>,
     caller: Caller,
@@ -121,6 +151,22 @@ pub(crate) async fn list(
 ) -> Result<Json<Page<Item>>, Problem> {
     let Query(ask) = ask?;
     let limit = page::limit(ask.limit)?;
+    let is_logs = |cursor: &String| cursor.contains('.');
+    let wants_log = ask.order == Some(Order::Stored)
+        || ask.include == Some(Include::Body)
+        || ask.cursor.as_ref().is_some_and(is_logs);
+    match !wants_log && admin.history.is_some() {
+        true => known::list(&admin, &caller, ask, limit).await,
+        false => from_log(&admin, &caller, &ask, limit).await,
+    }
+}
+
+async fn from_log(admin: &Admin, caller: &Caller, ask: &Ask, limit: usize) -> Result<Json<Page<Item>>, Problem> {
+    if ask.state.is_some() {
+        past::history(admin)?;
+        let detail = "the log doesn't know how an event stands: leave order=stored and include=body out";
+        return Err(Problem::new(StatusCode::CONFLICT, "state_unknown", detail));
+    }
     let store = &admin.store;
     let mut spot = match &ask.cursor {
         Some(cursor) => cursor.parse().map_err(|()| page::bad_cursor())?,
@@ -129,7 +175,7 @@ pub(crate) async fn list(
     let (mut items, mut examined, mut bytes) = (Vec::new(), 0, 0);
     while examined < EXAMINED_MAX && items.len() < limit && bytes < PAGE_BYTES_MAX {
         if spot.partition >= store.partitions() {
-            return Ok(Json(Page { items, next: None }));
+            return Ok(Json(Page::of(items, None)));
         }
         let events = store.events(spot.partition, spot.sequence, READ).await?;
         if events.is_empty() {
@@ -152,18 +198,7 @@ pub(crate) async fn list(
             }
         }
     }
-    Ok(Json(Page { items, next: Some(spot.to_string()) }))
-}
-
-/// `GET /v1/events/{id}`
-pub(crate) async fn show(
-    State(admin): State<Arc<Admin>>,
-    caller: Caller,
-    id: Result<Path<EventId>, PathRejection>,
-    at: Result<Query<At>, QueryRejection>,
-) -> Result<Json<Item>, Problem> {
-    let (at, event) = find(&admin.store, &caller, id?.0, at?.0).await?;
-    Ok(Json(Item::of(&at, event, false)))
+    Ok(Json(Page::of(items, Some(spot.to_string()))))
 }
 
 /// `GET /v1/events/{id}/body`: the provider's exact bytes.
@@ -173,7 +208,12 @@ pub(crate) async fn body(
     id: Result<Path<EventId>, PathRejection>,
     at: Result<Query<At>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let (_, event) = find(&admin.store, &caller, id?.0, at?.0).await?;
+    let (Path(id), Query(mut at)) = (id?, at?);
+    if at.at.is_none() && admin.history.is_some() {
+        let (known, _) = past::ask(&admin, &caller, move |db, scope| query::event(db, scope, id, None)).await?;
+        at.at = known.and_then(|known| known.at);
+    }
+    let (_, event) = find(&admin.store, &caller, id, at).await?;
     let mut response = event.body.into_response();
     // Whatever the provider says it is, nobody's browser is to run it.
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
@@ -188,8 +228,7 @@ async fn find(store: &Store, caller: &Caller, id: EventId, at: At) -> Result<(Ev
 }
 
 async fn look(store: &Store, id: EventId, at: At) -> Result<(EventRef, Event), Problem> {
-    if let Some(at) = at.at {
-        let spot: Spot = at.parse().map_err(|()| Problem::bad("at is not a place that the list gave"))?;
+    if let Some(spot) = at.spot()? {
         let found = match spot.partition < store.partitions() && spot.sequence > 0 {
             true => store.events(spot.partition, spot.sequence - 1, 1).await?.pop(),
             false => None,
@@ -220,6 +259,13 @@ async fn look(store: &Store, id: EventId, at: At) -> Result<(EventRef, Event), P
     Err(Problem::missing(&format!("event {id}")))
 }
 
+impl At {
+    fn spot(&self) -> Result<Option<Spot>, Problem> {
+        let spot = self.at.as_ref().map(|at| at.parse()).transpose();
+        spot.map_err(|()| Problem::bad("at is not a place that the list gave"))
+    }
+}
+
 impl Ask {
     fn wants(&self, event: &Event) -> bool {
         let meta = &event.meta;
@@ -227,6 +273,8 @@ impl Ask {
             && self.until.is_none_or(|until| meta.received_at < until)
             && self.integration.as_ref().is_none_or(|integration| *integration == meta.integration)
             && (self.connection.is_none() || self.connection == meta.connection)
+            && (self.tenant.is_none() || self.tenant == meta.tenant)
+            && (self.account.is_none() || self.account == meta.account)
             && self.kind.as_ref().is_none_or(|kind| *kind == meta.kind)
     }
 }
@@ -235,7 +283,13 @@ impl Item {
     fn of(at: &EventRef, event: Event, with_body: bool) -> Self {
         let spot = Spot { partition: at.partition, sequence: at.sequence };
         let body = if with_body { Body::of(&event) } else { Body::default() };
-        Self { at: spot.to_string(), bytes: event.body.len(), meta: event.meta, body }
+        Self { at: Some(spot.to_string()), state: None, bytes: event.body.len(), meta: event.meta, body }
+    }
+
+    /// As the history knows it.
+    fn of_history(event: EventItem) -> Self {
+        let bytes = usize::try_from(event.bytes).unwrap_or(usize::MAX);
+        Self { at: event.at, state: Some(event.state), meta: event.meta, bytes, body: Body::default() }
     }
 }
 
@@ -259,7 +313,8 @@ impl FromStr for Spot {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let (partition, sequence) = text.split_once('.').ok_or(())?;
+        // Without a partition: of the first.
+        let (partition, sequence) = text.split_once('.').unwrap_or(("0", text));
         Ok(Self { partition: partition.parse().map_err(drop)?, sequence: sequence.parse().map_err(drop)? })
     }
 }

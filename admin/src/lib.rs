@@ -9,12 +9,16 @@ mod deliveries;
 mod destinations;
 mod docs;
 mod events;
+mod history;
 mod key;
 mod keys;
 mod listener;
 mod page;
+mod past;
 mod problem;
 mod replays;
+mod requests;
+mod search;
 mod serve;
 mod table;
 

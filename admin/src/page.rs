@@ -20,15 +20,23 @@ pub(crate) struct Page<T> {
     pub(crate) items: Vec<T>,
     /// What to ask with as `cursor` for more; none at the end.
     pub(crate) next: Option<String>,
+    /// Seconds that the history behind the list may be behind; absent where the store itself was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lag_seconds: Option<f64>,
 }
 
 impl<T> Page<T> {
+    /// What the store itself holds.
+    pub(crate) const fn of(items: Vec<T>, next: Option<String>) -> Self {
+        Self { items, next, lag_seconds: None }
+    }
+
     /// The first of all that follow a cursor; `id` gives the next one.
     pub(crate) fn cut(mut items: Vec<T>, limit: usize, id: impl Fn(&T) -> String) -> Self {
         let more = items.len() > limit;
         items.truncate(limit);
         let next = items.last().filter(|_| more).map(id);
-        Self { items, next }
+        Self::of(items, next)
     }
 }
 

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::{self, Access},
+    history::History,
     listener,
     problem::Problem,
     table::{Route, table},
@@ -26,6 +27,8 @@ pub(crate) struct Admin {
     pub(crate) config: watch::Receiver<Arc<Config>>,
     /// Where everything is kept.
     pub(crate) store: Store,
+    /// What became of every event; none when it is turned off.
+    pub(crate) history: Option<Arc<History>>,
     requests: IntCounterVec,
     /// Paths that need no key.
     open: BTreeSet<&'static str>,
@@ -59,8 +62,13 @@ pub async fn run(
         tracing::warn!("admin.api_keys is empty: the API takes only keys that were made by `gatepost keys create`");
     }
     let open = table().iter().filter(|route| route.access == Access::Open).map(|route| route.path).collect();
-    let admin = Arc::new(Admin { config, store, requests, open });
+    let current = config.borrow().clone();
+    let (history, following) = History::start(&current, store.clone(), registry, shutdown.clone()).await?.unzip();
+    let admin = Arc::new(Admin { config, store, history, requests, open });
     listener::serve(listener, router(admin), &shutdown).await;
+    if let Some(following) = following {
+        following.ended().await;
+    }
     Ok(())
 }
 
@@ -91,6 +99,13 @@ impl Admin {
     pub(crate) fn tenant_of(&self, id: &DestinationId) -> Option<TenantId> {
         let config = self.config.borrow();
         config.destinations.iter().find(|destination| destination.id == *id)?.tenant.clone()
+    }
+
+    /// The destinations of a tenant.
+    pub(crate) fn destinations_of(&self, tenant: &TenantId) -> Vec<DestinationId> {
+        let config = self.config.borrow();
+        let theirs = config.destinations.iter().filter(|destination| destination.tenant.as_ref() == Some(tenant));
+        theirs.map(|destination| destination.id.clone()).collect()
     }
 
     /// Counts an answer.

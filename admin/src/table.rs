@@ -16,7 +16,9 @@ use crate::{
         Access::{self, Anyone, Open, Operator},
         Scope,
     },
-    audit, deliveries, destinations, docs, events, keys, replays,
+    audit, deliveries, destinations, docs, events,
+    history::query::Hit,
+    keys, replays, requests, search,
     serve::Admin,
 };
 
@@ -65,12 +67,17 @@ pub(crate) fn table() -> Vec<Route> {
             .query::<audit::Ask>()
             .page::<Act>(),
         get("/v1/deliveries", Anyone(Read), deliveries::list)
-            .about("Dead letters, oldest first")
+            .about("Deliveries and how they stand, newest event first; without a history dead letters, oldest first")
             .query::<deliveries::Ask>()
-            .page::<deliveries::Delivery>(),
+            .page::<deliveries::Delivery>()
+            .refuses(&[409]),
         get("/v1/deliveries/{delivery}", Anyone(Read), deliveries::show)
-            .about("A dead letter with its body")
+            .about("A delivery and how it stands; a dead letter with its body")
             .gives::<deliveries::Delivery>(200),
+        get("/v1/deliveries/{delivery}/attempts", Anyone(Read), deliveries::attempts)
+            .about("The attempts of a delivery, oldest first")
+            .page::<gatepost_event::Attempt>()
+            .refuses(&[409]),
         get("/v1/destinations", Anyone(Read), destinations::list)
             .about("Destinations and how they stand, by id")
             .query::<destinations::Ask>()
@@ -85,13 +92,14 @@ pub(crate) fn table() -> Vec<Route> {
             .about("Let its deliveries go on, also when its answers had disabled it")
             .gives::<destinations::View>(200),
         get("/v1/events", Anyone(Read), events::list)
-            .about("Stored events, partition by partition, each in stored order")
+            .about("Stored events and how they stand, newest first; or as the log holds them, in stored order")
             .query::<events::Ask>()
-            .page::<events::Item>(),
+            .page::<events::Item>()
+            .refuses(&[409]),
         get("/v1/events/{event}", Anyone(Read), events::show)
-            .about("A stored event")
+            .about("A stored event, its deliveries, and what became of them")
             .query::<events::At>()
-            .gives::<events::Item>(200),
+            .gives::<events::Shown>(200),
         get("/v1/events/{event}/body", Anyone(Read), events::body)
             .about("The provider's exact bytes")
             .query::<events::At>()
@@ -123,6 +131,15 @@ pub(crate) fn table() -> Vec<Route> {
             .about("Owe no further delivery; what is owed already is delivered")
             .gives::<replays::View>(200)
             .or(202),
+        get("/v1/requests/{request}", Anyone(Read), requests::show)
+            .about("The events that came of a request, or why it was refused")
+            .gives::<requests::View>(200)
+            .refuses(&[409]),
+        get("/v1/search", Anyone(Read), search::search)
+            .about("Events by any id, an account, a connection, or words of the body, newest first")
+            .query::<search::Ask>()
+            .page::<Hit>()
+            .refuses(&[409]),
     ]
 }
 
@@ -184,6 +201,8 @@ impl Route {
             "type": "object", "required": ["items", "next"],
             "properties": {
                 "items": { "type": "array", "items": item },
+                "lag_seconds": { "type": "number", "description": "Seconds that the history may be behind the store; absent where the \
+                    store itself was read" },
                 "next": { "type": ["string", "null"], "description": "What to ask with as `cursor` for more; null at the end" },
             },
         });

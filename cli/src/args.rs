@@ -42,7 +42,7 @@ pub(crate) enum Command {
     /// List, show and prove providers
     #[command(subcommand)]
     Providers(ProvidersCommand),
-    /// Look at deliveries that are dead letters, and replay one
+    /// Look at deliveries, and replay dead letters
     #[command(subcommand)]
     Deliveries(DeliveriesCommand),
     /// How destinations stand; pause and resume them
@@ -57,6 +57,10 @@ pub(crate) enum Command {
     /// What was changed through the API, by whom
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Find events by any id, an account, a connection, or words of the body
+    Search(SearchArgs),
+    /// The whole way of an event on one screen
+    Trace(TraceArgs),
     /// Deliver once more: dead letters, or stored events through the present routes
     #[command(subcommand)]
     Replays(ReplaysCommand),
@@ -276,6 +280,26 @@ pub(crate) struct FilterArgs {
     pub(crate) kind: Option<String>,
 }
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct SearchArgs {
+    /// An id (evt_, req_, dlv_, the provider's own), an account, a connection, or words; a star behind a word stands for
+    /// its rest
+    #[arg(required = true)]
+    pub(crate) text: Vec<String>,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TraceArgs {
+    /// Any id: the provider's, req_, evt_, dlv_
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+}
+
 /// When.
 #[derive(Debug, clap::Args)]
 pub(crate) struct WhenArgs {
@@ -289,8 +313,11 @@ pub(crate) struct WhenArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeliveriesCommand {
-    /// Dead letters, oldest first
+    /// Deliveries, newest event first
     List {
+        /// Only those that stand so: waiting, delivered, dead
+        #[arg(long, value_name = "STATUS")]
+        status: Option<String>,
         #[command(flatten)]
         filter: FilterArgs,
         /// Only to this destination
@@ -304,7 +331,7 @@ pub(crate) enum DeliveriesCommand {
         #[command(flatten)]
         api: ApiArgs,
     },
-    /// All that is known of a dead letter, with its body
+    /// All that is known of a delivery; of a dead letter with its body
     Show {
         /// Its id (dlv_...)
         id: String,
@@ -357,10 +384,19 @@ pub(crate) enum DestinationsCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum EventsCommand {
-    /// Stored events
+    /// Stored events, newest first
     List {
         #[command(flatten)]
         filter: FilterArgs,
+        /// Only of this tenant
+        #[arg(long, value_name = "ID")]
+        tenant: Option<String>,
+        /// Only of this account
+        #[arg(long, value_name = "KEY")]
+        account: Option<String>,
+        /// Only those that stand so: waiting, delivered, dead, filtered, unrouted, unmatched
+        #[arg(long, value_name = "STATE")]
+        state: Option<String>,
         #[command(flatten)]
         when: WhenArgs,
         #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `gatepost deliveries`: dead letters, seen through the API.
+//! `gatepost deliveries`: how they stand, seen through the API.
 
 use serde_json::{Value, json};
 
@@ -12,9 +12,9 @@ use crate::{
 /// Lists, shows or replays.
 pub(crate) async fn deliveries(command: &DeliveriesCommand) -> Result<(), Exit> {
     match command {
-        DeliveriesCommand::List { filter, destination, reason, list, api } => {
+        DeliveriesCommand::List { status, filter, destination, reason, list, api } => {
             let query = [
-                ("status", Some("dead".to_owned())),
+                ("status", status.clone()),
                 ("integration", filter.integration.clone()),
                 ("connection", filter.connection.clone()),
                 ("type", filter.kind.clone()),
@@ -41,9 +41,9 @@ pub(crate) async fn deliveries(command: &DeliveriesCommand) -> Result<(), Exit> 
 
 fn line(item: &Value) -> String {
     format!(
-        "{}  {}  {:<12}  {} -> {}  {} attempts, last status {}  {}",
+        "{}  {:<9}  {:<12}  {} -> {}  {} attempts, last status {}  {}",
         field(item, "id"),
-        field(item, "died_at"),
+        field(item, "status"),
         field(item, "reason"),
         field(item, "event.type"),
         field(item, "destination"),

@@ -13,7 +13,7 @@ use crate::{
 /// Lists or shows.
 pub(crate) async fn events(command: &EventsCommand) -> Result<(), Exit> {
     match command {
-        EventsCommand::List { filter, when, list, api } => {
+        EventsCommand::List { filter, tenant, account, state, when, list, api } => {
             let now = Timestamp::now();
             let query = [
                 ("since", api::time(when.since.as_ref(), now)?),
@@ -21,6 +21,9 @@ pub(crate) async fn events(command: &EventsCommand) -> Result<(), Exit> {
                 ("integration", filter.integration.clone()),
                 ("connection", filter.connection.clone()),
                 ("type", filter.kind.clone()),
+                ("tenant", tenant.clone()),
+                ("account", account.clone()),
+                ("state", state.clone()),
                 ("limit", list.limit.map(|limit| limit.to_string())),
                 ("cursor", list.cursor.clone()),
             ];
@@ -41,11 +44,13 @@ pub(crate) async fn events(command: &EventsCommand) -> Result<(), Exit> {
     }
 }
 
-fn line(item: &Value) -> String {
+/// One event in one line.
+pub(crate) fn line(item: &Value) -> String {
     format!(
-        "{}  {}  {}  {}/{}  {} bytes  at {}",
+        "{}  {}  {:<9}  {}  {}/{}  {} bytes  at {}",
         field(item, "id"),
         field(item, "received_at"),
+        field(item, "state"),
         field(item, "type"),
         field(item, "integration"),
         field(item, "connection"),

@@ -23,11 +23,13 @@ mod reload;
 mod replays;
 mod routes;
 mod run;
+mod search;
 mod secret;
 mod send;
 mod signals;
 mod store;
 mod style;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -66,6 +68,8 @@ async fn dispatch(args: Args) -> Result<(), Exit> {
         Command::Events(command) => events::events(&command).await,
         Command::Keys(command) => keys::keys(&command).await,
         Command::Audit(command) => keys::audit(&command).await,
+        Command::Search(search) => search::search(&search).await,
+        Command::Trace(args) => trace::trace(&args).await,
         Command::Replays(command) => replays::replays(&command).await,
         Command::Routes(command) => routes::routes(&config, &command).await,
         Command::Store(store) => store::store(&config, &store).await,

@@ -40,6 +40,7 @@ pub(crate) async fn routes(path: &Path, command: &RoutesCommand) -> Result<(), E
             ("connection", filter.connection.clone()),
             ("type", filter.kind.clone()),
             ("include", Some("body".to_owned())),
+            ("order", Some("stored".to_owned())),
             ("limit", Some(PAGE.to_string())),
             ("cursor", cursor),
         ];

@@ -147,6 +147,12 @@ fn keep_fixed(new: &mut Config, old: &Config) -> Vec<&'static str> {
     if keep("admin.listen", new.admin.listen != old.admin.listen) {
         new.admin.listen = old.admin.listen;
     }
+    if keep("admin.history", new.admin.history != old.admin.history) {
+        new.admin.history = old.admin.history;
+    }
+    if keep("admin.history_path", new.admin.history_path != old.admin.history_path) {
+        new.admin.history_path.clone_from(&old.admin.history_path);
+    }
     if keep("ops.listen", new.ops.listen != old.ops.listen) {
         new.ops.listen = old.ops.listen;
     }

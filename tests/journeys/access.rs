@@ -191,7 +191,10 @@ async fn every_route_refuses_who_has_no_key_a_wrong_one_too_little_scope_or_anot
     }
     let (revoked_id, revoked) = api.key(&json!({ "name": "revoked", "scopes": ["admin"] })).await;
     api.told(Method::DELETE, &format!("/v1/keys/{revoked_id}"), KEY, None, 204).await;
+    let event = format!("/v1/events/{}", letter["event"]["id"].as_str().expect("an id"));
+    let request = api.told(Method::GET, &event, KEY, None, 200).await["request"].clone();
     let things = [
+        ("{request}", request.as_str().expect("an id").to_owned()),
         ("{delivery}", letter["id"].as_str().expect("an id").to_owned()),
         ("{event}", letter["event"]["id"].as_str().expect("an id").to_owned()),
         ("{destination}", "theirs".to_owned()),
@@ -205,7 +208,7 @@ async fn every_route_refuses_who_has_no_key_a_wrong_one_too_little_scope_or_anot
     for route in &routes {
         let path = things.iter().fold(route.path.clone(), |path, (name, id)| path.replace(name, id));
         assert!(!path.contains('{'), "{path}: the test knows no such thing");
-        let path = if path == "/v1/deliveries" { "/v1/deliveries?status=dead".to_owned() } else { path };
+        let path = if path == "/v1/search" { "/v1/search?q=push".to_owned() } else { path };
         let body = body(route);
         let ask = async |key: &str| {
             let answer = api.ask(route.method.clone(), &path, key, body.as_ref()).await;
@@ -256,9 +259,12 @@ async fn every_route_refuses_who_has_no_key_a_wrong_one_too_little_scope_or_anot
     assert_eq!(api.ask(Method::POST, "/docs", "", None).await.status.as_u16(), 401);
 
     // Lists: each tenant's key is shown what is its tenant's, the operator's everything.
-    for (list, all, own_count, other_count) in
-        [("/v1/events", 2, 1, 1), ("/v1/deliveries?status=dead", 1, 1, 0), ("/v1/destinations", 2, 1, 0)]
-    {
+    for (list, all, own_count, other_count) in [
+        ("/v1/events", 2, 1, 1),
+        ("/v1/search?q=push", 2, 1, 1),
+        ("/v1/deliveries?status=dead", 1, 1, 0),
+        ("/v1/destinations", 2, 1, 0),
+    ] {
         let count = async |key: &str| ids(&api.told(Method::GET, list, key, None, 200).await).len();
         assert_eq!((count(KEY).await, count(&own).await, count(&other).await), (all, own_count, other_count), "{list}");
     }

@@ -9,6 +9,7 @@ mod deployed;
 mod explain;
 mod forgery;
 mod handshakes;
+mod history;
 mod hostile;
 mod keys;
 mod operate;

@@ -34,7 +34,8 @@ fn crates_depend_in_one_direction_and_keep_their_secrets() {
     let product = uses.iter().filter(|(name, _)| *name != "gatepost-tests");
     for (name, dependencies) in product {
         for engine in ["async-nats", "rusqlite"] {
-            let may = name == "gatepost-event";
+            // The history is a file of the API's own.
+            let may = name == "gatepost-event" || (name == "gatepost-admin" && engine == "rusqlite");
             assert_eq!(dependencies.contains(engine), may, "{name} and {engine}");
         }
     }

@@ -114,7 +114,7 @@ pub(crate) fn config(destinations: Vec<Destination>, routes: Vec<Route>) -> Conf
             audit: span(86_400),
         },
         secrets: Secrets { master_keys: Vec::new() },
-        admin: Admin { listen, api_keys: Vec::new() },
+        admin: Admin { listen, api_keys: Vec::new(), history: true, history_path: None },
         ops: Ops { listen },
         nango_environments: Vec::new(),
         catalogue: Catalogue(BTreeMap::new()),

@@ -1,0 +1,113 @@
+//! `gatepost trace`: the whole way of an event on one screen.
+
+use serde_json::{Value, json};
+
+use crate::{
+    api::{self, field},
+    args::TraceArgs,
+    exit::Exit,
+    style::{self, BAD, BOLD, DIM, GOOD, WARN, paint},
+};
+
+/// Events that are shown at once: a request may have had many.
+const EVENTS_MAX: usize = 20;
+
+/// Finds what the id is of, and shows its way.
+pub(crate) async fn trace(args: &TraceArgs) -> Result<(), Exit> {
+    let api = &args.api;
+    let query = [("q", Some(args.id.clone())), ("limit", Some(EVENTS_MAX.to_string()))];
+    let found = api::get(api, &["search"], &query).await?;
+    let items = found.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut shown = Vec::new();
+    for item in items.iter().filter(|item| is_by_id(item)) {
+        let at = item.get("at").and_then(Value::as_str).map(str::to_owned);
+        shown.push(api::get(api, &["events", &field(item, "id")], &[("at", at)]).await?);
+    }
+    let refused = match shown.is_empty() && args.id.starts_with("req_") {
+        true => Some(api::get(api, &["requests", &args.id], &[]).await?),
+        false => None,
+    };
+    if shown.is_empty() && refused.is_none() {
+        let lag = field(&found, "lag_seconds");
+        let what = format!("nothing is known of {}; what came in the last {lag} s may be missing", args.id);
+        return Err(Exit::failed(what));
+    }
+    if api.json {
+        api::print(&json!({ "events": shown, "request": refused }));
+        return Ok(());
+    }
+    shown.iter().for_each(event);
+    if let Some(request) = &refused {
+        refusal(request);
+    }
+    if found.get("next").is_some_and(Value::is_string) {
+        style::note(&format!("more: gatepost search {}", args.id));
+    }
+    Ok(())
+}
+
+/// Words of a body are for `gatepost search`.
+fn is_by_id(item: &Value) -> bool {
+    let matched = item.get("matched").and_then(Value::as_array);
+    matched.into_iter().flatten().any(|why| why != "text")
+}
+
+fn event(event: &Value) {
+    style::line(&format!(
+        "{}  {}  {}",
+        paint(BOLD, &field(event, "id")),
+        field(event, "type"),
+        state(&field(event, "state"))
+    ));
+    row("received", &format!("{}  {} bytes", field(event, "received_at"), field(event, "bytes")));
+    row("request", &field(event, "request"));
+    let ids = ["integration", "connection", "tenant", "account"];
+    let whose: Vec<_> = ids.iter().map(|name| format!("{name} {}", field(event, name))).collect();
+    row("whose", &whose.join(", "));
+    row("provider", &format!("{}, its id {}", field(event, "provider"), field(event, "provider_event_id")));
+    row("trust", &field(event, "trust"));
+    for delivery in event.get("deliveries").and_then(Value::as_array).into_iter().flatten() {
+        let (destination, route) = (field(delivery, "destination"), field(delivery, "route"));
+        let status = state(&field(delivery, "status"));
+        row("delivery", &format!("{}  to {destination} by {route}  {status}", field(delivery, "id")));
+        for attempt in delivery.get("tries").and_then(Value::as_array).into_iter().flatten() {
+            try_of(attempt);
+        }
+        if delivery.get("reason").is_some_and(Value::is_string) {
+            let detail = delivery.get("detail").and_then(Value::as_str).unwrap_or_default();
+            row("", &format!("died {} of {} {detail}", field(delivery, "died_at"), field(delivery, "reason")));
+        }
+    }
+}
+
+fn try_of(attempt: &Value) {
+    let failed = attempt.get("error").is_some_and(Value::is_string);
+    let outcome = match (attempt.get("status").and_then(Value::as_u64), failed) {
+        (Some(status), false) => paint(GOOD, &status.to_string()),
+        (Some(status), true) => paint(BAD, &status.to_string()),
+        (None, _) => paint(BAD, &field(attempt, "error")),
+    };
+    let (number, at, took) = (field(attempt, "number"), field(attempt, "started_at"), field(attempt, "duration_ms"));
+    row("", &format!("attempt {number}  {at}  {outcome} after {took} ms"));
+}
+
+fn refusal(request: &Value) {
+    let refusal = request.get("refusal").cloned().unwrap_or_default();
+    style::line(&format!("{}  {}", paint(BOLD, &field(request, "id")), paint(BAD, "refused")));
+    row("received", &format!("{}  {} bytes", field(&refusal, "received_at"), field(&refusal, "bytes")));
+    row("whose", &format!("integration {}", field(&refusal, "integration")));
+    row("why", &field(&refusal, "reason"));
+}
+
+fn row(name: &str, text: &str) {
+    style::line(&format!("  {} {text}", paint(DIM, &format!("{name:<9}"))));
+}
+
+fn state(word: &str) -> String {
+    let style = match word {
+        "delivered" => GOOD,
+        "dead" => BAD,
+        _ => WARN,
+    };
+    paint(style, word)
+}
