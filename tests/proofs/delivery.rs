@@ -11,7 +11,7 @@ mod town;
 use std::time::Duration;
 
 /// A quantile of latencies, which are sorted by this.
-fn quantile(latencies: &mut [Duration], q: f64) -> Duration {
+pub(crate) fn quantile(latencies: &mut [Duration], q: f64) -> Duration {
     latencies.sort_unstable();
     let last = latencies.len().saturating_sub(1);
     let at = (last as f64 * q).ceil() as usize;
@@ -19,7 +19,7 @@ fn quantile(latencies: &mut [Duration], q: f64) -> Duration {
 }
 
 /// The middle of three or more.
-fn median(values: &mut [f64]) -> f64 {
+pub(crate) fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

@@ -4,6 +4,7 @@ mod backlog;
 mod bombs;
 mod crash;
 mod delivery;
+mod history;
 mod load;
 mod outage;
 mod receivers;

@@ -76,6 +76,22 @@ impl Site {
         Self { backend, nats, home, running: BTreeMap::new(), addresses: BTreeMap::new() }
     }
 
+    /// Changes the configuration; processes that are started later have it.
+    pub(crate) fn change(&self, change: impl FnOnce(String) -> String) {
+        let file = std::fs::read_to_string(self.path("gatepost.toml")).expect("there");
+        self.home.write("gatepost.toml", &change(file));
+    }
+
+    /// A file's place beside the configuration.
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
+        self.home.path(name)
+    }
+
+    /// A running process.
+    pub(crate) fn process(&self, name: &str) -> &Gatepost {
+        &self.running[name]
+    }
+
     /// Starts a process under a name, with roles (all when none), and waits until it is ready.
     pub(crate) async fn start(&mut self, name: &'static str, roles: &[&str]) {
         let gatepost = self.home.run(roles).await;
