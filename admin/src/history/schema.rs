@@ -1,7 +1,7 @@
 //! The file's tables. Numbers and words stand for texts that repeat, so that the indexes stay small.
 
 /// Version of the tables, kept as `user_version`: a file of another version is made anew.
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 2;
 
 /// Makes the tables.
 ///
@@ -42,6 +42,9 @@ CREATE TABLE delivery (
     state INTEGER NOT NULL,
     destination INTEGER,
     tenant INTEGER,
+    integration INTEGER,
+    connection INTEGER,
+    kind INTEGER,
     event INTEGER,
     event_id TEXT,
     route INTEGER,

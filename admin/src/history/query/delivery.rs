@@ -51,7 +51,7 @@ pub(crate) struct DeliveryItem {
 pub(crate) type WithEvent = (DeliveryItem, Option<EventItem>);
 
 const COLUMNS: &str = "id, state, destination, route, reason, detail, attempts, owed_at, died_at, done_at, replay,
-    event_id, event, tenant";
+    event_id, event, tenant, integration, connection, kind";
 
 /// The filter's texts as numbers of the file.
 struct Filter {
@@ -89,7 +89,7 @@ pub(crate) fn deliveries(
         let died_of: Option<String> = row.get(4)?;
         let fits = sight.delivery(row.get(13)?, row.get(2)?)
             && asked.reason.is_none_or(|wanted| died_of.as_deref() == Some(wanted.word()))
-            && filter.fits(db, row)?;
+            && filter.fits(row)?;
         if fits && items.len() == limit {
             next = items.last().map(|(item, _)| item.id);
             break;
@@ -237,19 +237,14 @@ impl Filter {
             .unwrap_or_else(|| "TRUE".to_owned())
     }
 
-    fn fits(&self, db: &Connection, row: &Row<'_>) -> rusqlite::Result<bool> {
+    fn fits(&self, row: &Row<'_>) -> rusqlite::Result<bool> {
         let state: i64 = row.get(1)?;
-        let own = self.destination.fits(row.get(2)?) && self.tenant.fits(row.get(13)?);
-        if !own || self.state.is_some_and(|wanted| wanted != state) {
-            return Ok(false);
-        }
-        if self.event.iter().all(|wanted| matches!(wanted, Wanted::Any)) {
-            return Ok(true);
-        }
-        let Some(number): Option<i64> = row.get(12)? else { return Ok(false) };
-        let sql = "SELECT integration, connection, kind FROM event WHERE number = ?1";
-        let columns = |row: &Row<'_>| Ok([row.get(0)?, row.get(1)?, row.get(2)?]);
-        let found: Option<[Option<i64>; 3]> = db.prepare_cached(sql)?.query_row([number], columns).optional()?;
-        Ok(found.is_some_and(|found| self.event.iter().zip(found).all(|(wanted, number)| wanted.fits(number))))
+        let [integration, connection, kind] = &self.event;
+        Ok(self.state.is_none_or(|wanted| wanted == state)
+            && self.destination.fits(row.get(2)?)
+            && self.tenant.fits(row.get(13)?)
+            && integration.fits(row.get(14)?)
+            && connection.fits(row.get(15)?)
+            && kind.fits(row.get(16)?))
     }
 }

@@ -132,9 +132,11 @@ impl Work<'_> {
 
     /// Writes every delivery that the batch was about.
     pub(super) fn flush_deliveries(&mut self) -> rusqlite::Result<()> {
-        let sql = "INSERT OR REPLACE INTO delivery (id, state, destination, tenant, event, event_id, route, owed_at,
+        let sql = "INSERT OR REPLACE INTO delivery (id, state, destination, tenant, integration, connection, kind, event, event_id, route, owed_at,
                 anew_at, replay, done_at, died_at, revived_at, attempts, last_at, reason, detail)
-            VALUES (?1, ?2, ?3, (SELECT tenant FROM event WHERE number = ?4), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
+            VALUES (?1, ?2, ?3, (SELECT tenant FROM event WHERE number = ?4),
+                (SELECT integration FROM event WHERE number = ?4), (SELECT connection FROM event WHERE number = ?4),
+                (SELECT kind FROM event WHERE number = ?4), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
                 ?13, ?14, ?15, ?16)";
         let mut write = self.db.prepare_cached(sql)?;
         for (id, row) in std::mem::take(&mut self.deliveries) {
