@@ -60,7 +60,7 @@ async fn history_of_many_events_answers_and_comes_again(nats: Option<NatsServer>
     println!("  followed in {took:?} ({:.0} events a second), {size} MB", count as f64 / took.as_secs_f64());
 
     let questions = questions::all(count);
-    latencies(&site, &questions).await;
+    let slow = latencies(&site, &questions).await;
     let before = answers(&site, &questions).await;
     site.stop("admin").await;
     for end in ["", "-wal", "-shm"] {
@@ -78,6 +78,7 @@ async fn history_of_many_events_answers_and_comes_again(nats: Option<NatsServer>
     if engine == "embedded" {
         ingest::beside(&mut site).await;
     }
+    assert!(rounds(0, 1) == 0 || slow.is_empty(), "over {ANSWER_MAX:?} at the 99th percentile: {slow:?}");
 }
 
 /// How many events; the full form's may be set to fewer.
@@ -104,7 +105,8 @@ async fn caught_up(site: &Site, count: usize) {
     .await;
 }
 
-async fn latencies(site: &Site, questions: &[(&'static str, String)]) {
+/// Prints how long answers take, by what is asked; those that take too long.
+async fn latencies(site: &Site, questions: &[(&'static str, String)]) -> Vec<&'static str> {
     let mut all = Vec::new();
     let mut by_name: Vec<(&'static str, Vec<Duration>)> = Vec::new();
     for _ in 0..rounds(1, 20) {
@@ -117,12 +119,16 @@ async fn latencies(site: &Site, questions: &[(&'static str, String)]) {
             }
         }
     }
+    let mut slow = Vec::new();
     for (name, times) in &mut by_name {
         let (p50, p99) = (quantile(times, 0.5), quantile(times, 0.99));
         println!("  {name:<28} p50 {p50:>10.2?}  p99 {p99:>10.2?}");
-        assert!(rounds(0, 1) == 0 || p99 < ANSWER_MAX, "{name}: {p99:?}");
+        if p99 >= ANSWER_MAX {
+            slow.push(*name);
+        }
     }
     println!("  all {} answers: p50 {:.2?} p99 {:.2?}", all.len(), quantile(&mut all, 0.5), quantile(&mut all, 0.99));
+    slow
 }
 
 /// The answers without what tells of the time they were given.
