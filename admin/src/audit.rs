@@ -37,7 +37,8 @@ pub(crate) struct Ask {
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
     /// What an earlier answer gave as `next`.
-    cursor: Option<u64>,
+    #[param(minimum = 0)]
+    cursor: Option<i64>,
 }
 
 impl Note {
@@ -71,7 +72,7 @@ pub(crate) async fn list(
 ) -> Result<Json<Page<Act>>, Problem> {
     let Query(ask) = ask?;
     let limit = page::limit(ask.limit)?;
-    let acts = admin.store.acts(ask.cursor.unwrap_or(u64::MAX), limit).await?;
+    let acts = admin.store.acts(page::number(ask.cursor)?.unwrap_or(u64::MAX), limit).await?;
     let next = acts.last().filter(|_| acts.len() == limit).map(|(position, _)| position.to_string());
     Ok(Json(Page::of(acts.into_iter().map(|(_, act)| act).collect(), next)))
 }

@@ -1,6 +1,6 @@
 //! Deliveries: how they stand, by the history; dead letters by the store where none is kept.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     Json,
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     access::Caller,
+    destinations,
     events::Body,
     history::{
         State as Standing,
@@ -124,7 +125,7 @@ pub(crate) async fn list(
         past::history(&admin)?;
     }
     let mut after: u64 = ask.cursor.as_deref().map_or(Ok(0), str::parse).map_err(|_| page::bad_cursor())?;
-    let (mut items, mut examined) = (Vec::new(), 0);
+    let (mut items, mut examined, mut theirs) = (Vec::new(), 0, HashMap::new());
     while examined < EXAMINED_MAX {
         let letters = admin.store.dead_letters(after, READ).await?;
         if letters.is_empty() {
@@ -133,7 +134,7 @@ pub(crate) async fn list(
         for (position, letter) in letters {
             after = position;
             examined += 1;
-            if ask.wants(&letter) && sees(&admin, &caller, &letter) {
+            if ask.wants(&letter) && sees(&admin, &caller, &letter, &mut theirs).await? {
                 items.push(Delivery::of(letter, false));
             }
             if items.len() == limit {
@@ -172,7 +173,7 @@ pub(crate) async fn show(
 ) -> Result<Json<Delivery>, Problem> {
     let Path(id) = id?;
     match admin.store.dead_letter(id).await? {
-        Some((_, letter)) => match sees(&admin, &caller, &letter) {
+        Some((_, letter)) => match sees(&admin, &caller, &letter, &mut HashMap::new()).await? {
             true => Ok(Json(Delivery::of(letter, true))),
             false => Err(Problem::missing(&format!("delivery {id}"))),
         },
@@ -205,11 +206,25 @@ pub(crate) async fn attempts(
 
 /// A delivery is a tenant's business when its event and its destination are: what the operator's own backend answered is
 /// not. Without its event nobody can tell whose it was.
-fn sees(admin: &Admin, caller: &Caller, letter: &DeadLetter) -> bool {
-    let destination = letter.note.destination.as_ref();
-    caller.tenant().is_none()
-        || (letter.event.as_ref().is_some_and(|event| caller.sees(event.meta.tenant.as_ref()))
-            && destination.is_none_or(|id| caller.sees(admin.tenant_of(id).as_ref())))
+async fn sees(
+    admin: &Admin,
+    caller: &Caller,
+    letter: &DeadLetter,
+    theirs: &mut HashMap<DestinationId, bool>,
+) -> Result<bool, Problem> {
+    if caller.tenant().is_none() {
+        return Ok(true);
+    }
+    if !letter.event.as_ref().is_some_and(|event| caller.sees(event.meta.tenant.as_ref())) {
+        return Ok(false);
+    }
+    let Some(id) = &letter.note.destination else { return Ok(true) };
+    if let Some(known) = theirs.get(id) {
+        return Ok(*known);
+    }
+    let known = destinations::known(admin, id).await?.is_some_and(|known| caller.sees(known.tenant()));
+    theirs.insert(id.clone(), known);
+    Ok(known)
 }
 
 impl Ask {

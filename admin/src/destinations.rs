@@ -1,4 +1,7 @@
-//! Destinations: how they stand, and pausing and resuming them.
+//! Destinations: the file's, which win, and those that were made through the API; how they stand, pausing and resuming.
+
+pub(crate) mod make;
+pub(crate) mod settings;
 
 use std::sync::Arc;
 
@@ -8,18 +11,23 @@ use axum::{
         Path, Query, State,
         rejection::{PathRejection, QueryRejection},
     },
+    response::Response,
 };
-use gatepost_config::{Destination, DestinationId};
+use gatepost_config::{Destination, DestinationId, TenantId};
 use gatepost_event::{
     Store,
+    made::Made,
     registry::{Entry, Expect, Kind, Put},
     standing::Standing,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{
     access::Caller,
     audit::Note,
+    connections::Source,
+    etag,
     page::{self, Page},
     problem::Problem,
     serve::Admin,
@@ -46,16 +54,40 @@ pub(crate) struct Ask {
 #[schema(as = Destination)]
 pub(crate) struct View {
     id: DestinationId,
-    tenant: Option<String>,
+    tenant: Option<TenantId>,
     url: String,
-    /// Where it is declared.
-    source: &'static str,
-    /// `active`, `paused` or `disabled`.
-    state: &'static str,
+    /// Where it is declared: what the file declares is changed there.
+    source: Source,
+    state: Readiness,
     /// Paused in the file, where only the file can resume it.
     paused_in_file: bool,
+    /// What was asked for when it was made through the API, secrets by their names.
+    #[schema(value_type = Option<Object>)]
+    settings: Option<Map<String, Value>>,
     #[serde(flatten)]
     standing: Standing,
+}
+
+/// Whether its deliveries go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = DestinationState)]
+enum Readiness {
+    /// They do.
+    Active,
+    /// Somebody paused it.
+    Paused,
+    /// Its answers disabled it.
+    Disabled,
+}
+
+/// A destination, wherever it is declared.
+#[derive(Debug, Clone)]
+pub(crate) enum Known {
+    /// In the file.
+    Declared(Box<Destination>),
+    /// Through the API, at this revision.
+    Made(Box<Made>, u64),
 }
 
 /// `GET /v1/destinations`: by id.
@@ -68,12 +100,11 @@ pub(crate) async fn list(
     let limit = page::limit(ask.limit)?;
     let entries = admin.store.entries(Kind::Destination).await?;
     let standing = |id: &DestinationId| entries.iter().find(|entry| entry.id == id.as_str()).map(read);
-    let config = admin.config.borrow().clone();
     let mut items = Vec::new();
-    for destination in &config.destinations {
-        let is_theirs = caller.sees(destination.tenant.as_ref());
-        if is_theirs && ask.cursor.as_ref().is_none_or(|cursor| destination.id > *cursor) {
-            items.push(View::of(destination, standing(&destination.id).transpose()?.unwrap_or_default()));
+    for known in all(&admin).await? {
+        let is_theirs = caller.sees(known.tenant());
+        if is_theirs && ask.cursor.as_ref().is_none_or(|cursor| known.id() > cursor) {
+            items.push(View::of(&known, standing(known.id()).transpose()?.unwrap_or_default()));
         }
     }
     items.sort_by(|a, b| a.id.cmp(&b.id));
@@ -84,18 +115,18 @@ pub(crate) async fn list(
 pub(crate) async fn show(
     State(admin): State<Arc<Admin>>,
     caller: Caller,
-    id: Result<Path<String>, PathRejection>,
-) -> Result<Json<View>, Problem> {
-    let destination = configured(&admin, &caller, &id?.0)?;
-    let (standing, _) = standing(&admin.store, &destination.id).await?;
-    Ok(Json(View::of(&destination, standing)))
+    id: Result<Path<DestinationId>, PathRejection>,
+) -> Result<Response, Problem> {
+    let known = find(&admin, &caller, &id?.0).await?;
+    let (standing, _) = standing(&admin.store, known.id()).await?;
+    Ok(etag::tagged(known.revision(), Json(View::of(&known, standing))))
 }
 
 /// `POST /v1/destinations/{id}/pause`: its deliveries wait.
 pub(crate) async fn pause(
     State(admin): State<Arc<Admin>>,
     caller: Caller,
-    id: Result<Path<String>, PathRejection>,
+    id: Result<Path<DestinationId>, PathRejection>,
 ) -> Result<Json<View>, Problem> {
     let pause = |standing| Standing { paused: true, ..standing };
     change(&admin, &caller, &id?.0, "paused", pause).await
@@ -105,7 +136,7 @@ pub(crate) async fn pause(
 pub(crate) async fn resume(
     State(admin): State<Arc<Admin>>,
     caller: Caller,
-    id: Result<Path<String>, PathRejection>,
+    id: Result<Path<DestinationId>, PathRejection>,
 ) -> Result<Json<View>, Problem> {
     change(&admin, &caller, &id?.0, "resumed", |_| Standing::default()).await
 }
@@ -113,32 +144,70 @@ pub(crate) async fn resume(
 async fn change(
     admin: &Admin,
     caller: &Caller,
-    id: &str,
+    id: &DestinationId,
     done: &str,
     to: impl Fn(Standing) -> Standing,
 ) -> Result<Json<View>, Problem> {
-    let destination = configured(admin, caller, id)?;
+    let known = find(admin, caller, id).await?;
     for _ in 0..TRIES {
-        let (before, revision) = standing(&admin.store, &destination.id).await?;
+        let (before, revision) = standing(&admin.store, id).await?;
         let after = to(before);
         if before == after {
-            return Ok(Json(View::of(&destination, after)));
+            return Ok(Json(View::of(&known, after)));
         }
-        let value = page::written(&after)?;
         let expect = revision.map_or(Expect::Absent, Expect::Revision);
-        if let Put::Stored(_) = admin.store.put(Kind::Destination, id, value, expect).await? {
-            tracing::info!(destination = id, by = caller.who(), "a destination was {done} by the API");
+        let put = admin.store.put(Kind::Destination, id.as_str(), page::written(&after)?, expect).await?;
+        if let Put::Stored(_) = put {
+            tracing::info!(destination = %id, by = caller.who(), "a destination was {done} by the API");
             caller.note(Note::new(Some(&before), Some(&after)));
-            return Ok(Json(View::of(&destination, after)));
+            return Ok(Json(View::of(&known, after)));
         }
     }
     Err(Problem::busy("the destination"))
 }
 
-fn configured(admin: &Admin, caller: &Caller, id: &str) -> Result<Destination, Problem> {
-    let config = admin.config.borrow();
-    let found = config.destinations.iter().find(|destination| destination.id.as_str() == id);
-    caller.own(found.cloned(), |destination| destination.tenant.clone(), || format!("destination {id}"))
+/// All that there are; one of the file hides one of the same id that was made.
+///
+/// # Errors
+/// When the store can't be asked.
+pub(crate) async fn all(admin: &Admin) -> Result<Vec<Known>, Problem> {
+    let entries = admin.store.entries(Kind::MadeDestination).await?;
+    let config = admin.config.borrow().clone();
+    let declared = config.destinations.iter().map(|declared| Known::Declared(Box::new(declared.clone())));
+    let mut all: Vec<Known> = declared.collect();
+    for entry in &entries {
+        if config.destinations.iter().all(|declared| declared.id.as_str() != entry.id) {
+            all.push(made(entry)?);
+        }
+    }
+    Ok(all)
+}
+
+/// One, if it is the caller's business.
+///
+/// # Errors
+/// 404 otherwise.
+pub(crate) async fn find(admin: &Admin, caller: &Caller, id: &DestinationId) -> Result<Known, Problem> {
+    let found = known(admin, id).await?;
+    caller.own(found, |known| known.tenant().cloned(), || format!("destination {id}"))
+}
+
+/// One, whosever it is.
+///
+/// # Errors
+/// When the store can't be asked.
+pub(crate) async fn known(admin: &Admin, id: &DestinationId) -> Result<Option<Known>, Problem> {
+    let declared = admin.config.borrow().destinations.iter().find(|declared| declared.id == *id).cloned();
+    if let Some(declared) = declared {
+        return Ok(Some(Known::Declared(Box::new(declared))));
+    }
+    let entry = admin.store.entry(Kind::MadeDestination, id.as_str()).await?;
+    entry.as_ref().map(made).transpose()
+}
+
+fn made(entry: &Entry) -> Result<Known, Problem> {
+    let read = Made::read(entry).map_err(|error| Problem::unreadable("destination", &entry.id, &error))?;
+    Ok(Known::Made(Box::new(read), entry.revision))
 }
 
 async fn standing(store: &Store, id: &DestinationId) -> Result<(Standing, Option<u64>), Problem> {
@@ -152,21 +221,47 @@ fn read(entry: &Entry) -> Result<Standing, Problem> {
     serde_json::from_slice(&entry.value).map_err(|error| Problem::unreadable("standing", &entry.id, &error))
 }
 
-impl View {
-    fn of(destination: &Destination, standing: Standing) -> Self {
-        let state = match () {
-            () if standing.disabled.is_some() => "disabled",
-            () if standing.paused || destination.paused => "paused",
-            () => "active",
-        };
-        Self {
-            id: destination.id.clone(),
-            tenant: destination.tenant.as_ref().map(ToString::to_string),
-            url: destination.url.to_string(),
-            source: "file",
-            state,
-            paused_in_file: destination.paused,
-            standing,
+impl Known {
+    /// Its id.
+    pub(crate) fn id(&self) -> &DestinationId {
+        match self {
+            Self::Declared(declared) => &declared.id,
+            Self::Made(made, _) => &made.id,
         }
+    }
+
+    /// Whose it is; the operator's own when nobody's.
+    pub(crate) fn tenant(&self) -> Option<&TenantId> {
+        match self {
+            Self::Declared(declared) => declared.tenant.as_ref(),
+            Self::Made(made, _) => made.tenant.as_ref(),
+        }
+    }
+
+    fn revision(&self) -> Option<u64> {
+        match self {
+            Self::Declared(_) => None,
+            Self::Made(_, revision) => Some(*revision),
+        }
+    }
+}
+
+impl View {
+    fn of(known: &Known, standing: Standing) -> Self {
+        let (url, source, paused_in_file, settings) = match known {
+            Known::Declared(declared) => (declared.url.to_string(), Source::File, declared.paused, None),
+            Known::Made(made, _) => {
+                let url = made.settings.get("url").and_then(Value::as_str).unwrap_or_default();
+                (url.to_owned(), Source::Api, false, Some(made.settings.clone()))
+            }
+        };
+        let asks_pause = settings.as_ref().and_then(|settings| settings.get("paused")) == Some(&Value::Bool(true));
+        let state = match () {
+            () if standing.disabled.is_some() => Readiness::Disabled,
+            () if standing.paused || paused_in_file || asks_pause => Readiness::Paused,
+            () => Readiness::Active,
+        };
+        let (id, tenant) = (known.id().clone(), known.tenant().cloned());
+        Self { id, tenant, url, source, state, paused_in_file, settings, standing }
     }
 }

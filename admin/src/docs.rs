@@ -172,7 +172,7 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
             "request" => made("req_"),
             "replay" => made("rpl_"),
             "key" => made("gpk_"),
-            "secret" => made("sct_"),
+            "own_secret" => json!({ "type": "string", "pattern": "^[0-9a-f]{8}$" }),
             _ => json!({ "type": "string", "pattern": gatepost_config::ID_PATTERN }),
         };
         json!({ "name": name, "in": "path", "required": true, "schema": schema })

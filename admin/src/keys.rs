@@ -84,8 +84,8 @@ pub(crate) struct Wish {
     #[schema(min_length = 1, max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
     name: String,
     /// What it may do.
-    #[schema(value_type = Vec<Scope>, min_items = 1, max_items = 4)]
-    scopes: BTreeSet<Scope>,
+    #[schema(min_items = 1, max_items = 4)]
+    scopes: Vec<Scope>,
     /// The tenant that it is bound to; everything when absent.
     tenant: Option<TenantId>,
     /// When it stops being accepted; never when absent.
@@ -122,7 +122,7 @@ pub(crate) async fn create(
     let record = Record {
         id: KeyId::fresh(now),
         name: wish.name,
-        scopes: wish.scopes.into_iter().collect(),
+        scopes: wish.scopes.into_iter().collect::<BTreeSet<_>>().into_iter().collect(),
         tenant: wish.tenant,
         created_at: now,
         created_by: caller.who().to_owned(),
@@ -200,8 +200,8 @@ fn check(wish: &Wish, now: Timestamp) -> Result<(), Problem> {
     if !(1..=NAME_CHARS_MAX).contains(&chars) || wish.name.chars().any(char::is_control) {
         return Err(Problem::bad(format!("name must have 1 to {NAME_CHARS_MAX} characters, none of them a control")));
     }
-    if wish.scopes.is_empty() {
-        return Err(Problem::bad("scopes is empty; name some of read, write, replay, admin"));
+    if !(1..=4).contains(&wish.scopes.len()) {
+        return Err(Problem::bad("scopes must name 1 to 4 of read, write, replay, admin"));
     }
     if wish.tenant.is_some() && wish.scopes.contains(&Scope::Admin) {
         return Err(Problem::senseless("scope admin is the operator's; leave it or tenant out"));

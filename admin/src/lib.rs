@@ -5,9 +5,11 @@
 
 mod access;
 mod audit;
+mod connections;
 mod deliveries;
 mod destinations;
 mod docs;
+mod etag;
 mod events;
 mod history;
 mod key;
@@ -21,6 +23,8 @@ mod requests;
 mod search;
 mod serve;
 mod table;
+mod tenants;
+mod unmatched;
 
 pub use docs::openapi;
 pub use serve::{RunError, run};

@@ -67,6 +67,14 @@ pub(crate) fn limit(asked: Option<usize>) -> Result<usize, Problem> {
     }
 }
 
+/// A cursor that is a number; in JSON none is above 2^63.
+///
+/// # Errors
+/// When it is below zero.
+pub(crate) fn number(cursor: Option<i64>) -> Result<Option<u64>, Problem> {
+    cursor.map(u64::try_from).transpose().map_err(|_| bad_cursor())
+}
+
 /// A cursor that is not one of ours.
 pub(crate) fn bad_cursor() -> Problem {
     Problem::bad("cursor is not one that a list gave as `next`")

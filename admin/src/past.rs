@@ -8,17 +8,18 @@ use rusqlite::Connection;
 
 use crate::{
     access::Caller,
+    destinations,
     history::{History, ReadError, query::Scope},
     problem::Problem,
     serve::Admin,
 };
 
 /// What the caller may see.
-fn scope(admin: &Admin, caller: &Caller) -> Scope {
-    match caller.tenant() {
-        None => Scope::everything(),
-        Some(tenant) => Scope::tenant(tenant.clone(), admin.destinations_of(tenant).into_iter()),
-    }
+async fn scope(admin: &Admin, caller: &Caller) -> Result<Scope, Problem> {
+    let Some(tenant) = caller.tenant() else { return Ok(Scope::everything()) };
+    let all = destinations::all(admin).await?.into_iter().filter(|known| known.tenant() == Some(tenant));
+    let ids: Vec<_> = all.map(|known| known.id().clone()).collect();
+    Ok(Scope::tenant(tenant.clone(), ids.into_iter()))
 }
 
 /// The history.
@@ -44,7 +45,7 @@ pub(crate) async fn ask<T: Send + 'static>(
     let history = history(admin)?;
     // Before the question: what came since may be missing.
     let lag = history.lag_seconds();
-    let scope = scope(admin, caller);
+    let scope = scope(admin, caller).await?;
     Ok((history.ask(move |db| question(db, &scope)).await?, lag))
 }
 

@@ -1,7 +1,7 @@
 //! Errors as problem+json (RFC 9457): the one place that makes answers of them.
 
 use axum::{
-    extract::rejection::{JsonRejection, PathRejection, QueryRejection},
+    extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection},
     response::{IntoResponse, Response},
 };
 use gatepost_event::StoreError;
@@ -30,6 +30,11 @@ impl Problem {
     /// Something that isn't there.
     pub(crate) fn missing(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no {what}"))
+    }
+
+    /// Its code and its words.
+    pub(crate) fn into_parts(self) -> (&'static str, String) {
+        (self.code, self.detail)
     }
 
     /// A request that says things which don't go together.
@@ -109,6 +114,16 @@ impl From<QueryRejection> for Problem {
 impl From<PathRejection> for Problem {
     fn from(rejection: PathRejection) -> Self {
         Self::bad(rejection.body_text())
+    }
+}
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        let code = match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => "body_too_large",
+            _ => "bad_request",
+        };
+        Self::new(rejection.status(), code, rejection.body_text())
     }
 }
 

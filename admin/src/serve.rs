@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use axum::{Router, extract::DefaultBodyLimit, middleware};
-use gatepost_config::{Config, DestinationId, TenantId};
-use gatepost_event::Store;
-use http::{Method, StatusCode};
+use axum::{Router, extract::DefaultBodyLimit, middleware, routing::MethodRouter};
+use gatepost_config::Config;
+use gatepost_event::{Keyring, Store};
+use http::StatusCode;
 use prometheus::{IntCounterVec, Opts, Registry};
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
@@ -74,9 +74,11 @@ pub async fn run(
 
 fn router(admin: Arc<Admin>) -> Router {
     let mut router = Router::new();
-    for Route { path, access, handler, .. } in table() {
+    for Route { path, access, handler, body_bytes_max, .. } in table() {
         let guard = middleware::from_fn_with_state((admin.clone(), access, path), access::authorize);
-        router = router.route(path, handler.layer(guard));
+        let longest = DefaultBodyLimit::max(body_bytes_max.unwrap_or(BODY_BYTES_MAX));
+        let handler: MethodRouter<_> = handler.layer(guard);
+        router = router.route(path, handler.layer(longest));
     }
     router
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "unknown_route", "there is no such path"))
@@ -85,27 +87,22 @@ fn router(admin: Arc<Admin>) -> Router {
         })
         // Around everything above, the fallbacks too: what is not let in learns nothing of what there is.
         .layer(middleware::from_fn_with_state(admin.clone(), access::authenticate))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(admin)
 }
 
 impl Admin {
-    /// Whether a request needs no key.
-    pub(crate) fn is_open(&self, method: &Method, path: &str) -> bool {
-        *method == Method::GET && self.open.contains(path)
+    /// Whether a path needs no key.
+    pub(crate) fn is_open(&self, path: &str) -> bool {
+        self.open.contains(path)
     }
 
-    /// Whose a destination is; nobody's when it isn't there.
-    pub(crate) fn tenant_of(&self, id: &DestinationId) -> Option<TenantId> {
-        let config = self.config.borrow();
-        config.destinations.iter().find(|destination| destination.id == *id)?.tenant.clone()
-    }
-
-    /// The destinations of a tenant.
-    pub(crate) fn destinations_of(&self, tenant: &TenantId) -> Vec<DestinationId> {
-        let config = self.config.borrow();
-        let theirs = config.destinations.iter().filter(|destination| destination.tenant.as_ref() == Some(tenant));
-        theirs.map(|destination| destination.id.clone()).collect()
+    /// The master keys.
+    ///
+    /// # Errors
+    /// When the store's own can't be read.
+    pub(crate) fn keyring(&self) -> Result<Keyring, Problem> {
+        let config = self.config.borrow().clone();
+        Keyring::load(&config).map_err(|error| Problem::unreadable("master key", "", &error))
     }
 
     /// Counts an answer.

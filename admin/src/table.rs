@@ -16,10 +16,15 @@ use crate::{
         Access::{self, Anyone, Open, Operator},
         Scope,
     },
-    audit, deliveries, destinations, docs, events,
+    audit,
+    connections::{self, import, own_secret, write},
+    deliveries,
+    destinations::{self, make, settings},
+    docs, etag, events,
     history::query::Hit,
     keys, replays, requests, search,
     serve::Admin,
+    tenants, unmatched,
 };
 
 /// A route.
@@ -32,6 +37,8 @@ pub(crate) struct Route {
     pub(crate) access: Access,
     /// What it does.
     pub(crate) handler: MethodRouter<Arc<Admin>>,
+    /// Longest body, where it is not the usual.
+    pub(crate) body_bytes_max: Option<usize>,
     /// What is said of it.
     pub(crate) doc: Doc,
 }
@@ -66,6 +73,52 @@ pub(crate) fn table() -> Vec<Route> {
             .about("What was changed through the API, by whom, newest first")
             .query::<audit::Ask>()
             .page::<Act>(),
+        get("/v1/connections", Anyone(Read), connections::list)
+            .about("Connections: the file's, then those made, in the order of their last changes")
+            .query::<connections::Ask>()
+            .page::<connections::View>(),
+        post("/v1/connections/import", Operator(Write), import::import)
+            .about("Put many connections, one JSON object a line, at most 1,000 at a time")
+            .lines(import::BODY_BYTES_MAX)
+            .gives::<import::Report>(200),
+        get("/v1/connections/{integration}/{connection}", Anyone(Read), connections::show)
+            .about("A connection")
+            .gives::<connections::View>(200),
+        put("/v1/connections/{integration}/{connection}", Anyone(Write), write::put)
+            .about("Make or replace a connection")
+            .query::<write::Moves>()
+            .guarded(true)
+            .takes::<write::Wish>()
+            .gives::<connections::View>(200)
+            .or(201)
+            .refuses(&[409]),
+        delete("/v1/connections/{integration}/{connection}", Anyone(Write), write::delete)
+            .about("Remove a connection; its account keys are free again")
+            .guarded(false)
+            .gives_nothing()
+            .refuses(&[409]),
+        post("/v1/connections/{integration}/{connection}/disable", Anyone(Write), write::disable)
+            .about("Let its events wait")
+            .gives::<connections::View>(200)
+            .refuses(&[409]),
+        post("/v1/connections/{integration}/{connection}/enable", Anyone(Write), write::enable)
+            .about("Release what waited, and let events through")
+            .gives::<connections::View>(200)
+            .refuses(&[409]),
+        post("/v1/connections/{integration}/{connection}/confirm", Operator(Write), write::confirm)
+            .about("Let a connection receive events that announced itself")
+            .gives::<connections::View>(200)
+            .refuses(&[409]),
+        post("/v1/connections/{integration}/{connection}/secrets", Anyone(Write), own_secret::add)
+            .about("One more signing secret of its own")
+            .takes::<write::NewSecret>()
+            .gives::<connections::View>(200)
+            .refuses(&[409]),
+        delete("/v1/connections/{integration}/{connection}/secrets/{own_secret}", Anyone(Write), own_secret::end)
+            .about("Accept a secret no more, or until a time")
+            .query::<own_secret::End>()
+            .gives_nothing()
+            .refuses(&[409]),
         get("/v1/deliveries", Anyone(Read), deliveries::list)
             .about("Deliveries and how they stand, newest event first; without a history dead letters, oldest first")
             .query::<deliveries::Ask>()
@@ -85,6 +138,26 @@ pub(crate) fn table() -> Vec<Route> {
         get("/v1/destinations/{destination}", Anyone(Read), destinations::show)
             .about("A destination and how it stands")
             .gives::<destinations::View>(200),
+        put("/v1/destinations/{destination}", Anyone(Write), make::put)
+            .about("Make or replace a destination, with the settings of a [[destination]]; secrets are taken and never shown")
+            .guarded(true)
+            .takes::<settings::Wish>()
+            .gives::<destinations::View>(200)
+            .or(201)
+            .refuses(&[409]),
+        delete("/v1/destinations/{destination}", Anyone(Write), make::delete)
+            .about("Remove a destination; what waits for it waits until there is one of its id again, or expires")
+            .guarded(false)
+            .gives_nothing()
+            .refuses(&[409]),
+        post("/v1/destinations/{destination}/rotate", Anyone(Write), make::rotate)
+            .about("Sign with a new secret, and for a while with the old ones too")
+            .takes::<make::Rotation>()
+            .gives::<make::Rotated>(200)
+            .refuses(&[409]),
+        post("/v1/destinations/{destination}/test", Anyone(Write), make::test)
+            .about("Deliver a signed sample, by the way that everything goes")
+            .gives::<make::Tested>(202),
         post("/v1/destinations/{destination}/pause", Anyone(Write), destinations::pause)
             .about("Let its deliveries wait")
             .gives::<destinations::View>(200),
@@ -140,6 +213,35 @@ pub(crate) fn table() -> Vec<Route> {
             .query::<search::Ask>()
             .page::<Hit>()
             .refuses(&[409]),
+        get("/v1/tenants", Anyone(Read), tenants::list)
+            .about("What is known of tenants, by id")
+            .query::<tenants::Ask>()
+            .page::<tenants::Record>(),
+        get("/v1/tenants/{tenant}", Anyone(Read), tenants::show).about("A tenant").gives::<tenants::Record>(200),
+        put("/v1/tenants/{tenant}", Operator(Write), tenants::put)
+            .about("Make or replace a tenant")
+            .guarded(true)
+            .takes::<tenants::Wish>()
+            .gives::<tenants::Record>(200)
+            .or(201),
+        delete("/v1/tenants/{tenant}", Operator(Write), tenants::delete)
+            .about("Forget what is known of a tenant; what it owns stays")
+            .guarded(false)
+            .gives_nothing(),
+        get("/v1/unmatched", Operator(Read), unmatched::list)
+            .about("Events that no connection claims, in stored order")
+            .query::<unmatched::Ask>()
+            .page::<unmatched::Item>()
+            .refuses(&[422]),
+        get("/v1/unmatched/accounts", Operator(Read), unmatched::counts)
+            .about("How many events wait under which account key")
+            .query::<unmatched::AskCounts>()
+            .gives::<unmatched::Counts>(200),
+        post("/v1/unmatched/release", Operator(Write), unmatched::release)
+            .about("Release everything that waits under a connection's account keys, however old")
+            .takes::<unmatched::Wish>()
+            .gives::<unmatched::Released>(200)
+            .refuses(&[404, 409]),
     ]
 }
 
@@ -151,6 +253,10 @@ fn post<H: Handler<T, Arc<Admin>>, T: 'static>(path: &'static str, access: Acces
     route(Method::POST, MethodFilter::POST, path, access, handler)
 }
 
+fn put<H: Handler<T, Arc<Admin>>, T: 'static>(path: &'static str, access: Access, handler: H) -> Route {
+    route(Method::PUT, MethodFilter::PUT, path, access, handler)
+}
+
 fn delete<H: Handler<T, Arc<Admin>>, T: 'static>(path: &'static str, access: Access, handler: H) -> Route {
     route(Method::DELETE, MethodFilter::DELETE, path, access, handler)
 }
@@ -160,7 +266,7 @@ where
     H: Handler<T, Arc<Admin>>,
     T: 'static,
 {
-    Route { method, path, access, handler: on(filter, handler), doc: Doc::default() }
+    Route { method, path, access, handler: on(filter, handler), body_bytes_max: None, doc: Doc::default() }
 }
 
 impl Route {
@@ -174,6 +280,22 @@ impl Route {
         let parameters = T::into_params(|| None);
         self.doc.parameters.extend(parameters.iter().filter_map(|parameter| serde_json::to_value(parameter).ok()));
         self.nested::<T>();
+        self
+    }
+
+    /// A write over what was seen; it may be new, or not.
+    fn guarded(mut self, may_be_new: bool) -> Self {
+        self.doc.parameters.extend(etag::parameters(may_be_new));
+        self.doc.errors.push(412);
+        self
+    }
+
+    /// A body of lines of JSON.
+    fn lines(mut self, bytes_max: usize) -> Self {
+        let schema =
+            serde_json::json!({ "description": "A JSON object a line: ConnectionWish with `integration` and `id`" });
+        self.doc.body = Some(("application/x-ndjson", schema));
+        self.body_bytes_max = Some(bytes_max);
         self
     }
 

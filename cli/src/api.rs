@@ -12,6 +12,9 @@ use crate::{args::ApiArgs, client, exit::Exit, style};
 /// Longest answer read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// What is asked in JSON.
+const JSON: &str = "application/json";
+
 /// A query, in pieces.
 pub(crate) type Query<'a> = [(&'a str, Option<String>)];
 
@@ -28,7 +31,7 @@ pub(crate) async fn get(api: &ApiArgs, path: &[&str], query: &Query<'_>) -> Resu
 /// # Errors
 /// As [`get`].
 pub(crate) async fn get_bytes(api: &ApiArgs, path: &[&str], query: &Query<'_>) -> Result<Bytes, Exit> {
-    ask(api, Method::GET, path, query, Bytes::new()).await
+    ask(api, Method::GET, path, query, "", Bytes::new()).await
 }
 
 /// Asks for something to be done.
@@ -36,7 +39,23 @@ pub(crate) async fn get_bytes(api: &ApiArgs, path: &[&str], query: &Query<'_>) -
 /// # Errors
 /// As [`get`].
 pub(crate) async fn post(api: &ApiArgs, path: &[&str], body: &Value) -> Result<Value, Exit> {
-    json(&ask(api, Method::POST, path, &[], body.to_string().into()).await?)
+    json(&ask(api, Method::POST, path, &[], JSON, body.to_string().into()).await?)
+}
+
+/// Puts something.
+///
+/// # Errors
+/// As [`get`].
+pub(crate) async fn put(api: &ApiArgs, path: &[&str], body: &Value) -> Result<Value, Exit> {
+    json(&ask(api, Method::PUT, path, &[], JSON, body.to_string().into()).await?)
+}
+
+/// Posts lines of JSON.
+///
+/// # Errors
+/// As [`get`].
+pub(crate) async fn post_lines(api: &ApiArgs, path: &[&str], lines: Bytes) -> Result<Value, Exit> {
+    json(&ask(api, Method::POST, path, &[], "application/x-ndjson", lines).await?)
 }
 
 /// Deletes something.
@@ -44,10 +63,17 @@ pub(crate) async fn post(api: &ApiArgs, path: &[&str], body: &Value) -> Result<V
 /// # Errors
 /// As [`get`].
 pub(crate) async fn delete(api: &ApiArgs, path: &[&str]) -> Result<(), Exit> {
-    ask(api, Method::DELETE, path, &[], Bytes::new()).await.map(drop)
+    ask(api, Method::DELETE, path, &[], "", Bytes::new()).await.map(drop)
 }
 
-async fn ask(api: &ApiArgs, method: Method, path: &[&str], query: &Query<'_>, body: Bytes) -> Result<Bytes, Exit> {
+async fn ask(
+    api: &ApiArgs,
+    method: Method,
+    path: &[&str],
+    query: &Query<'_>,
+    content_type: &str,
+    body: Bytes,
+) -> Result<Bytes, Exit> {
     let mut url = api.url.clone();
     url.path_segments_mut()
         .map_err(|()| Exit::failed(format!("{} can't be the API's address", api.url)))?
@@ -58,8 +84,8 @@ async fn ask(api: &ApiArgs, method: Method, path: &[&str], query: &Query<'_>, bo
         url.query_pairs_mut().append_pair(name, value);
     }
     let mut headers = vec![("authorization".to_owned(), format!("Bearer {}", api.api_key.trim()))];
-    if method == Method::POST {
-        headers.push(("content-type".to_owned(), "application/json".to_owned()));
+    if !content_type.is_empty() {
+        headers.push(("content-type".to_owned(), content_type.to_owned()));
     }
     let answer = client::request(method, &url, &headers, body, ANSWER_BYTES_MAX).await.map_err(Exit::failed)?;
     if answer.head.status.is_success() {

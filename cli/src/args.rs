@@ -6,7 +6,10 @@ use clap::{Parser, Subcommand, ValueEnum};
 use gatepost_config::Timestamp;
 use url::Url;
 
-use crate::keys::{AuditCommand, KeysCommand};
+use crate::{
+    connections::{ConnectionsCommand, UnmatchedCommand},
+    keys::{AuditCommand, KeysCommand},
+};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -42,6 +45,9 @@ pub(crate) enum Command {
     /// List, show and prove providers
     #[command(subcommand)]
     Providers(ProvidersCommand),
+    /// Customers' linked accounts: list, make, change, remove and import them
+    #[command(subcommand)]
+    Connections(ConnectionsCommand),
     /// Look at deliveries, and replay dead letters
     #[command(subcommand)]
     Deliveries(DeliveriesCommand),
@@ -64,6 +70,9 @@ pub(crate) enum Command {
     /// Deliver once more: dead letters, or stored events through the present routes
     #[command(subcommand)]
     Replays(ReplaysCommand),
+    /// Events that no connection claims
+    #[command(subcommand)]
+    Unmatched(UnmatchedCommand),
     /// Try routes out on what is stored
     #[command(subcommand)]
     Routes(RoutesCommand),
@@ -361,6 +370,39 @@ pub(crate) enum DestinationsCommand {
     },
     /// One
     Show {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Make or replace one: a file with the settings of a [[destination]] as JSON; `-` for standard input
+    Put {
+        /// Its id
+        id: String,
+        /// The file
+        file: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Remove one that was made through the API
+    Delete {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Sign with a new secret, which is printed once, and for a while with the old ones too
+    Rotate {
+        /// Its id
+        id: String,
+        /// Seconds that the old ones go on signing; a day when not said
+        #[arg(long, value_name = "SECONDS")]
+        overlap: Option<u64>,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Deliver a signed sample
+    Test {
         /// Its id
         id: String,
         #[command(flatten)]

@@ -17,10 +17,50 @@ pub(crate) async fn destinations(command: &DestinationsCommand) -> Result<(), Ex
             api::print_page(api, &api::get(api, &["destinations"], &query).await?, line);
         }
         DestinationsCommand::Show { id, api } => show(api, &api::get(api, &["destinations", id], &[]).await?),
+        DestinationsCommand::Put { id, file, api } => {
+            let settings = read(file)?;
+            show(api, &api::put(api, &["destinations", id], &settings).await?);
+        }
+        DestinationsCommand::Delete { id, api } => {
+            api::delete(api, &["destinations", id]).await?;
+            if !api.json {
+                style::line(&format!("{id} is gone"));
+            }
+        }
+        DestinationsCommand::Rotate { id, overlap, api } => {
+            let rotation = json!({ "overlap_seconds": overlap });
+            let rotated = api::post(api, &["destinations", id, "rotate"], &rotation).await?;
+            match api.json {
+                true => api::print(&rotated),
+                false => {
+                    style::line(&field(&rotated, "secret"));
+                    style::note(&format!(
+                        "It is not shown again. The old ones sign until {}.",
+                        field(&rotated, "until")
+                    ));
+                }
+            }
+        }
+        DestinationsCommand::Test { id, api } => {
+            let tested = api::post(api, &["destinations", id, "test"], &json!({})).await?;
+            match api.json {
+                true => api::print(&tested),
+                false => style::line(&format!("{} is on its way", field(&tested, "event"))),
+            }
+        }
         DestinationsCommand::Pause { id, api } => tell(api, id, "pause").await?,
         DestinationsCommand::Resume { id, api } => tell(api, id, "resume").await?,
     }
     Ok(())
+}
+
+fn read(file: &str) -> Result<Value, Exit> {
+    let text = match file {
+        "-" => std::io::read_to_string(std::io::stdin()),
+        path => std::fs::read_to_string(path),
+    };
+    let text = text.map_err(|error| Exit::failed(format!("{file}: {error}")))?;
+    serde_json::from_str(&text).map_err(|error| Exit::failed(format!("{file}: is no JSON ({error})")))
 }
 
 async fn tell(api: &ApiArgs, id: &str, what: &str) -> Result<(), Exit> {

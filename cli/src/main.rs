@@ -4,6 +4,7 @@ mod api;
 mod args;
 mod check;
 mod client;
+mod connections;
 mod deliveries;
 mod destinations;
 mod dev;
@@ -63,6 +64,8 @@ async fn dispatch(args: Args) -> Result<(), Exit> {
         Command::Send(send) => send::send(&config, &send).await,
         Command::Explain(args) => explain::explain(&config, &args),
         Command::Providers(command) => providers::providers(&config, &command),
+        Command::Connections(command) => connections::connections(&command).await,
+        Command::Unmatched(command) => connections::unmatched(&command).await,
         Command::Deliveries(command) => deliveries::deliveries(&command).await,
         Command::Destinations(command) => destinations::destinations(&command).await,
         Command::Events(command) => events::events(&command).await,

@@ -18,7 +18,7 @@ pub mod units;
 
 pub use default_file::default_file;
 pub use id::{ConnectionId, DestinationId, ID_PATTERN, IntegrationId, ProviderName, RouteId, TenantId};
-pub use load::{FilterCheck, Loaded, Options, PublicKeyCheck, load, parse, std_env};
+pub use load::{FilterCheck, Loaded, Options, PublicKeyCheck, destination, load, parse, std_env};
 pub use problem::{Place, Problem, Problems, Severity};
 pub use provider::{Catalogue, Provider};
 pub use reload::{Live, Reload, Reloader, watch};

@@ -2,6 +2,9 @@
 
 mod check;
 mod document;
+mod made;
+
+pub use made::destination;
 
 use std::path::Path;
 
@@ -74,7 +77,8 @@ pub(crate) fn parse_noting_files(
     served: Option<&Catalogue>,
 ) -> (Result<Loaded, Problems>, Fingerprint) {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let sheet = Sheet::new(&path.display().to_string(), text, Surroundings { env, folder, options, served });
+    let sheet =
+        Sheet::new(&path.display().to_string(), text, Surroundings { env, folder, options, served, sealed: None });
     let config = document::read(&sheet, text);
     let (problems, seen) = sheet.into_parts();
     let problems = Problems::new(problems);

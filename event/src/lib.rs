@@ -10,6 +10,7 @@ pub mod dead;
 pub mod delivery;
 pub mod event;
 pub mod id;
+pub mod made;
 pub mod outcome;
 pub mod redelivery;
 pub mod registry;

@@ -101,6 +101,7 @@ pub struct Wish {
     pub destination: Option<DestinationId>,
     /// Only events whose type matches this pattern.
     #[serde(rename = "type")]
+    #[schema(min_length = 1)]
     pub kind: Option<String>,
     /// Only what stands so; dead letters when not said, and all events on `reroute`.
     pub status: Option<Status>,

@@ -24,6 +24,8 @@ pub enum SecretPurpose {
     Captured,
     /// The operator gave it; it stands in its connection's record.
     Own,
+    /// Those of a destination that was made through the API, whose id stands for the integration's.
+    Destination,
 }
 
 /// A secret that only the master key opens.
@@ -50,6 +52,7 @@ impl SecretName {
         let purpose: &[u8] = match self.purpose {
             SecretPurpose::Captured => b"captured",
             SecretPurpose::Own => b"own",
+            SecretPurpose::Destination => b"destination",
         };
         match &self.connection {
             Some(connection) => {

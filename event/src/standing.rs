@@ -3,6 +3,21 @@
 use gatepost_config::{DestinationId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+/// The integration, provider and route of events about Gatepost itself.
+pub const OWN_NAME: &str = "gatepost";
+
+/// The type of the event that a destination is tried out with.
+pub const TEST_KIND: &str = "gatepost.destination.test";
+
+/// The body of such an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Test {
+    /// Where it goes, and nowhere else.
+    pub destination: DestinationId,
+    /// When it was asked for.
+    pub asked_at: Timestamp,
+}
+
 /// A destination's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Standing {

@@ -12,6 +12,7 @@ mod expiry;
 pub mod filter;
 mod lanes;
 mod lease;
+mod made;
 mod metrics;
 mod outcome;
 mod ownership;

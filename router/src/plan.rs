@@ -52,11 +52,12 @@ pub(crate) struct Backend {
 }
 
 impl Plan {
-    /// Compiles a configuration.
+    /// Compiles a configuration and the destinations that were made through the API; the file's win over those of the
+    /// same id.
     ///
     /// # Errors
     /// One text for each route whose filter is not an expression.
-    pub(crate) fn compile(config: Arc<Config>) -> Result<Self, Vec<String>> {
+    pub(crate) fn compile(config: Arc<Config>, made: &[Destination]) -> Result<Self, Vec<String>> {
         let mut errors = Vec::new();
         let mut rules = Vec::new();
         for route in &config.routes {
@@ -79,7 +80,9 @@ impl Plan {
         let proxy = config.router.egress_proxy.clone().map(Arc::new);
         let disable_after = config.router.disable_after;
         let backend = |destination| Arc::new(Backend::new(destination, disable_after, proxy.clone()));
-        let backends: Vec<_> = config.destinations.iter().map(backend).collect();
+        let declares = |id: &DestinationId| config.destinations.iter().any(|declared| declared.id == *id);
+        let made = made.iter().filter(|made| !declares(&made.id));
+        let backends: Vec<_> = config.destinations.iter().chain(made).map(backend).collect();
         let by_token = backends.iter().map(|backend| (backend.token, backend.clone())).collect();
         Ok(Self { config, rules, backends, by_token })
     }

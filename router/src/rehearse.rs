@@ -26,7 +26,7 @@ impl Routes {
     /// # Errors
     /// One text for each route whose filter is not an expression.
     pub fn compile(config: Arc<Config>) -> Result<Self, Vec<String>> {
-        Plan::compile(config).map(|plan| Self(Arc::new(plan)))
+        Plan::compile(config, &[]).map(|plan| Self(Arc::new(plan)))
     }
 
     /// What each event would be owed, in their order.

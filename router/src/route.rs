@@ -6,6 +6,7 @@ use gatepost_config::{DestinationId, Forward, RouteId, Timestamp};
 use gatepost_event::{
     DeadLetter, DeadReason, DeliveryId, Ending, Event, EventRef, Lane, Task,
     dead::DeadNote,
+    standing::{OWN_NAME, TEST_KIND, Test},
     store::{Routed, StoredEvent},
     subject,
 };
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// The integration, provider and route of events about Gatepost itself.
-pub(crate) const OPERATIONAL: &str = "gatepost";
+pub(crate) const OPERATIONAL: &str = OWN_NAME;
 
 /// What an event is owed.
 #[derive(Debug, PartialEq)]
@@ -39,6 +40,11 @@ pub(crate) fn route(plan: &Plan, stored: StoredEvent, now: Timestamp) -> Decisio
         Err(detail) => return unreadable(at, detail, now),
     };
     let mut decision = Decision { at, tasks: Vec::new(), dead: Vec::new(), ended: None };
+    let is_own = event.meta.integration.as_str() == OPERATIONAL && event.meta.provider.as_str() == OPERATIONAL;
+    if is_own && event.meta.kind == TEST_KIND {
+        try_out(plan, &event, now, &mut decision);
+        return decision;
+    }
     let mut filtered = false;
     for rule in plan.rules.iter().filter(|rule| is_about(rule, &event)) {
         match rule.filter.as_ref().map_or(Ok(true), |filter| filter.passes(&event, Instant::now())) {
@@ -51,7 +57,7 @@ pub(crate) fn route(plan: &Plan, stored: StoredEvent, now: Timestamp) -> Decisio
             }
         }
     }
-    if event.meta.integration.as_str() == OPERATIONAL && event.meta.provider.as_str() == OPERATIONAL {
+    if is_own {
         notify(plan, &event, now, &mut decision);
     }
     if decision.tasks.is_empty() && decision.dead.is_empty() {
@@ -140,6 +146,19 @@ fn targets<'p>(plan: &'p Plan, rule: &Rule, event: &Event) -> Vec<&'p Arc<Backen
             };
             plan.backends.iter().filter(may_have).filter(wants).collect()
         }
+    }
+}
+
+/// A test goes to the destination that it names, and nowhere else.
+fn try_out(plan: &Plan, event: &Event, now: Timestamp, decision: &mut Decision) {
+    let named = serde_json::from_slice::<Test>(&event.body).ok();
+    let backend = named.and_then(|test| plan.backend_named(&test.destination));
+    let backend = backend.filter(|backend| backend.destination.tenant == event.meta.tenant);
+    match (backend, OPERATIONAL.parse::<RouteId>()) {
+        (Some(backend), Ok(route)) => {
+            decision.tasks.push(task(decision.at, &backend.destination.id, route, event, now));
+        }
+        _ => decision.ended = Some(Ending::Unrouted),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gatepost_config::Config;
+use gatepost_config::{Config, Destination};
 use gatepost_event::Store;
 use prometheus::Registry;
 use tokio::sync::{mpsc, watch};
@@ -10,6 +10,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     dispatch::Dispatcher,
+    made,
     metrics::Metrics,
     ownership::Ownership,
     plan::Plan,
@@ -57,8 +58,16 @@ async fn work(
     outside: Outside,
 ) -> Result<(), RunError> {
     let first = config.borrow_and_update().clone();
-    let (plan_send, plan) = watch::channel(Arc::new(Plan::compile(first).map_err(RunError::Config)?));
+    Plan::compile(first.clone(), &[]).map_err(RunError::Config)?;
     let metrics = Metrics::register(registry)?;
+    // Before anything is routed: what goes to a tenant's destinations must find those that were made.
+    let Some(made) = shutdown.run_until_cancelled(made::first(&store, &config)).await else { return Ok(()) };
+    let (plan_send, plan) = watch::channel(Arc::new(Plan::compile(first, &made).map_err(RunError::Config)?));
+    let (made_send, made) = watch::channel(Arc::new(made));
+    let following_made = {
+        let (store, config) = (store.clone(), config.clone());
+        AbortOnDropHandle::new(tokio::spawn(async move { made::follow(&store, config, made_send).await }))
+    };
     let desk = Arc::new(Desk {
         store,
         outside,
@@ -77,7 +86,7 @@ async fn work(
 
     tokio::select! {
         () = ownership.run(&shutdown) => {}
-        () = recompile(config, plan_send) => {}
+        () = recompile(config, made, plan_send) => {}
     }
     let deadline = plan.borrow().config.router.shutdown_deadline;
     match ownership.drain(deadline).await {
@@ -87,15 +96,24 @@ async fn work(
             "the router has stopped at its deadline; attempts that were under way are made again"
         ),
     }
-    drop((dispatcher, following));
+    drop((dispatcher, following, following_made));
     Ok(())
 }
 
-/// Never returns: a configuration that can't change any more is a good one.
-async fn recompile(mut config: watch::Receiver<Arc<Config>>, plan: watch::Sender<Arc<Plan>>) {
-    while config.changed().await.is_ok() {
-        let changed = config.borrow_and_update().clone();
-        match Plan::compile(changed) {
+/// Never returns: what can't change any more is good.
+async fn recompile(
+    mut config: watch::Receiver<Arc<Config>>,
+    mut made: watch::Receiver<Arc<Vec<Destination>>>,
+    plan: watch::Sender<Arc<Plan>>,
+) {
+    loop {
+        tokio::select! {
+            Ok(()) = config.changed() => {}
+            Ok(()) = made.changed() => {}
+            else => return std::future::pending().await,
+        }
+        let (config, made) = (config.borrow_and_update().clone(), made.borrow_and_update().clone());
+        match Plan::compile(config, &made) {
             Ok(compiled) => {
                 plan.send_replace(Arc::new(compiled));
             }
@@ -107,5 +125,4 @@ async fn recompile(mut config: watch::Receiver<Arc<Config>>, plan: watch::Sender
             }
         }
     }
-    std::future::pending().await
 }

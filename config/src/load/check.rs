@@ -9,6 +9,12 @@ pub(super) use gateway::{gateway, listeners};
 pub(super) use integration::master_keys;
 
 use super::document::Entries;
+use crate::{Destination, read::Table};
+
+/// Notes what doesn't fit together in a destination.
+pub(super) fn destination(table: &Table<'_>, read: &Destination) {
+    destination::check(table, read);
+}
 
 /// Notes what doesn't fit together.
 pub(super) fn entries(entries: &Entries<'_>) {

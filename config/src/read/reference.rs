@@ -21,6 +21,7 @@ pub(super) struct Text {
 pub(super) enum Reference {
     Env(String),
     File { written: String, path: PathBuf },
+    Sealed(String),
 }
 
 impl fmt::Display for Reference {
@@ -28,6 +29,7 @@ impl fmt::Display for Reference {
         match self {
             Self::Env(name) => write!(f, "environment {name}"),
             Self::File { written, .. } => write!(f, "file {written}"),
+            Self::Sealed(_) => f.write_str("the request"),
         }
     }
 }
@@ -55,6 +57,18 @@ impl Node<'_> {
     /// Reads `{ env = "NAME" }` or `{ file = "path" }`, for secrets with an `until`.
     pub(super) fn reference(&self, secret: bool) -> Option<(Reference, Option<Timestamp>)> {
         let table = self.table()?;
+        if self.spot.sheet.around().sealed.is_some() {
+            // Whoever may ask the API may not read this machine's files and environment by it.
+            let name = literal(&table, "sealed");
+            let until =
+                if secret { table.optional("until", |node| Timestamp::read(node).map(Some)) } else { Some(None) };
+            table.finish();
+            let Some(name) = name? else {
+                self.error("is a table but should be a text", "write the text itself, in quotes");
+                return None;
+            };
+            return Some((Reference::Sealed(name), until?));
+        }
         let env = literal(&table, "env");
         let file = literal(&table, "file");
         let until = if secret { table.optional("until", |node| Timestamp::read(node).map(Some)) } else { Some(None) };
@@ -88,6 +102,13 @@ impl Node<'_> {
                     None
                 }
             },
+            Reference::Sealed(name) => {
+                let found = self.spot.sheet.around().sealed.and_then(|sealed| sealed(name));
+                if found.is_none() {
+                    self.error("has a secret that is not there", "write the secret itself");
+                }
+                found
+            }
             Reference::File { path, .. } => {
                 let content = read_referred(path);
                 self.spot.sheet.note_file(path.clone(), content.as_deref().ok());

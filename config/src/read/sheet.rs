@@ -25,12 +25,15 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) options: Options,
     /// The catalogue in use, when there is one already: what it holds goes on when its file goes bad.
     pub(crate) served: Option<&'a Catalogue>,
+    /// What stands for secrets where the text is no file of the operator's: they are named in it, and nothing else of this
+    /// machine may be.
+    pub(crate) sealed: Option<&'a dyn Fn(&str) -> Option<Vec<u8>>>,
 }
 
 impl<'a> Surroundings<'a> {
     /// Those of a file that is read for the first time.
     pub(crate) fn alone(folder: &'a Path, env: &'a dyn Fn(&str) -> Option<String>, options: Options) -> Self {
-        Self { env, folder, options, served: None }
+        Self { env, folder, options, served: None, sealed: None }
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn delivery(destination: Destination, event: Event, attempt: u32) -> 
     };
     let config = config(vec![destination], vec![]);
     let expires_at = expiry::expires_at(received_at, config.retention.events);
-    let plan = Plan::compile(Arc::new(config)).expect("a plan");
+    let plan = Plan::compile(Arc::new(config), &[]).expect("a plan");
     let backend = plan.backends.into_iter().next().expect("a backend");
     let lease = Lease {
         key: LeaseKey::Shard(0),

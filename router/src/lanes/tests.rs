@@ -16,7 +16,7 @@ struct Yard {
 }
 
 fn plan(destinations: Vec<Destination>) -> Arc<Plan> {
-    Arc::new(Plan::compile(Arc::new(config(destinations, vec![]))).expect("a plan"))
+    Arc::new(Plan::compile(Arc::new(config(destinations, vec![])), &[]).expect("a plan"))
 }
 
 fn task(destination: &str) -> Task {

@@ -6,7 +6,7 @@ use super::{
 };
 
 fn decide(config: gatepost_config::Config, event: Event) -> Decision {
-    let plan = Plan::compile(Arc::new(config)).expect("good filters");
+    let plan = Plan::compile(Arc::new(config), &[]).expect("good filters");
     let at = EventRef { id: event.meta.id, partition: 3, sequence: 7, received_at: event.meta.received_at };
     route(&plan, StoredEvent { at, event: Ok(event) }, Timestamp::from_millis(1))
 }
@@ -100,7 +100,7 @@ fn an_event_routed_again_makes_the_same_deliveries() {
 
 #[test]
 fn an_unreadable_event_is_a_dead_letter() {
-    let plan = Plan::compile(Arc::new(config(vec![], vec![]))).expect("a plan");
+    let plan = Plan::compile(Arc::new(config(vec![], vec![])), &[]).expect("a plan");
     let stored = event("github.push", "{}");
     let at = EventRef { id: stored.meta.id, partition: 0, sequence: 9, received_at: stored.meta.received_at };
     let decision = route(&plan, StoredEvent { at, event: Err("cut short".to_owned()) }, Timestamp::from_millis(1));
