@@ -14,6 +14,9 @@ use crate::{
     reload::{Fingerprint, hash},
 };
 
+/// What is behind the name of a secret.
+pub(crate) type SealedSecrets<'a> = dyn Fn(&str) -> Option<Vec<u8>> + 'a;
+
 /// What references in a file resolve against.
 #[derive(Clone, Copy)]
 pub(crate) struct Surroundings<'a> {
@@ -27,7 +30,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) served: Option<&'a Catalogue>,
     /// What stands for secrets where the text is no file of the operator's: they are named in it, and nothing else of this
     /// machine may be.
-    pub(crate) sealed: Option<&'a dyn Fn(&str) -> Option<Vec<u8>>>,
+    pub(crate) sealed: Option<&'a SealedSecrets<'a>>,
 }
 
 impl<'a> Surroundings<'a> {
