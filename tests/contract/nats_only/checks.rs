@@ -49,9 +49,10 @@ async fn missing_streams_are_refused_with_the_remedy_and_then_made() {
     let settings = settings(vec![server.url()], 1);
     let why = refused(open(&settings).await);
     assert!(why.contains("gatepost store init") && why.contains("GATEPOST_EV_0 is missing"), "{why}");
-    assert_eq!(check(&settings).await.len(), 13);
+    let missing = check(&settings).await;
+    assert!(missing.len() > 12, "{missing:?}");
     let made = init(&settings).await.expect("they are made");
-    assert_eq!(made.len(), 13, "{made:?}");
+    assert_eq!(made.len(), missing.len(), "{made:?}");
     assert!(check(&settings).await.is_empty());
     assert!(init(&settings).await.expect("nothing is left to do").is_empty());
     let store = open(&settings).await.expect("it opens");
