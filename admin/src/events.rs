@@ -296,9 +296,14 @@ impl Item {
 impl Body {
     /// An event's.
     pub(crate) fn of(event: &Event) -> Self {
-        match std::str::from_utf8(&event.body) {
+        Self::of_bytes(&event.body)
+    }
+
+    /// Of these bytes.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        match std::str::from_utf8(bytes) {
             Ok(text) => Self { body: Some(text.to_owned()), body_base64: None },
-            Err(_) => Self { body: None, body_base64: Some(STANDARD.encode(&event.body)) },
+            Err(_) => Self { body: None, body_base64: Some(STANDARD.encode(bytes)) },
         }
     }
 }

@@ -18,6 +18,7 @@ mod listener;
 mod page;
 mod past;
 mod problem;
+mod quarantine;
 mod replays;
 mod requests;
 mod search;

@@ -18,9 +18,6 @@ use crate::{
     serve::Admin,
 };
 
-/// Refused requests of an integration that are looked at.
-const REFUSALS_MAX: usize = 500;
-
 /// A request.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = Request)]
@@ -34,14 +31,14 @@ pub(crate) struct View {
     lag_seconds: f64,
 }
 
-/// Why it was refused. What it was, may be a secret, and is not shown here.
+/// Why it was refused. What it was is sealed, and shown by `/v1/quarantine/{refused}`.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = RefusalInShort)]
 struct Refused {
     integration: IntegrationId,
     received_at: Timestamp,
     reason: String,
-    method: String,
+    /// Bytes that it takes, sealed.
     bytes: usize,
 }
 
@@ -63,19 +60,13 @@ pub(crate) async fn show(
 }
 
 async fn refused(admin: &Admin, id: RequestId) -> Result<Option<Refused>, Problem> {
-    let integrations: Vec<_> =
-        admin.config.borrow().integrations.iter().map(|integration| integration.id.clone()).collect();
-    for integration in integrations {
-        let kept = admin.store.quarantined(&integration, REFUSALS_MAX).await?;
-        if let Some(refusal) = kept.into_iter().find(|refusal| refusal.request == id) {
-            return Ok(Some(Refused {
-                integration,
-                received_at: refusal.received_at,
-                reason: refusal.reason,
-                method: refusal.method,
-                bytes: refusal.body.len(),
-            }));
-        }
-    }
-    Ok(None)
+    let keys = admin.store.quarantined(Some(id)).await?;
+    let Some(key) = keys.first() else { return Ok(None) };
+    let sealed = admin.store.refusal(key).await?;
+    Ok(sealed.map(|sealed| Refused {
+        integration: sealed.integration,
+        received_at: sealed.received_at,
+        reason: sealed.reason,
+        bytes: sealed.sealed.len(),
+    }))
 }

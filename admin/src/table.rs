@@ -22,7 +22,7 @@ use crate::{
     destinations::{self, make, settings},
     docs, etag, events,
     history::query::Hit,
-    keys, replays, requests, search,
+    keys, quarantine, replays, requests, search,
     serve::Admin,
     tenants, unmatched,
 };
@@ -188,6 +188,25 @@ pub(crate) fn table() -> Vec<Route> {
             .refuses(&[409]),
         get("/v1/keys/{key}", Operator(Admin), keys::show).about("A key").gives::<keys::View>(200),
         delete("/v1/keys/{key}", Operator(Admin), keys::revoke).about("Refuse a key from now on").gives_nothing(),
+        get("/v1/quarantine", Operator(Read), quarantine::list)
+            .about("Requests that were refused, newest first, without what was posted")
+            .query::<quarantine::Ask>()
+            .page::<quarantine::Item>(),
+        post("/v1/quarantine/release", Operator(Write), quarantine::release)
+            .about("Verify refused requests again and let in those that pass now; the rest stay")
+            .takes::<gatepost_event::release::Wish>()
+            .gives::<quarantine::View>(202)
+            .refuses(&[409, 429]),
+        get("/v1/quarantine/{refused}", Operator(Read), quarantine::show)
+            .about("A refused request with what was posted, secrets masked")
+            .gives::<quarantine::Whole>(200),
+        get("/v1/releases", Operator(Read), quarantine::list_releases)
+            .about("Releases of refused requests, newest first")
+            .query::<quarantine::AskReleases>()
+            .page::<quarantine::View>(),
+        get("/v1/releases/{release}", Operator(Read), quarantine::show_release)
+            .about("How far a release is")
+            .gives::<quarantine::View>(200),
         get("/v1/replays", Anyone(Read), replays::list)
             .about("Replays, newest first")
             .query::<replays::Ask>()

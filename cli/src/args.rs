@@ -73,6 +73,9 @@ pub(crate) enum Command {
     /// Events that no connection claims
     #[command(subcommand)]
     Unmatched(UnmatchedCommand),
+    /// Requests that were refused: see them, and let them in once what was wrong is put right
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
     /// Try routes out on what is stored
     #[command(subcommand)]
     Routes(RoutesCommand),
@@ -533,6 +536,49 @@ pub(crate) enum ReplaysCommand {
     Cancel {
         /// Its id (rpl_...)
         id: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QuarantineCommand {
+    /// Refused requests that are kept, newest first
+    List {
+        /// Only of this integration
+        #[arg(long, value_name = "ID")]
+        integration: Option<String>,
+        /// Only those refused for this reason, such as signature_mismatch
+        #[arg(long, value_name = "REASON")]
+        reason: Option<String>,
+        #[command(flatten)]
+        list: ListArgs,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// One of them, with what was posted; secrets are masked
+    Show {
+        /// Its id (req_...)
+        id: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Verify them again, and let those in that pass now; the rest stay
+    ///
+    /// Only the time that they waited here doesn't count against them. One that was refused for its own time
+    /// (timestamp_stale, timestamp_future) is let in only when it, or that reason, is named.
+    Release {
+        /// Only this one (req_...)
+        id: Option<String>,
+        /// Only of this integration
+        #[arg(long, value_name = "ID")]
+        integration: Option<String>,
+        /// Only those refused for this reason, such as signature_mismatch
+        #[arg(long, value_name = "REASON")]
+        reason: Option<String>,
+        /// Don't wait for its end
+        #[arg(long)]
+        no_wait: bool,
         #[command(flatten)]
         api: ApiArgs,
     },

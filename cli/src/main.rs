@@ -20,6 +20,7 @@ mod logging;
 mod ops;
 mod process;
 mod providers;
+mod quarantine;
 mod reload;
 mod replays;
 mod routes;
@@ -74,6 +75,7 @@ async fn dispatch(args: Args) -> Result<(), Exit> {
         Command::Search(search) => search::search(&search).await,
         Command::Trace(args) => trace::trace(&args).await,
         Command::Replays(command) => replays::replays(&command).await,
+        Command::Quarantine(command) => quarantine::quarantine(&command).await,
         Command::Routes(command) => routes::routes(&config, &command).await,
         Command::Store(store) => store::store(&config, &store).await,
     }

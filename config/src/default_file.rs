@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::section::{
-    Admin, CatalogueFolder, Connection, Destination, EMBEDDED_FIELDS, Gateway, Integration, NatsStore, Ops, Retention,
-    Route, Router, Secrets, Store,
+    Admin, CatalogueFolder, Connection, Destination, EMBEDDED_FIELDS, Gateway, Integration, NatsStore, Ops, Quarantine,
+    Retention, Route, Router, Secrets, Store,
     declare::{Absent, Field},
 };
 
@@ -30,6 +30,7 @@ pub fn default_file() -> String {
     fields(&mut file, &[" With engine = \"embedded\":"], EMBEDDED_FIELDS);
     fields(&mut file, NatsStore::ABOUT, NatsStore::FIELDS);
     section(&mut file, "[retention]", Retention::ABOUT, &[Retention::FIELDS]);
+    section(&mut file, "[quarantine]", Quarantine::ABOUT, &[Quarantine::FIELDS]);
     section(&mut file, "[secrets]", Secrets::ABOUT, &[Secrets::FIELDS]);
     section(&mut file, "[catalogue]", CatalogueFolder::ABOUT, &[CatalogueFolder::FIELDS]);
     section(&mut file, "[admin]", Admin::ABOUT, &[Admin::FIELDS]);

@@ -25,8 +25,8 @@ pub use reload::{Live, Reload, Reloader, watch};
 pub use secret::Secret;
 pub use section::{
     Admin, Auth, CatalogueFolder, ClientCertificate, Config, Connection, DeliveryFormat, Destination, Durability,
-    EgressProxy, Engine, Forward, Gateway, Header, Integration, NatsStore, Ops, Rate, Retention, Route, Router,
-    Secrets, Store, Unmatched,
+    EgressProxy, Engine, Forward, Gateway, Header, Integration, NatsStore, Ops, Quarantine, Rate, Retention, Route,
+    Router, Secrets, Store, Unmatched,
 };
 pub use signing::{KeyKind, SigningKey};
 pub use time::Timestamp;

@@ -180,6 +180,8 @@ ids! {
     KeyId "gpk_"
     /// One line of the audit log.
     ActId "act_"
+    /// One release: refused requests that an operator asked to be verified again.
+    ReleaseId "rls_"
 }
 
 impl DeliveryId {

@@ -27,6 +27,8 @@ pub enum Kind {
     Tenant,
     /// A destination that was made through the API.
     MadeDestination,
+    /// A release of refused requests that somebody asked for.
+    Release,
 }
 
 /// What stands under an id.
@@ -89,6 +91,7 @@ impl Kind {
             Self::Key => "key",
             Self::Tenant => "tenant",
             Self::MadeDestination => "made_destination",
+            Self::Release => "release",
         }
     }
 

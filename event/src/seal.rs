@@ -1,6 +1,7 @@
 //! Sealing secrets: AES-256-GCM with keys made from the master keys, each record naming its key.
 
 mod own_key;
+mod request;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gatepost_config::{Config, Engine, Secret, Timestamp};
@@ -16,7 +17,16 @@ const FORM: &[u8] = b"gatepost sealed secret 1";
 
 /// The master keys: the first seals, all open.
 pub struct Keyring {
-    keys: Vec<(String, LessSafeKey)>,
+    keys: Vec<Master>,
+}
+
+/// What is made of a master key.
+struct Master {
+    id: String,
+    /// Seals secrets.
+    secrets: LessSafeKey,
+    /// Seals refused requests.
+    requests: LessSafeKey,
 }
 
 /// Why a secret can't be sealed or opened. It never holds any of the secret.
@@ -55,8 +65,11 @@ impl Keyring {
 
     /// With these master keys.
     pub fn new(master_keys: &[Secret]) -> Self {
-        let keys = master_keys.iter().filter_map(|master| Some((master.key_id(), key(master)?)));
-        Self { keys: keys.collect() }
+        let made = |master: &Secret| {
+            let (secrets, requests) = (key(master, FORM)?, key(master, request::FORM)?);
+            Some(Master { id: master.key_id(), secrets, requests })
+        };
+        Self { keys: master_keys.iter().filter_map(made).collect() }
     }
 
     /// Seals a secret under its name with the first key.
@@ -64,14 +77,14 @@ impl Keyring {
     /// # Errors
     /// When there is no key, or no random number.
     pub fn seal(&self, name: SecretName, secret: &[u8], now: Timestamp) -> Result<SealedSecret, SealError> {
-        let (key_id, key) = self.keys.first().ok_or(SealError::NoKey)?;
+        let master = self.keys.first().ok_or(SealError::NoKey)?;
         let nonce = ring::rand::generate::<[u8; NONCE_LEN]>(&ring::rand::SystemRandom::new());
         let nonce = nonce.map_err(|_| SealError::NoRandom)?.expose();
         let mut text = secret.to_vec();
-        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), bound(&name), &mut text)
-            .map_err(|_| SealError::Broken)?;
+        let nonce_used = Nonce::assume_unique_for_key(nonce);
+        master.secrets.seal_in_place_append_tag(nonce_used, bound(&name), &mut text).map_err(|_| SealError::Broken)?;
         let sealed = STANDARD.encode([&nonce[..], &text].concat());
-        Ok(SealedSecret { name, sealed_at: now, key_id: key_id.clone(), sealed })
+        Ok(SealedSecret { name, sealed_at: now, key_id: master.id.clone(), sealed })
     }
 
     /// Opens what was sealed under its name.
@@ -79,16 +92,16 @@ impl Keyring {
     /// # Errors
     /// When the key is not there any more, or anything of the record was changed.
     pub fn open(&self, secret: &SealedSecret) -> Result<Secret, SealError> {
-        let mut keys = self.keys.iter().filter(|(id, _)| *id == secret.key_id).peekable();
+        let mut keys = self.keys.iter().filter(|master| master.id == secret.key_id).peekable();
         if keys.peek().is_none() {
             return Err(SealError::UnknownKey(secret.key_id.clone()));
         }
         let bytes = STANDARD.decode(&secret.sealed).map_err(|_| SealError::Broken)?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LEN>().ok_or(SealError::Broken)?;
-        let opened = keys.find_map(|(_, key)| {
+        let opened = keys.find_map(|master| {
             let mut text = sealed.to_vec();
             let nonce = Nonce::assume_unique_for_key(*nonce);
-            let opened = key.open_in_place(nonce, bound(&secret.name), &mut text).ok()?.len();
+            let opened = master.secrets.open_in_place(nonce, bound(&secret.name), &mut text).ok()?.len();
             text.truncate(opened);
             Some(text)
         });
@@ -98,13 +111,13 @@ impl Keyring {
 
 impl std::fmt::Debug for Keyring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.keys.iter().map(|(id, _)| id)).finish()
+        f.debug_list().entries(self.keys.iter().map(|master| &master.id)).finish()
     }
 }
 
-fn key(master: &Secret) -> Option<LessSafeKey> {
+fn key(master: &Secret, form: &'static [u8]) -> Option<LessSafeKey> {
     let made = hkdf::Salt::new(hkdf::HKDF_SHA256, b"gatepost").extract(master.expose());
-    let key = UnboundKey::from(made.expand(&[FORM], &AES_256_GCM).ok()?);
+    let key = UnboundKey::from(made.expand(&[form], &AES_256_GCM).ok()?);
     Some(LessSafeKey::new(key))
 }
 

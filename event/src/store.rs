@@ -23,13 +23,13 @@ use gatepost_config::{ConnectionId, Engine, IntegrationId, Retention, TenantId, 
 
 pub use error::{OpenError, StoreError};
 pub use types::{
-    Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, LogPlace, Parked, Place, Promises, Refusal,
-    Routed, SecretNews, Span, StoredEvent, Tailed,
+    Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, LogPlace, Parked, Place, Promises, Routed,
+    SecretNews, Span, StoredEvent, Tailed,
 };
 
 use crate::{
-    Act, Attempt, DeadLetter, DeliveryId, Event, EventRef, Lane, Noted, Outcomes, Queued, Redelivery, SealedSecret,
-    Task,
+    Act, Attempt, DeadLetter, DeliveryId, Event, EventRef, Lane, Noted, Outcomes, Queued, Redelivery, RefusalKey,
+    RequestId, SealedRefusal, SealedSecret, Task,
     registry::{self, Change, Entry, Expect, Put},
 };
 
@@ -143,18 +143,48 @@ impl Store {
         engine!(self.append(items, deadline).await)
     }
 
-    /// Keeps a refused request, bounded per integration; the oldest go first. Never waits for disk or network: when the
-    /// queue to the store is full the request is dropped and counted by the caller (`false`).
-    pub fn quarantine(&self, refusal: Refusal) -> bool {
-        engine!(self.quarantine(refusal))
+    /// Keeps a refused request. Bounds are not the store's: whoever has the lease of the quarantine keeps them
+    /// ([`LeaseKey::Quarantine`]).
+    ///
+    /// # Errors
+    /// When the engine can't confirm, or has no room.
+    pub async fn quarantine(&self, refusal: &SealedRefusal) -> Result<(), StoreError> {
+        engine!(self.quarantine(refusal).await)
     }
 
-    /// Refused requests of an integration, newest first.
+    /// A number that grows with everything that the quarantine is given.
     ///
     /// # Errors
     /// When the engine can't be asked.
-    pub async fn quarantined(&self, integration: &IntegrationId, limit: usize) -> Result<Vec<Refusal>, StoreError> {
-        engine!(self.quarantined(integration, limit).await)
+    pub async fn quarantine_mark(&self) -> Result<u64, StoreError> {
+        engine!(self.quarantine_mark().await)
+    }
+
+    /// All refused requests that are kept, or the one of an id; ordered by id, which is by time.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn quarantined(&self, request: Option<RequestId>) -> Result<Vec<RefusalKey>, StoreError> {
+        engine!(self.quarantined(request).await)
+    }
+
+    /// Reads a refused request; `None` when it is kept no more.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn refusal(&self, key: &RefusalKey) -> Result<Option<SealedRefusal>, StoreError> {
+        engine!(self.refusal(key).await)
+    }
+
+    /// Keeps refused requests no more.
+    ///
+    /// # Errors
+    /// When the engine can't do it; a repeat completes it.
+    pub async fn forget_refusals(&self, keys: &[RefusalKey]) -> Result<(), StoreError> {
+        match keys {
+            [] => Ok(()),
+            keys => engine!(self.forget_refusals(keys).await),
+        }
     }
 
     /// Keeps a sealed secret, unless one is kept under its name: that one is never overwritten, whoever asks at once.

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use axum::{body::Body, response::Response};
-use gatepost_event::{RequestId, store::Refusal};
+use gatepost_event::RequestId;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::{
@@ -11,10 +11,10 @@ use crate::{
     handshake::{self, Reply},
     inbound::{Arrival, Inbound},
     metrics::NO_INTEGRATION,
+    quarantine::Offered,
     reason::Reason,
     serve::Gateway,
     store::Stored,
-    tables::Profile,
 };
 
 /// What an accepted request is answered with.
@@ -30,9 +30,6 @@ const RESULT: HeaderName = HeaderName::from_static("gatepost-result");
 
 /// Seconds after which a provider may try again what we could not take.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
-
-/// Most bytes of a refused request's body that are kept.
-const QUARANTINED_BYTES_MAX: usize = 1024 * 1024;
 
 /// Answers a request, counts it, and keeps it when it was refused.
 pub(crate) fn respond(
@@ -163,34 +160,9 @@ fn refuse(gateway: &Gateway, reason: Reason, inbound: &Arc<Inbound>) {
     tracing::debug!(target: "gatepost::step", step = "refused", request = %inbound.arrival.request,
         reason = reason.code());
     gateway.metrics.refused(integration.as_str(), reason);
-    let kept = inbound.raw.body.len() <= QUARANTINED_BYTES_MAX && gateway.store.quarantine(refusal(reason, inbound));
-    if !kept {
-        gateway.metrics.quarantine_dropped(integration.as_str());
+    match gateway.quarantine.offer(reason, inbound) {
+        Offered::Taken => {}
+        Offered::SampledOut => gateway.metrics.quarantine_sampled_out(integration.as_str()),
+        Offered::Dropped => gateway.metrics.quarantine_dropped(integration.as_str()),
     }
-}
-
-/// A refused request, without the secrets of its body, with exactly what decides over it, so that it can be judged again: no other header of it is kept,
-/// least of all cookies and credentials.
-fn refusal(reason: Reason, inbound: &Inbound) -> Refusal {
-    let Profile { evidence, redaction, .. } = &inbound.endpoint().profile;
-    let raw = &inbound.raw;
-    Refusal {
-        request: inbound.arrival.request,
-        integration: inbound.endpoint().integration.id.clone(),
-        received_at: inbound.received_at,
-        reason: reason.code().to_owned(),
-        method: raw.method.to_string(),
-        target: raw.target.clone(),
-        headers: kept(&raw.headers, |name| evidence.contains(name)),
-        body: match reason {
-            // A refused secret may yet be a genuine one.
-            Reason::SecretTaken => bytes::Bytes::new(),
-            _ => redaction.as_ref().map_or_else(|| raw.body.clone(), |redaction| redaction.of_refused(raw)),
-        },
-    }
-}
-
-fn kept(headers: &HeaderMap, keep: impl Fn(&str) -> bool) -> Vec<(String, bytes::Bytes)> {
-    let kept = headers.iter().filter(|(name, _)| keep(name.as_str()));
-    kept.map(|(name, value)| (name.to_string(), bytes::Bytes::copy_from_slice(value.as_bytes()))).collect()
 }

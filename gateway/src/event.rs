@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gatepost_config::Unmatched;
 use gatepost_event::{
     Event, EventId, Meta,
+    release::RELEASED_HEADER,
     store::{Item, Place},
 };
 use http::HeaderMap;
@@ -73,7 +74,7 @@ fn item(verified: &Verified, part: &Part, owner: &Owner, id: EventId) -> Item {
         redacted: part.redacted,
         occurred_at: part.fields.occurred_at,
         received_at: inbound.received_at,
-        headers: kept_headers(inbound),
+        headers: kept_headers(inbound).into_iter().chain(released(inbound)).collect(),
         content_type: inbound.raw.content_type(),
         key_id: None,
     };
@@ -91,6 +92,11 @@ fn kind(provider: &str, parts: &[String]) -> String {
     let words = std::iter::once(provider).chain(parts.iter().map(String::as_str));
     let joined: String = words.collect::<Vec<_>>().join(".").chars().take(KIND_CHARS_MAX).map(plain).collect();
     joined.split('.').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(".")
+}
+
+/// Says of an event that its request was refused at first.
+fn released(inbound: &Inbound) -> Option<(String, String)> {
+    Some((RELEASED_HEADER.to_owned(), inbound.arrival.released?.at.to_string()))
 }
 
 /// The headers that the provider's file lists, in its order. Several of one name are joined as HTTP does.

@@ -19,6 +19,7 @@ mod url;
 
 pub use cause::Cause;
 use gatepost_config::{Catalogue, Secret, Timestamp};
+pub(crate) use shape::timeless;
 
 use crate::{
     extract::Lookup,

@@ -23,6 +23,8 @@ pub(crate) struct Names {
     seen: HashMap<EventId, Bytes>,
     /// How many events of equal content there were.
     equals: HashMap<EventId, u64>,
+    /// How many had no name.
+    nameless: u64,
 }
 
 impl Names {
@@ -60,6 +62,11 @@ impl Names {
                 let nth = self.equals.entry(first).or_default();
                 *nth = nth.saturating_add(1);
                 if *nth == 1 { first } else { of(&name, Some(&bounded(format!("{text}{nth}")))) }
+            }
+            // What is let in later may be let in twice by a crash, and must then be one all the same.
+            Name::Given(_) | Name::Absent if inbound.arrival.released.is_some() => {
+                self.nameless += 1;
+                of(&inbound.arrival.request.to_string(), Some(&format!("released:{}", self.nameless)))
             }
             Name::Given(_) | Name::Absent => EventId::fresh(inbound.received_at),
         }

@@ -1,6 +1,6 @@
 //! Reads a request within its limits: the first stage.
 
-use std::{sync::Arc, time::Instant};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
@@ -36,6 +36,19 @@ pub(crate) struct Arrival {
     pub(crate) connection: Option<Arc<Connection>>,
     /// The secrets captured so far.
     pub(crate) captured: Arc<Known>,
+    /// Who sent it, or the proxy that did.
+    pub(crate) peer: Option<IpAddr>,
+    /// It was refused before, and is looked at again.
+    pub(crate) released: Option<Released>,
+}
+
+/// How a request is looked at that was refused before.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Released {
+    /// When: secrets must be active then.
+    pub(crate) at: Timestamp,
+    /// Its own time doesn't count at all, and not only since it came.
+    pub(crate) any_time: bool,
 }
 
 /// A request read whole, of which nothing is believed yet.

@@ -18,6 +18,7 @@ mod inflate;
 mod keys;
 mod listener;
 mod metrics;
+mod quarantine;
 mod reason;
 mod receive;
 mod redact;

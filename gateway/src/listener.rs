@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -30,6 +31,10 @@ pub(crate) struct Limits {
     /// Time for a request's head, and for an idle connection.
     pub(crate) head_timeout: Duration,
 }
+
+/// Where a connection comes from; every request of it carries it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// Most bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
@@ -72,11 +77,11 @@ pub(crate) async fn accept(
             next = next => next,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 backoff = BACKOFF.0;
                 let (router, open, shutdown) = (router.clone(), metrics.connection(), shutdown.clone());
                 connections.spawn(async move {
-                    serve(stream, router, limits, shutdown).await;
+                    serve(stream, Peer(peer.ip()), router, limits, shutdown).await;
                     drop((slot, open));
                 });
             }
@@ -98,13 +103,14 @@ fn is_of_the_client(error: &io::Error) -> bool {
 }
 
 /// Serves one connection until it closes, stalls, or the gateway stops.
-async fn serve(stream: TcpStream, router: Router, limits: Limits, shutdown: CancellationToken) {
+async fn serve(stream: TcpStream, peer: Peer, router: Router, limits: Limits, shutdown: CancellationToken) {
     // Answers are small; without this they would wait for the client's acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
     let activity = Arc::new(Activity::default());
     let service = {
         let activity = Arc::clone(&activity);
-        service_fn(move |request: Request<Incoming>| {
+        service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
             let (router, activity) = (router.clone(), Arc::clone(&activity));
             async move {
                 activity.begun.fetch_add(1, Ordering::Relaxed);

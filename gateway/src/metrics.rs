@@ -19,8 +19,12 @@ pub(crate) struct Metrics {
     duration: Histogram,
     store_errors: IntCounterVec,
     fetches: IntCounterVec,
+    quarantined: IntCounterVec,
+    quarantine_sampled_out: IntCounterVec,
     quarantine_dropped: IntCounterVec,
     redeliveries: IntCounterVec,
+    quarantine_held: IntGauge,
+    released: IntCounterVec,
     panics: IntCounter,
     accept_errors: IntCounter,
     inflight: IntGauge,
@@ -72,9 +76,28 @@ impl Metrics {
                 "What was fetched from providers (their keys, URLs of handshakes), by what came of it",
                 &["what", "outcome"],
             )?,
+            quarantined: to.counters(
+                "gatepost_gateway_quarantined_total",
+                "Refused requests that were kept, by integration",
+                &["integration"],
+            )?,
+            quarantine_sampled_out: to.counters(
+                "gatepost_gateway_quarantine_sampled_out_total",
+                "Refused requests that were not kept because enough of their kind are, by integration",
+                &["integration"],
+            )?,
+            quarantine_held: to.keep(IntGauge::new(
+                "gatepost_gateway_quarantine_requests",
+                "Refused requests that are kept, as the gateway saw that keeps them within bounds (0 at the others)",
+            )?)?,
+            released: to.counters(
+                "gatepost_gateway_released_total",
+                "Refused requests that were proven genuine later and let in, by integration",
+                &["integration"],
+            )?,
             quarantine_dropped: to.counters(
                 "gatepost_gateway_quarantine_dropped_total",
-                "Refused requests that were not kept, by integration",
+                "Refused requests that could not be kept (too large, too many at once, the store away), by integration",
                 &["integration"],
             )?,
             redeliveries: to.counters(
@@ -141,6 +164,26 @@ impl Metrics {
     /// A provider sent an event once more, and what became of the note of it.
     pub(crate) fn redelivered(&self, result: &'static str) {
         self.redeliveries.with_label_values(&[result]).inc();
+    }
+
+    /// A refused request was kept.
+    pub(crate) fn quarantined(&self, integration: &str) {
+        self.quarantined.with_label_values(&[integration]).inc();
+    }
+
+    /// Enough of a refused request's kind are kept.
+    pub(crate) fn quarantine_sampled_out(&self, integration: &str) {
+        self.quarantine_sampled_out.with_label_values(&[integration]).inc();
+    }
+
+    /// So many refused requests are kept.
+    pub(crate) fn quarantine_holds(&self, requests: usize) {
+        self.quarantine_held.set(i64::try_from(requests).unwrap_or(i64::MAX));
+    }
+
+    /// A refused request was let in.
+    pub(crate) fn released(&self, integration: &str) {
+        self.released.with_label_values(&[integration]).inc();
     }
 
     /// A request met a bug.

@@ -9,14 +9,11 @@ use gatepost_config::{
     provider::{Batch, BatchForm, Pointer, Source},
 };
 
-use crate::{
-    extract::{
-        Scan, Trouble,
-        items::{self, Unsplit, offset},
-        json::{self, Trie},
-        xml::{self, XmlScan},
-    },
-    request::RawRequest,
+use crate::extract::{
+    Scan, Trouble,
+    items::{self, Unsplit, offset},
+    json::{self, Trie},
+    xml::{self, XmlScan},
 };
 
 /// The places of a provider's bodies that hold a secret.
@@ -32,7 +29,7 @@ pub(crate) struct Redacted {
     /// Its bytes.
     pub(crate) bytes: Bytes,
     /// What of it was overwritten, in its order.
-    overwritten: Vec<Range<usize>>,
+    pub(crate) overwritten: Vec<Range<usize>>,
 }
 
 impl Redaction {
@@ -72,11 +69,6 @@ impl Redaction {
             overwrite(bytes.get_mut(range.clone()).unwrap_or_default());
         }
         Ok(Redacted { bytes: bytes.freeze(), overwritten: secret })
-    }
-
-    /// What of a refused request's body may be kept: nothing, when nobody can say what in it is secret.
-    pub(crate) fn of_refused(&self, request: &RawRequest) -> Bytes {
-        self.overwrite(&request.body).map(|redacted| redacted.bytes).unwrap_or_default()
     }
 
     /// Where the items lie; the payload itself, when it is not the batch that it should be.

@@ -15,6 +15,7 @@ use crate::{
     inbound::{Arrival, Inbound, is_unreadable},
     inflate,
     keys::{self, Published},
+    quarantine::kept,
     reason::Reason,
     request::RawRequest,
     split,
@@ -61,7 +62,15 @@ impl Rehearsal {
         let request = RequestId::fresh(Timestamp::from_millis(0));
         let published = Published { documents: BTreeMap::new(), roots: RootCertStore::empty() };
         Some(Self {
-            arrival: Arrival { request, tables, endpoint, connection: None, captured: Known::nothing() },
+            arrival: Arrival {
+                request,
+                tables,
+                endpoint,
+                connection: None,
+                captured: Known::nothing(),
+                peer: None,
+                released: None,
+            },
             published,
         })
     }
@@ -84,6 +93,12 @@ impl Rehearsal {
             Failure::Refused(reason, _) => Turned::Refused(reason),
             other => Turned::Limited(other.word()),
         })
+    }
+
+    /// The request as the quarantine would give it back: with no more than what decides over it.
+    pub fn kept(&self, raw: RawRequest, now: Timestamp) -> Option<RawRequest> {
+        let inbound = Inbound::rehearsed(self.arrival.clone(), raw, now, Instant::now());
+        kept(&inbound)
     }
 
     fn receive(&self, raw: RawRequest, now: Timestamp) -> Result<Rehearsed, Failure> {

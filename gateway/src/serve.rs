@@ -12,6 +12,7 @@ use prometheus::Registry;
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, watch},
+    task::JoinSet,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -21,8 +22,9 @@ use crate::{
     failure::Failure,
     inbound::Arrival,
     keys,
-    listener::{self, Limits},
+    listener::{self, Limits, Peer},
     metrics::Metrics,
+    quarantine::{self, Quarantine},
     receive::receive,
     redelivered::Redeliveries,
     tables::Tables,
@@ -37,6 +39,8 @@ pub(crate) struct Gateway {
     pub(crate) captures: Captures,
     /// What providers publish.
     pub(crate) keys: keys::Cache,
+    /// Requests that were refused.
+    pub(crate) quarantine: Quarantine,
     /// What is counted.
     pub(crate) metrics: Metrics,
     /// The bytes of bodies that may be held at once.
@@ -93,10 +97,15 @@ pub async fn run(
         captures: Captures::new(&config)?,
         store,
         keys: keys::Cache::new(metrics.clone()).map_err(RunError::Tls)?,
+        quarantine: Quarantine::new(),
         metrics,
         inflight: Arc::new(Semaphore::new(held_max)),
         appends,
     });
+    // Tasks of their own: sealing and thinning out take time that belongs to requests. They end with this function.
+    let mut beside = JoinSet::new();
+    beside.spawn(quarantine::keep(Arc::clone(&gateway)));
+    beside.spawn(quarantine::tend(Arc::clone(&gateway)));
     let limits = Limits { connections_max: settings.connections_max, head_timeout: settings.head_timeout };
     let follow = follow(Arc::clone(&gateway), live);
     let accept = async {
@@ -186,8 +195,15 @@ async fn webhook(
         return to_nowhere(State(Arc::clone(gateway))).await;
     };
     let id = RequestId::fresh(Timestamp::now());
-    let arrival =
-        Arrival { request: id, tables, endpoint, connection: connection.flatten(), captured: gateway.captures.known() };
+    let arrival = Arrival {
+        request: id,
+        tables,
+        endpoint,
+        connection: connection.flatten(),
+        captured: gateway.captures.known(),
+        peer: request.extensions().get::<Peer>().map(|peer| peer.0),
+        released: None,
+    };
     let (began, chunked) = (Instant::now(), request.headers().contains_key(header::TRANSFER_ENCODING));
     let under_way = gateway.metrics.request();
     let received = AssertUnwindSafe(receive(gateway, arrival.clone(), request)).catch_unwind().await;

@@ -21,6 +21,8 @@ use crate::{
 pub(crate) struct Tables {
     /// `[gateway]`
     pub(crate) settings: Settings,
+    /// `[quarantine]`
+    pub(crate) quarantine: gatepost_config::Quarantine,
     endpoints: HashMap<IntegrationId, Arc<Endpoint>>,
     environments: HashSet<String>,
     /// Where keys are that are known beforehand.
@@ -51,14 +53,14 @@ pub(crate) struct Profile {
     pub(crate) redaction: Option<Redaction>,
     /// Headers kept with an event, in the file's order.
     pub(crate) kept: Vec<HeaderName>,
-    /// Headers kept with a refused request: those that decide over it and hold no secret, and no other.
+    /// Headers kept with a refused request: those that decide over it, and no other.
     pub(crate) evidence: BTreeSet<String>,
     /// The value of `Allow`.
     pub(crate) allow: String,
 }
 
 /// Headers that carry secrets of clients or proxies; never kept with an event.
-const NEVER_KEPT: [&str; 5] =
+pub(crate) const NEVER_KEPT: [&str; 5] =
     ["authorization", "proxy-authorization", "cookie", "set-cookie", "x-github-encoded-secret"];
 
 impl Tables {
@@ -75,6 +77,7 @@ impl Tables {
         let endpoints: HashMap<_, _> = config.integrations.iter().map(&mut endpoint).collect();
         Self {
             settings: config.gateway.clone(),
+            quarantine: config.quarantine.clone(),
             places: keys::places(endpoints.values()),
             endpoints,
             environments: config.nango_environments.iter().cloned().collect(),
@@ -154,7 +157,9 @@ impl Profile {
         let mut evidence: BTreeSet<String> =
             ["content-type", "content-encoding", "user-agent"].map(String::from).into();
         evidence.extend(kept.iter().map(ToString::to_string));
-        evidence.extend(places.iter().chain(&proof).filter_map(|place| header(&place.source)));
+        let keys = provider.keys.iter().flat_map(|keys| keys.url.places());
+        let deciding = places.iter().copied().chain(proof).chain(keys);
+        evidence.extend(deciding.filter_map(|place| header(&place.source)));
         for given in provider.handshakes.iter().filter_map(|handshake| handshake.capture.as_ref()) {
             header(&given.source).map(|name| evidence.remove(&name));
         }

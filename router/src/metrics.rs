@@ -187,6 +187,8 @@ impl Metrics {
                 LeaseKey::Partition(_) => partitions += 1,
                 LeaseKey::Shard(_) => shards += 1,
                 LeaseKey::Replays => replays += 1,
+                // A gateway's.
+                LeaseKey::Quarantine => {}
             }
         }
         self.leases.with_label_values(&["partition"]).set(partitions);

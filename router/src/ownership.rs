@@ -175,6 +175,8 @@ impl Ownership {
                         let replays = replay::follow(desk.clone(), plan.clone(), held.clone());
                         tokio::join!(replays, redelivery::follow(&desk, plan, held));
                     }
+                    // A gateway's; no router asks for it.
+                    LeaseKey::Quarantine => {}
                 }
             };
             tokio::pin!(work);

@@ -114,7 +114,14 @@ async fn the_whole_way(servers: &[NatsServer]) {
     }
     let parked = make::to_park(make::parked("nobody", "1"));
     gateway.append(vec![parked], wait::soon()).await.expect("it is parked");
-    assert!(gateway.quarantine(make::refusal("github", 1, "refused")));
+    for n in 0..2 {
+        gateway.quarantine(&make::refusal("github", n, "refused")).await.expect("it is kept");
+    }
+    let refused = gateway.quarantined(None).await.expect("they are listed");
+    assert!(gateway.refusal(&refused[0]).await.expect("it is read").is_some());
+    gateway.forget_refusals(&refused[..1]).await.expect("it is forgotten");
+    let mut lease = journey::lease(&gateway, LeaseKey::Quarantine, "gateway-a").await;
+    assert_eq!(gateway.renew(&mut lease).await, Ok(true));
 
     let secret = secrets::sealed("asana", None, "captured");
     let mut kept = gateway.secrets().await.expect("they are read");
@@ -167,10 +174,9 @@ async fn the_whole_way(servers: &[NatsServer]) {
         (admin.attempts(0, 10).await.expect("they are read").len() == 4).then_some(())
     })
     .await;
-    wait::eventually("the refused request", async || {
-        admin.quarantined(&make::integration(), 1).await.expect("they are read").pop()
-    })
-    .await;
+    let refused = admin.quarantined(None).await.expect("they are listed");
+    assert_eq!(refused.len(), 1);
+    assert!(admin.refusal(&refused[0]).await.expect("it is read").is_some());
     let act = crate::audit::act(1);
     admin.note_act(&act).await.expect("it is noted");
     assert_eq!(admin.acts(u64::MAX, 10).await, Ok(vec![(1, act)]));
@@ -245,7 +251,7 @@ async fn no_role_can_do_another_s_work() {
     let [server] = &servers;
 
     let mut gateway = Role::connect(server, "gateway").await;
-    gateway.may_ask(&["gatepost.ev.0.a", "gatepost.unm.a.b", "gatepost.qtn.a", "gatepost.blb.0.a"]).await;
+    gateway.may_ask(&["gatepost.ev.0.a", "gatepost.unm.a.b", "gatepost.qtn.a.b.c.d.e", "gatepost.blb.0.a"]).await;
     gateway.may_ask(&["gatepost.rdl.a"]).await;
     gateway.may_ask(&["$JS.API.STREAM.MSG.GET.GATEPOST_SEC"]).await;
     let taken = [gateway.stored("gatepost.sec.a").await, gateway.stored("gatepost.sec.a").await];
@@ -257,6 +263,8 @@ async fn no_role_can_do_another_s_work() {
             "gatepost.att.0.delivered",
             "gatepost.dlq.a",
             "$KV.GATEPOST_STATE.lease.shard.0",
+            "$KV.GATEPOST_STATE.lease.replays",
+            "gatepost.reg.replay.a",
             "$JS.API.DIRECT.GET.GATEPOST_EV_0",
             "$JS.API.STREAM.MSG.GET.GATEPOST_EV_0",
             "$JS.API.CONSUMER.CREATE.GATEPOST_EV_0",

@@ -166,7 +166,7 @@ async fn a_closed_store_says_so(fixture: &Fixture) {
     assert_eq!(store.finish(0, &head, &make::attempt(&head, 200)).await, Err(StoreError::Closed));
     assert_eq!(store.census().await, Err(StoreError::Closed));
     assert!(matches!(store.acquire(LeaseKey::Shard(0), "router-a").await, Err(StoreError::Closed)));
-    assert!(!store.quarantine(make::refusal("github", 1, "")));
+    assert_eq!(store.quarantine(&make::refusal("github", 1, "")).await, Err(StoreError::Closed));
     wait::eventually("the end of the tail", async || tail.next().await.is_err().then_some(())).await;
     store.close().await;
 }

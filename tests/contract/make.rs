@@ -1,11 +1,13 @@
 //! Builders of what goes into a store.
 
 use bytes::Bytes;
-use gatepost_config::{ConnectionId, DestinationId, IntegrationId, TenantId, Timestamp, provider::Trust};
+use gatepost_config::{ConnectionId, DestinationId, IntegrationId, Secret, TenantId, Timestamp, provider::Trust};
 use gatepost_event::{
-    Attempt, DeadLetter, DeadReason, DeliveryId, Event, EventId, EventRef, Meta, Queued, RequestId, Task,
+    Attempt, DeadLetter, DeadReason, DeliveryId, Event, EventId, EventRef, Keyring, Meta, Queued, Refusal, RequestId,
+    SealedRefusal, Task,
     dead::DeadNote,
-    store::{Item, Place, Refusal},
+    refusal::Hidden,
+    store::{Item, Place},
 };
 
 /// The integration of every event made here.
@@ -135,14 +137,27 @@ pub(crate) fn letter(queued: &Queued, event: Event, reason: DeadReason) -> DeadL
     DeadLetter { note, event: Some(event) }
 }
 
-/// A refused request.
-pub(crate) fn refusal(integration: &str, number: usize, body: impl Into<Bytes>) -> Refusal {
+/// A refused request, sealed.
+pub(crate) fn refusal(integration: &str, number: usize, body: impl Into<Bytes>) -> SealedRefusal {
+    keys().seal_refusal(&open_refusal(integration, number, body)).expect("it is sealed")
+}
+
+/// The key that [`refusal`] seals with.
+pub(crate) fn keys() -> Keyring {
+    Keyring::new(&[Secret::new(b"the master key of these tests".to_vec(), "the test")])
+}
+
+/// A refused request as it came in.
+pub(crate) fn open_refusal(integration: &str, number: usize, body: impl Into<Bytes>) -> Refusal {
     let now = Timestamp::now();
     Refusal {
         request: RequestId::fresh(now),
         integration: id(integration),
         received_at: now,
         reason: "signature_mismatch".to_owned(),
+        source: 7,
+        connection: None,
+        hidden: Hidden::default(),
         method: "POST".to_owned(),
         target: format!("/webhooks/{integration}?n={number}"),
         headers: vec![("content-type".to_owned(), Bytes::from_static(b"text/plain; \xff"))],

@@ -174,6 +174,7 @@ fn body(route: &Route) -> Option<Value> {
         ("POST", "/v1/destinations/{destination}/rotate") => Some(json!({})),
         ("PUT", "/v1/tenants/{tenant}") => Some(json!({})),
         ("POST", "/v1/unmatched/release") => Some(json!({ "integration": "github", "connection": "c1" })),
+        ("POST", "/v1/quarantine/release") => Some(json!({ "integration": "nobody" })),
         _ => None,
     }
 }
@@ -194,6 +195,14 @@ async fn every_route_refuses_who_has_no_key_a_wrong_one_too_little_scope_or_anot
     let (own_id, own) = api.key(&json!({ "name": "own", "scopes": ["read", "write", "replay"], "tenant": "t1" })).await;
     let (_, other) = api.key(&json!({ "name": "other", "scopes": ["read", "write", "replay"], "tenant": "t2" })).await;
     let replay = api.told(Method::POST, "/v1/replays", &own, Some(&json!({ "dry_run": true })), 202).await;
+    let forged = Webhook::signed("another secret", "push", "forged", "{}");
+    assert_eq!(forged.post(&gatepost.gateway().await, "github").await.expect("an answer").status.as_u16(), 401);
+    let refused = eventually("the refused request", PATIENCE, async || {
+        api.told(Method::GET, "/v1/quarantine", KEY, None, 200).await["items"].get(0).cloned()
+    })
+    .await;
+    let nothing = json!({ "integration": "nobody" });
+    let release = api.told(Method::POST, "/v1/quarantine/release", KEY, Some(&nothing), 202).await;
     let mut scoped = BTreeMap::new();
     for scope in ["read", "write", "replay", "admin"] {
         scoped.insert(scope, api.key(&json!({ "name": scope, "scopes": [scope] })).await.1);
@@ -219,6 +228,8 @@ async fn every_route_refuses_who_has_no_key_a_wrong_one_too_little_scope_or_anot
         ("{destination}", "made".to_owned()),
         ("{replay}", replay["id"].as_str().expect("an id").to_owned()),
         ("{key}", own_id.clone()),
+        ("{refused}", refused["request"].as_str().expect("an id").to_owned()),
+        ("{release}", release["id"].as_str().expect("an id").to_owned()),
     ];
 
     let mut routes = routes(&api).await;

@@ -3,6 +3,7 @@
 mod access;
 mod batches;
 mod bodies;
+mod canary;
 mod commands;
 mod connections;
 mod corpus;

@@ -14,6 +14,8 @@ use gatepost_tests::{
 pub(crate) const SECRET: &str = "it's a secret to everybody";
 /// The destination's signing secret.
 pub(crate) const SIGNING: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwmuf8Yd4zsY4=";
+/// The master key, by which refused requests are kept.
+const MASTER: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0";
 /// Longest wait for deliveries.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -100,6 +102,7 @@ pub(crate) fn home(section: &str, unmatched: &str, installations: &BTreeSet<u64>
         .collect();
     let config = format!(
         "[gateway]\nlisten = \"127.0.0.1:0\"\n\n[ops]\nlisten = \"127.0.0.1:0\"\n\n[store]\n{}\n\n\
+         [secrets]\nmaster_keys = [{{ file = \"master\" }}]\n\n\
          [[integration]]\nid = \"github\"\nprovider = \"github\"\nsecrets = [{{ file = \"github\" }}]\n\
          unmatched = \"{unmatched}\"\n\n\
          [[integration]]\nid = \"other\"\nprovider = \"github\"\nsecrets = [{{ file = \"other\" }}]\n\n\
@@ -110,7 +113,8 @@ pub(crate) fn home(section: &str, unmatched: &str, installations: &BTreeSet<u64>
         section,
         backend.url(),
     );
-    let files = [("github", SECRET), ("other", "another integration's secret"), ("signing", SIGNING)];
+    let files =
+        [("github", SECRET), ("other", "another integration's secret"), ("signing", SIGNING), ("master", MASTER)];
     Home::new(&config, &files)
 }
 

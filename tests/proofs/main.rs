@@ -7,6 +7,7 @@ mod delivery;
 mod history;
 mod load;
 mod outage;
+mod quarantine;
 mod receivers;
 mod rolling;
 mod setup;

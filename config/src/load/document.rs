@@ -4,8 +4,8 @@ use toml::de::DeTable;
 
 use super::check;
 use crate::{
-    Admin, Catalogue, CatalogueFolder, Config, Connection, Destination, Gateway, Integration, Ops, Provider, Retention,
-    Route, Router, Secrets, Store,
+    Admin, Catalogue, CatalogueFolder, Config, Connection, Destination, Gateway, Integration, Ops, Provider,
+    Quarantine, Retention, Route, Router, Secrets, Store,
     provider::overlay,
     read::{Node, Sheet, Table, all},
 };
@@ -44,6 +44,7 @@ fn read_document<'a>(sheet: &'a Sheet<'a>, document: &'a DeTable<'a>) -> Option<
     let router = section(&root, "router", Router::read);
     let store = section(&root, "store", Store::read);
     let retention = section(&root, "retention", Retention::read);
+    let quarantine = section(&root, "quarantine", Quarantine::read);
     let secrets = section(&root, "secrets", Secrets::read);
     let admin = section(&root, "admin", Admin::read);
     let ops = section(&root, "ops", Ops::read);
@@ -68,6 +69,7 @@ fn read_document<'a>(sheet: &'a Sheet<'a>, document: &'a DeTable<'a>) -> Option<
         router: router?,
         store: store?,
         retention: retention?,
+        quarantine: quarantine?,
         secrets: secrets?,
         admin: admin?,
         ops: ops?,

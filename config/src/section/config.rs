@@ -1,8 +1,8 @@
 //! The whole file.
 
 use super::{
-    Admin, CatalogueFolder, Connection, Destination, Gateway, Integration, Ops, Retention, Route, Router, Secrets,
-    Store,
+    Admin, CatalogueFolder, Connection, Destination, Gateway, Integration, Ops, Quarantine, Retention, Route, Router,
+    Secrets, Store,
 };
 use crate::Catalogue;
 
@@ -17,6 +17,8 @@ pub struct Config {
     pub store: Store,
     /// How long what is finished is kept.
     pub retention: Retention,
+    /// How many refused requests are kept.
+    pub quarantine: Quarantine,
     /// Keys for secrets at rest.
     pub secrets: Secrets,
     /// The API's listener.

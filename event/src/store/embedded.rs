@@ -61,12 +61,12 @@ use self::{
 use super::{
     OpenError,
     types::{
-        Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, Parked, Promises, Refusal, Routed, Span,
-        StoredEvent,
+        Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, Parked, Promises, Routed, Span, StoredEvent,
     },
 };
 use crate::{
-    Attempt, DeadLetter, DeliveryId, Event, EventRef, Lane, Outcomes, Queued, SealedSecret, StoreError, Task, id::Token,
+    Attempt, DeadLetter, DeliveryId, Event, EventRef, Lane, Outcomes, Queued, RefusalKey, RequestId, SealedRefusal,
+    SealedSecret, StoreError, Task, id::Token,
 };
 
 /// The longest that a change other than an append may wait for its commit.
@@ -137,28 +137,31 @@ impl Embedded {
         }
     }
 
-    pub(super) fn quarantine(&self, refusal: Refusal) -> bool {
-        let bytes = refusal.body.len();
-        if bytes > quarantine::BYTES_MAX {
-            return false;
-        }
-        let Some(permit) = self.0.queue.refusal_place(bytes) else { return false };
-        let body = refusal.body.clone();
-        let bare = Refusal { body: bytes::Bytes::new(), ..refusal };
-        let Ok(json) = serde_json::to_string(&bare) else { return false };
-        let row = RefusalRow { integration: bare.integration, received_at: bare.received_at, json, body };
-        let deadline = Instant::now() + WRITE_MAX;
-        let job = Job { change: Change::Refuse(row), bytes, deadline, answer: None, _permit: permit };
-        self.0.queue.push(Kind::Refusal, job).is_ok()
+    pub(super) async fn quarantine(&self, refusal: &SealedRefusal) -> Result<(), StoreError> {
+        let row = RefusalRow::of(refusal)?;
+        let bytes = row.json.len() + row.sealed.len();
+        self.write(Kind::Refusal, Change::Refuse(row), bytes).await.map(drop)
     }
 
-    pub(super) async fn quarantined(
-        &self,
-        integration: &IntegrationId,
-        limit: usize,
-    ) -> Result<Vec<Refusal>, StoreError> {
-        let integration = integration.clone();
-        self.0.readers.ask(move |from| history::quarantined(from, &integration, limit)).await
+    pub(super) async fn quarantine_mark(&self) -> Result<u64, StoreError> {
+        self.0.readers.ask(quarantine::mark).await
+    }
+
+    pub(super) async fn quarantined(&self, request: Option<RequestId>) -> Result<Vec<RefusalKey>, StoreError> {
+        self.0.readers.ask(move |from| quarantine::keys(from, request)).await
+    }
+
+    pub(super) async fn refusal(&self, key: &RefusalKey) -> Result<Option<SealedRefusal>, StoreError> {
+        let request = key.request;
+        self.0.readers.ask(move |from| quarantine::one(from, request)).await
+    }
+
+    pub(super) async fn forget_refusals(&self, keys: &[RefusalKey]) -> Result<(), StoreError> {
+        for part in keys.chunks(quarantine::FORGOTTEN_MAX) {
+            let requests = part.iter().map(|key| key.request).collect();
+            self.write(Kind::Refusal, Change::Forget(requests), 0).await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn keep_secret(&self, secret: &SealedSecret, deadline: Instant) -> Result<Kept, StoreError> {

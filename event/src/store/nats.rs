@@ -51,7 +51,7 @@ pub use registry::Watch;
 pub use secret::Secrets;
 pub use setup::{check, init};
 
-use super::types::{Health, Promises, Refusal};
+use super::types::{Health, Promises};
 
 /// How long closing waits for what is under way.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -74,7 +74,6 @@ pub struct Inner {
     warnings: RwLock<Vec<String>>,
     cursors: cursor::Cursors,
     doubts: doubt::Doubts,
-    refusals: mpsc::Sender<Refusal>,
     records: mpsc::Sender<record::Record>,
     /// Records that found no place since it was last told.
     records_lost: Arc<AtomicU64>,

@@ -5,11 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use gatepost_config::{IntegrationId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{DeadLetter, Ending, Event, EventRef, Lane, RequestId, SealedSecret, Task};
+use crate::{DeadLetter, Ending, Event, EventRef, Lane, SealedSecret, Task};
 
 /// How long a lease lasts without renewal.
 pub const LEASE_TTL: Duration = Duration::from_secs(5);
@@ -99,27 +97,6 @@ pub struct Parked {
     pub event: Event,
 }
 
-/// A request that was refused, kept for the operator.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusal {
-    /// The request's id.
-    pub request: RequestId,
-    /// The integration it was posted to.
-    pub integration: IntegrationId,
-    /// When.
-    pub received_at: Timestamp,
-    /// Why, as a stable code.
-    pub reason: String,
-    /// Its method.
-    pub method: String,
-    /// Its path and query as received.
-    pub target: String,
-    /// Its headers as received.
-    pub headers: Vec<(String, Bytes)>,
-    /// Its body as received.
-    pub body: Bytes,
-}
-
 /// What became of a secret that was to be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kept {
@@ -147,6 +124,8 @@ pub enum LeaseKey {
     Shard(u16),
     /// Replay jobs, and what providers sent once more.
     Replays,
+    /// The quarantine: its bounds, and releases from it.
+    Quarantine,
 }
 
 /// The right to work on a partition or shard until a time.

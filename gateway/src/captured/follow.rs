@@ -31,7 +31,7 @@ pub(crate) struct Captures {
 impl Captures {
     /// None, with the master keys of a configuration. The store must be open: its own key lies beside it.
     pub(crate) fn new(config: &Config) -> Result<Self, OpenError> {
-        let keys = ArcSwap::from_pointee(keys(config)?);
+        let keys = ArcSwap::from_pointee(Keyring::load(config)?);
         Ok(Self { known: ArcSwap::default(), keys, rekeyed: Notify::new(), were_read: watch::Sender::new(false) })
     }
 
@@ -42,13 +42,18 @@ impl Captures {
 
     /// Takes the master keys of another configuration.
     pub(crate) fn rekey(&self, config: &Config) {
-        match keys(config) {
+        match Keyring::load(config) {
             Ok(keys) => {
                 self.keys.store(Arc::new(keys));
                 self.rekeyed.notify_one();
             }
             Err(error) => tracing::error!(%error, "the master keys stay those from before"),
         }
+    }
+
+    /// The master keys.
+    pub(crate) fn keyring(&self) -> Arc<Keyring> {
+        self.keys.load_full()
     }
 
     /// Seals a secret.
@@ -130,13 +135,5 @@ impl Known {
                 self.sealed.push(sealed.name.clone());
             }
         }
-    }
-}
-
-/// The master keys, where there is anything to seal.
-fn keys(config: &Config) -> Result<Keyring, OpenError> {
-    match config.integrations.iter().any(|integration| captures(&integration.provider)) {
-        true => Keyring::load(config),
-        false => Ok(Keyring::new(&config.secrets.master_keys)),
     }
 }

@@ -14,7 +14,7 @@ use gatepost_config::{
 const FOREVER: Duration = Duration::from_secs(u32::MAX as u64 * 1_000);
 
 /// The provider with times that are never too old.
-pub(super) fn timeless(provider: &Provider) -> Provider {
+pub(crate) fn timeless(provider: &Provider) -> Provider {
     changed(provider, |kind| {
         if let Some(rule) = timestamp(kind) {
             rule.tolerance = FOREVER;

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use gatepost_config::{
-    Connection, Secret,
+    Connection, Provider, Secret,
     provider::{SecretScope, Source, Trust},
 };
 
 use super::{Judge, Passed, verify};
 use crate::{
+    explain,
     extract::{Lookup, Trouble},
     failure::Failure,
-    inbound::Inbound,
+    inbound::{Inbound, Released},
     reason::Reason,
 };
 
@@ -109,8 +110,26 @@ fn try_own(inbound: &Inbound, connections: &[Arc<Connection>]) -> Result<(Passed
 
 fn judge(inbound: &Inbound, secrets: &[Secret]) -> Result<Passed, Reason> {
     let integration = &inbound.endpoint().integration;
+    let released = inbound.arrival.released;
+    // A request that waited is judged by the clock of its arrival, but by the secrets of now.
+    let active: Vec<Secret>;
+    let secrets = match released {
+        Some(Released { at, .. }) => {
+            active = secrets.iter().filter(|secret| secret.is_active(at)).cloned().collect();
+            &active
+        }
+        None => secrets,
+    };
+    let timeless: Provider;
+    let provider = match released {
+        Some(Released { any_time: true, .. }) => {
+            timeless = explain::timeless(&integration.provider);
+            &timeless
+        }
+        _ => &*integration.provider,
+    };
     let judge = Judge {
-        provider: &integration.provider,
+        provider,
         secrets,
         values: &integration.values,
         public_url: inbound.arrival.tables.settings.public_url.as_ref(),

@@ -13,6 +13,7 @@ mod forms;
 mod handshakes;
 mod identity;
 mod keys;
+mod quarantine;
 mod reading;
 mod reasons;
 mod rig;

@@ -4,8 +4,9 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use gatepost_config::{Config, Options, Timestamp};
 use gatepost_event::{
-    Event, Store,
-    store::{Lease, LeaseKey, Refusal},
+    Event, Keyring, Refusal, Store,
+    store::{Lease, LeaseKey},
+    subject::integration_token,
 };
 use http::Method;
 use prometheus::Registry;
@@ -100,14 +101,22 @@ impl Rig {
         census.waiting() + census.unmatched
     }
 
-    /// Refused requests of an integration, once there are so many.
+    /// Refused requests of an integration, newest first, once there are so many.
     pub(crate) async fn quarantined(&self, integration: &str, count: usize) -> Vec<Refusal> {
-        let integration = integration.parse().expect("an id");
+        let integration = integration_token(&integration.parse().expect("an id"));
+        let keys = Keyring::load(&self.config).expect("the store's own key");
         let wait = async {
             loop {
-                let kept = self.store.quarantined(&integration, 1_000).await.expect("the store answers");
+                let mut kept = self.store.quarantined(None).await.expect("the store answers");
+                kept.retain(|key| key.integration == integration);
                 if kept.len() >= count {
-                    return kept;
+                    let mut opened = Vec::new();
+                    for key in kept.iter().rev() {
+                        // One may be forgotten meanwhile.
+                        let sealed = self.store.refusal(key).await.expect("the store answers");
+                        opened.extend(sealed.map(|sealed| keys.open_refusal(&sealed).expect("it opens")));
+                    }
+                    return opened;
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }

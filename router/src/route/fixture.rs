@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use bytes::Bytes;
 use gatepost_config::{
     Admin, ByteSize, Catalogue, CatalogueFolder, Config, DeliveryFormat, Destination, Engine, Forward, Gateway, Ops,
-    Retention, Route, Router, Secrets, Store, Timestamp, provider::Trust,
+    Quarantine, Retention, Route, Router, Secrets, Store, Timestamp, provider::Trust,
 };
 use gatepost_event::{Event, EventId, Meta};
 
@@ -112,6 +112,12 @@ pub(crate) fn config(destinations: Vec<Destination>, routes: Vec<Route>) -> Conf
             unmatched: span(86_400),
             quarantine: span(86_400),
             audit: span(86_400),
+        },
+        quarantine: Quarantine {
+            requests_max: 0,
+            bytes_max: ByteSize(1),
+            total_requests_max: 0,
+            total_bytes_max: ByteSize(1),
         },
         secrets: Secrets { master_keys: Vec::new() },
         admin: Admin { listen, api_keys: Vec::new(), history: true, history_path: None },

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use gatepost_config::IntegrationId;
 use rusqlite::{OptionalExtension, Row, params};
 use serde::de::DeserializeOwned;
 
@@ -15,7 +14,7 @@ use super::{
 use crate::{
     Attempt, DeadLetter, DeliveryId, Ending, Lane, Outcomes, Queued, Task,
     dead::DeadNote,
-    store::types::{Census, LaneCount, Refusal},
+    store::types::{Census, LaneCount},
 };
 
 /// Bytes of dead letters after which no further one is read at once.
@@ -113,21 +112,6 @@ fn records<T: DeserializeOwned>(from: &Snapshot<'_>, sql: &str, after: u64, limi
         .map(|row| {
             let (position, json) = row?;
             Ok((uint(position), serde_json::from_str(&json)?))
-        })
-        .collect()
-}
-
-/// Refused requests of an integration, newest first.
-pub(super) fn quarantined(from: &Snapshot<'_>, integration: &IntegrationId, limit: usize) -> Read<Vec<Refusal>> {
-    let sql = "SELECT refusal, body FROM quarantine WHERE integration = ?1 ORDER BY position DESC LIMIT ?2";
-    let mut rows = from.db.prepare_cached(sql)?;
-    let found = rows.query_map(params![integration.as_str(), int(limit as u64)], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?))
-    })?;
-    found
-        .map(|row| {
-            let (json, body) = row?;
-            Ok(Refusal { body: body.into(), ..serde_json::from_str(&json)? })
         })
         .collect()
 }

@@ -7,7 +7,8 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::body::{BodyFile, Stored};
 use crate::{
-    Attempt, DeadLetter, DeadReason, DeliveryId, Ending, Lane, Outcomes, Queued, SealedSecret, StoreError, Task,
+    Attempt, DeadLetter, DeadReason, DeliveryId, Ending, Lane, Outcomes, Queued, RefusalKey, RequestId, SealedRefusal,
+    SealedSecret, StoreError, Task,
     registry::{Expect, Kind, Put},
     store::types::{Appended, LeaseKey, Place},
 };
@@ -19,7 +20,7 @@ pub(super) struct Job {
     pub(super) bytes: usize,
     /// After it nobody waits for the answer any more.
     pub(super) deadline: Instant,
-    /// Where the answer goes; nowhere for what nobody waits for.
+    /// Where the answer goes.
     pub(super) answer: Option<oneshot::Sender<Result<Answer, StoreError>>>,
     /// Its place in the queue.
     pub(super) _permit: OwnedSemaphorePermit,
@@ -63,6 +64,7 @@ pub(super) enum Change {
     Redelivered(RedeliveryRow),
     RedeliveredThrough(u64),
     Refuse(RefusalRow),
+    Forget(Vec<RequestId>),
     Keep(SecretRow),
     Register(EntryRow),
     Note(ActRow),
@@ -128,10 +130,10 @@ pub(super) struct RoutedRows {
 
 /// A refused request to be kept.
 pub(super) struct RefusalRow {
-    pub(super) integration: IntegrationId,
+    pub(super) key: RefusalKey,
     pub(super) received_at: Timestamp,
     pub(super) json: String,
-    pub(super) body: bytes::Bytes,
+    pub(super) sealed: bytes::Bytes,
 }
 
 /// A redelivery to be noted.
@@ -162,6 +164,13 @@ pub(super) struct ActRow {
     pub(super) id: crate::ActId,
     pub(super) at: Timestamp,
     pub(super) json: String,
+}
+
+impl RefusalRow {
+    pub(super) fn of(refusal: &SealedRefusal) -> Result<Self, StoreError> {
+        let json = serde_json::to_string(refusal).map_err(unwritable)?;
+        Ok(Self { key: refusal.key(), received_at: refusal.received_at, json, sealed: refusal.sealed.clone() })
+    }
 }
 
 impl SecretRow {

@@ -29,8 +29,8 @@ const APPENDS_MAX: usize = 4096;
 /// Completions that wait at once.
 const COMPLETIONS_MAX: usize = 4096;
 
-/// KiB of refused requests that wait at once.
-const REFUSALS_KIB_MAX: usize = 32 * 1024;
+/// Refused requests that wait at once.
+const REFUSALS_MAX_WAITING: usize = 64;
 
 /// Which queue a job waits in.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +65,7 @@ impl Queue {
             wake: Condvar::new(),
             appends: Arc::new(Semaphore::new(APPENDS_MAX)),
             completions: Arc::new(Semaphore::new(COMPLETIONS_MAX)),
-            refusals: Arc::new(Semaphore::new(REFUSALS_KIB_MAX)),
+            refusals: Arc::new(Semaphore::new(REFUSALS_MAX_WAITING)),
         }
     }
 
@@ -73,19 +73,14 @@ impl Queue {
     pub(super) async fn place(&self, kind: Kind, deadline: Instant) -> Result<OwnedSemaphorePermit, StoreError> {
         let places = match kind {
             Kind::Append => &self.appends,
-            Kind::Completion | Kind::Refusal => &self.completions,
+            Kind::Completion => &self.completions,
+            Kind::Refusal => &self.refusals,
         };
         match tokio::time::timeout_at(deadline.into(), Arc::clone(places).acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) => Err(StoreError::Closed),
             Err(_) => Err(StoreError::Unavailable("too much waits to be written".to_owned())),
         }
-    }
-
-    /// A place for a refused request of so many bytes, if there is one.
-    pub(super) fn refusal_place(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let kib = u32::try_from(bytes / 1024).ok()?.saturating_add(64);
-        Arc::clone(&self.refusals).try_acquire_many_owned(kib).ok()
     }
 
     /// Hands a job to the writer.
@@ -125,6 +120,7 @@ impl Queue {
         self.lock().closed = true;
         self.appends.close();
         self.completions.close();
+        self.refusals.close();
         self.wake.notify_all();
     }
 

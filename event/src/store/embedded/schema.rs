@@ -69,13 +69,16 @@ CREATE INDEX parked_received_at ON parked (received_at);
 CREATE INDEX parked_file ON parked (file) WHERE file IS NOT NULL;
 CREATE TABLE quarantine (
     position INTEGER PRIMARY KEY AUTOINCREMENT,
+    request TEXT NOT NULL UNIQUE,
     integration TEXT NOT NULL,
-    received_at INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    source INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
     refusal TEXT NOT NULL,
-    body BLOB NOT NULL
+    sealed BLOB NOT NULL
 );
-CREATE INDEX quarantine_integration ON quarantine (integration, position, bytes);
+CREATE INDEX quarantine_class ON quarantine (request, integration, reason, source, bytes);
 CREATE INDEX quarantine_received_at ON quarantine (received_at);
 CREATE INDEX dead_delivery ON dead (json_extract(note, '$.delivery'));
 CREATE TABLE copy (token TEXT PRIMARY KEY, file TEXT, frame BLOB NOT NULL);

@@ -94,6 +94,7 @@ impl Work<'_> {
             Change::Redelivered(row) => redelivery::note(self, row),
             Change::RedeliveredThrough(position) => redelivery::dealt_with(self, *position),
             Change::Refuse(refusal) => quarantine::keep(self, refusal),
+            Change::Forget(requests) => quarantine::forget(self, requests),
             Change::Keep(row) => secret::keep(self, row),
             Change::Register(row) => registry::write(self, row),
             Change::Note(row) => audit::note(self, row),
@@ -141,6 +142,7 @@ impl Work<'_> {
             LeaseKey::Partition(number) => format!("partition.{number}"),
             LeaseKey::Shard(number) => format!("shard.{number}"),
             LeaseKey::Replays => "replays".to_owned(),
+            LeaseKey::Quarantine => "quarantine".to_owned(),
         };
         let sql = "INSERT INTO lease (key, epoch) VALUES (?1, 1)
             ON CONFLICT (key) DO UPDATE SET epoch = epoch + 1 RETURNING epoch";

@@ -189,12 +189,7 @@ impl Writer {
 
 /// Tells a caller, if it still waits.
 fn answer(job: Job, said: Result<Answer, StoreError>) {
-    match job.answer {
-        Some(caller) => drop(caller.send(said)),
-        None => {
-            if let Err(error) = said {
-                tracing::warn!(%error, "a refused request could not be kept");
-            }
-        }
+    if let Some(caller) = job.answer {
+        drop(caller.send(said));
     }
 }

@@ -3,7 +3,7 @@
 use gatepost_config::NatsStore;
 
 use crate::{
-    DeliveryId, Ending, EventId, EventRef, Lane, Redelivery, Task,
+    DeliveryId, Ending, EventId, EventRef, Lane, Redelivery, RefusalKey, RequestId, Task,
     id::Token,
     registry::Kind,
     store::LeaseKey,
@@ -237,12 +237,25 @@ impl Names {
         }
     }
 
-    pub(super) fn quarantine_subject(&self, integration: &gatepost_config::IntegrationId) -> String {
-        format!("{}.qtn.{}", self.prefix, integration_token(integration))
+    pub(super) fn quarantine_subject(&self, key: &RefusalKey) -> String {
+        let RefusalKey { request, integration, reason, source, bytes } = key;
+        format!("{}.qtn.{integration}.{reason}.{source}.{bytes}.{}", self.prefix, request.token())
     }
 
-    pub(super) fn quarantine_filter(&self) -> String {
-        format!("{}.qtn.*", self.prefix)
+    /// All refused requests, or the one of an id.
+    pub(super) fn quarantine_filter(&self, request: Option<RequestId>) -> String {
+        let request = request.map_or_else(|| "*".to_owned(), |request| request.token().to_string());
+        format!("{}.qtn.*.*.*.*.{request}", self.prefix)
+    }
+
+    /// What a subject says that [`Self::quarantine_filter`] matches.
+    pub(super) fn quarantined(&self, subject: &str) -> Option<RefusalKey> {
+        let mut parts = subject.strip_prefix(&self.prefix)?.strip_prefix(".qtn.")?.split('.');
+        let integration = parts.next()?.parse().ok()?;
+        let reason = parts.next()?.to_owned();
+        let (source, bytes) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let request = format!("{}{}", RequestId::PREFIX, parts.next()?).parse().ok()?;
+        Some(RefusalKey { request, integration, reason, source, bytes })
     }
 
     pub(super) fn secret_subject(&self, name: &Token) -> String {
@@ -335,6 +348,7 @@ impl Names {
             LeaseKey::Partition(partition) => self.state_subject(&format!("lease.partition.{partition}")),
             LeaseKey::Shard(shard) => self.state_subject(&format!("lease.shard.{shard}")),
             LeaseKey::Replays => self.state_subject("lease.replays"),
+            LeaseKey::Quarantine => self.state_subject("lease.quarantine"),
         }
     }
 

@@ -16,7 +16,7 @@ use super::{
     link::{Link, Verdict},
     monitor,
     names::Names,
-    quarantine, record,
+    record,
     setup::{self, Unfit},
     streams::DEDUPE_WINDOW,
 };
@@ -50,7 +50,7 @@ impl Nats {
         };
         let (client, heard) = connect::connect(settings).await?;
         let link = Arc::new(Link::new(client, heard));
-        let (nats, (refusals, records)) = assemble(&terms, &link);
+        let (nats, records) = assemble(&terms, &link);
         match timeout(CONNECT_WAIT, link.welcomed()).await {
             Ok(welcomed) => {
                 welcomed?;
@@ -70,20 +70,13 @@ impl Nats {
         tokio::spawn(stop.clone().run_until_cancelled_owned(check_later(inner.clone(), link.clone(), terms.clone())));
         tokio::spawn(stop.run_until_cancelled_owned(flush(inner)));
         let lost = nats.inner.records_lost.clone();
-        tokio::spawn({
-            let link = link.clone();
-            async move { record::keep(&link, &lost, records).await }
-        });
-        tokio::spawn(async move { quarantine::keep(&link, &terms.names, refusals).await });
+        tokio::spawn(async move { record::keep(&link, &lost, records).await });
         Ok(nats)
     }
 }
 
-/// What the engine's queues are emptied from.
-type Queues = (mpsc::Receiver<crate::store::Refusal>, mpsc::Receiver<record::Record>);
-
-fn assemble(terms: &Terms, link: &Arc<Link>) -> (Nats, Queues) {
-    let (refusals, refused) = mpsc::channel(quarantine::QUEUE_MAX);
+/// The engine, and what its queue of records is emptied from.
+fn assemble(terms: &Terms, link: &Arc<Link>) -> (Nats, mpsc::Receiver<record::Record>) {
     let (records, recorded) = mpsc::channel(record::QUEUE_MAX);
     let window = terms.store.dedupe_window.unwrap_or(DEDUPE_WINDOW);
     let inner = Inner {
@@ -96,12 +89,11 @@ fn assemble(terms: &Terms, link: &Arc<Link>) -> (Nats, Queues) {
         warnings: std::sync::RwLock::default(),
         cursors: Cursors::new(terms.names.partitions),
         doubts: Doubts::default(),
-        refusals,
         records,
         records_lost: Arc::default(),
         stop: CancellationToken::new(),
     };
-    (Nats { inner: Arc::new(inner) }, (refused, recorded))
+    (Nats { inner: Arc::new(inner) }, recorded)
 }
 
 /// Everything that an open engine must be; what can't be shown, as warnings.

@@ -13,10 +13,8 @@ use crate::{
 
 /// The dedupe window when the configuration names none.
 pub(super) const DEDUPE_WINDOW: Duration = Duration::from_secs(120);
-/// Refused requests kept of one integration.
-pub(super) const QUARANTINE_KEPT: i64 = 500;
-/// The largest message of the quarantine.
-pub(super) const QUARANTINE_BYTES_MAX: i32 = 640 * 1024;
+/// The largest message of the quarantine: what a server takes by default.
+const QUARANTINE_BYTES_MAX: i32 = 1024 * 1024;
 /// The largest message of the registry: the longest value and id, and what headers add.
 const REGISTRY_BYTES_MAX: i32 = 260 * 1024;
 /// How much longer the chunks of a large body are kept than the event that refers to them.
@@ -82,9 +80,8 @@ pub(super) fn wanted(
     });
     streams.push(Config {
         discard: DiscardPolicy::Old,
-        max_messages_per_subject: QUARANTINE_KEPT,
         max_message_size: QUARANTINE_BYTES_MAX,
-        ..base(names.quarantine(), vec![names.quarantine_filter()], keep.quarantine)
+        ..base(names.quarantine(), vec![names.quarantine_filter(None)], keep.quarantine)
     });
     streams.push(Config {
         discard: DiscardPolicy::Old,

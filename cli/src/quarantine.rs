@@ -1,0 +1,94 @@
+//! `gatepost quarantine`: refused requests, seen and let in through the API.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::{
+    api::{self, field},
+    args::{ApiArgs, QuarantineCommand},
+    exit::Exit,
+    style,
+};
+
+/// Time between looks at a release that is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+
+/// Lists, shows or lets in.
+pub(crate) async fn quarantine(command: &QuarantineCommand) -> Result<(), Exit> {
+    match command {
+        QuarantineCommand::List { integration, reason, list, api } => {
+            let query = [
+                ("integration", integration.clone()),
+                ("reason", reason.clone()),
+                ("limit", list.limit.map(|limit| limit.to_string())),
+                ("cursor", list.cursor.clone()),
+            ];
+            api::print_page(api, &api::get(api, &["quarantine"], &query).await?, line);
+            Ok(())
+        }
+        QuarantineCommand::Show { id, api } => {
+            api::print(&api::get(api, &["quarantine", id], &[]).await?);
+            Ok(())
+        }
+        QuarantineCommand::Release { id, integration, reason, no_wait, api } => {
+            let mut wish = Map::new();
+            for (name, value) in [("request", id), ("integration", integration), ("reason", reason)] {
+                wish.extend(value.as_ref().map(|value| (name.to_owned(), Value::from(value.as_str()))));
+            }
+            let asked = api::post(api, &["quarantine", "release"], &wish.into()).await?;
+            match no_wait {
+                true => {
+                    show(api, &asked);
+                    Ok(())
+                }
+                false => follow(api, &asked).await,
+            }
+        }
+    }
+}
+
+/// Waits for a release's end and shows it.
+async fn follow(api: &ApiArgs, asked: &Value) -> Result<(), Exit> {
+    let id = field(asked, "id");
+    loop {
+        let release = api::get(api, &["releases", &id], &[]).await?;
+        match field(&release, "state").as_str() {
+            "pending" | "running" => tokio::time::sleep(LOOK_EVERY).await,
+            _ => {
+                show(api, &release);
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn show(api: &ApiArgs, release: &Value) {
+    if api.json {
+        return api::print(release);
+    }
+    style::line(&format!(
+        "{}  {}  {} looked at, {} let in with {} events, {} bring no event",
+        field(release, "id"),
+        field(release, "state"),
+        field(release, "progress.examined"),
+        field(release, "progress.released"),
+        field(release, "progress.events"),
+        field(release, "progress.skipped"),
+    ));
+    let refused = release.get("progress").and_then(|progress| progress.get("refused")).and_then(Value::as_object);
+    for (reason, count) in refused.into_iter().flatten() {
+        style::line(&format!("  {count} stay: {reason}"));
+    }
+}
+
+fn line(item: &Value) -> String {
+    format!(
+        "{}  {}  {:<24}  {}  {} bytes",
+        field(item, "request"),
+        field(item, "received_at"),
+        field(item, "reason"),
+        field(item, "integration"),
+        field(item, "bytes"),
+    )
+}
