@@ -378,7 +378,7 @@ pub(crate) enum DestinationsCommand {
         #[command(flatten)]
         api: ApiArgs,
     },
-    /// Make or replace one: a file with the settings of a [[destination]] as JSON; `-` for standard input
+    /// Make or replace one: a file with the settings of a `[[destination]]` as JSON; `-` for standard input
     Put {
         /// Its id
         id: String,
