@@ -59,7 +59,7 @@ pub(crate) struct Ask {
 #[derive(Debug, Deserialize, utoipa::IntoParams, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-#[schema(as = ReleaseQuery)]
+#[schema(as = QuarantineReleaseQuery)]
 pub(crate) struct AskReleases {
     /// How many.
     #[param(minimum = 1, maximum = 500)]
@@ -101,7 +101,7 @@ pub(crate) struct Whole {
 
 /// A release as it stands.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = Release)]
+#[schema(as = QuarantineRelease)]
 pub(crate) struct View {
     id: ReleaseId,
     state: ReleaseState,

@@ -37,7 +37,7 @@ pub struct Release {
 /// Which refused requests are to be verified again; all of them when nothing is said.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schema(as = ReleaseWish)]
+#[schema(as = QuarantineReleaseWish)]
 pub struct Wish {
     /// Only this one.
     pub request: Option<RequestId>,
@@ -52,7 +52,7 @@ pub struct Wish {
 
 /// What a release did so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[schema(as = ReleaseProgress)]
+#[schema(as = QuarantineReleaseProgress)]
 pub struct Progress {
     /// Requests looked at.
     pub examined: u64,

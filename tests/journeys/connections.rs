@@ -19,10 +19,8 @@ each_engine!(many_connections_are_imported_and_every_refused_row_is_told);
 async fn journey(engine: Engine) -> Journey {
     let journey = Journey::new(engine, "park", &BTreeSet::from([1])).await;
     let mut file = std::fs::read_to_string(journey.home.path("gatepost.toml")).expect("there");
-    let key = "[secrets]\nmaster_keys = [{ file = \"master\" }]\n";
-    file += &format!("\n[admin]\nlisten = \"127.0.0.1:0\"\napi_keys = [{{ file = \"api\" }}]\n\n{key}");
+    file += "\n[admin]\nlisten = \"127.0.0.1:0\"\napi_keys = [{ file = \"api\" }]\n";
     journey.home.write("api", KEY);
-    journey.home.write("master", "a master key of thirty-two bytes or more");
     journey.home.write("gatepost.toml", &file);
     journey
 }

@@ -54,10 +54,8 @@ async fn a_destination_is_made_signed_to_rotated_tried_out_and_deleted_while_eve
     let theirs = Backend::start().await;
     let journey = Journey::new(engine, "park", &BTreeSet::from(TENANTS)).await;
     let mut file = std::fs::read_to_string(journey.home.path("gatepost.toml")).expect("there");
-    file += "\n[[route]]\nid = \"tenants\"\nforward = \"tenant\"\n\n[secrets]\nmaster_keys = [{ file = \"master\" }]\n\n\
-             [admin]\nlisten = \"127.0.0.1:0\"\napi_keys = [{ file = \"api\" }]\n";
+    file += "\n[[route]]\nid = \"tenants\"\nforward = \"tenant\"\n\n[admin]\nlisten = \"127.0.0.1:0\"\napi_keys = [{ file = \"api\" }]\n";
     journey.home.write("api", KEY);
-    journey.home.write("master", "a master key of thirty-two bytes or more");
     journey.home.write("gatepost.toml", &file);
     let gatepost = journey.run().await;
     let other = match journey.engine.is_embedded() {

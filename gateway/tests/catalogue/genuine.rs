@@ -1,7 +1,8 @@
 //! A vector as it is, and the spellings of it that are as good.
 
 use gatepost_config::provider::{Encoding, TimeUnit};
-use gatepost_gateway::Rehearsed;
+use gatepost_event::{Event, EventId, Meta};
+use gatepost_gateway::{Rehearsed, Turned};
 
 use crate::{
     attempt::Attempt,
@@ -21,6 +22,7 @@ pub(crate) fn prove(subject: &Subject, tally: &mut Tally) {
         }
         Err(_) => return,
     }
+    quarantined(subject, tally);
     if !subject.is_checked() {
         tally.unsigned(subject, "everything: a handshake or webhook that nobody signs");
         return;
@@ -31,6 +33,32 @@ pub(crate) fn prove(subject: &Subject, tally: &mut Tally) {
     rotating(subject, tally);
     spellings(subject, tally);
     unsigned(subject, tally);
+}
+
+/// As it would come back from the quarantine, with no more than what decides over it. But for a handshake that gives a
+/// secret: that is not kept.
+fn quarantined(subject: &Subject, tally: &mut Tally) {
+    let gives_a_secret = subject.provider.handshakes.iter().any(|handshake| handshake.capture.is_some());
+    match (subject.judge(&subject.genuine), subject.kept(&subject.genuine)) {
+        (Ok(Rehearsed::Handshake { .. }), _) if gives_a_secret => {}
+        (genuine, Some(kept)) => {
+            tally.good(subject, "as the quarantine gives it back", &kept);
+            if told_of(subject.judge(&kept)) != told_of(genuine) {
+                tally.wrong(subject, "came to something else out of the quarantine");
+            }
+        }
+        (_, None) => tally.wrong(subject, "can't be kept in quarantine"),
+    }
+}
+
+/// What a request came to, but for ids that are fresh.
+fn told_of(outcome: Result<Rehearsed, Turned>) -> Result<(Option<Vec<u8>>, Vec<Event>), Turned> {
+    let id = EventId::of("any", "any", "any", None);
+    let alike = |event: Event| Event { meta: Meta { id, ..event.meta }, body: event.body };
+    outcome.map(|outcome| match outcome {
+        Rehearsed::Handshake { body, .. } => (Some(body), Vec::new()),
+        Rehearsed::Events(events) => (None, events.into_iter().map(alike).collect()),
+    })
 }
 
 /// What a vector came to must be what it expects, as far as it says.

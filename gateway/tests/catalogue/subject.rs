@@ -47,6 +47,12 @@ impl Subject {
         Self { provider: Arc::clone(provider), vector, sent, genuine, scheme, config, rehearsal }
     }
 
+    /// A request as it comes back from the quarantine.
+    pub(crate) fn kept(&self, attempt: &Attempt) -> Option<Attempt> {
+        let request = self.rehearsal.kept(attempt.request.clone(), attempt.at)?;
+        Some(Attempt { request, ..attempt.clone() })
+    }
+
     /// Whether the vector is accepted because something was checked.
     pub(crate) fn is_checked(&self) -> bool {
         self.scheme.is_some()
