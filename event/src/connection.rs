@@ -55,6 +55,9 @@ pub struct Linked {
     pub destination: Option<DestinationId>,
     /// How far it is on its way to receive events.
     pub phase: Phase,
+    /// When it became active last.
+    #[serde(default)]
+    pub active_since: Option<Timestamp>,
     /// Grows with every change but those of its phase, also over a removal: what a writer expects to find.
     #[serde(default)]
     pub version: u64,
@@ -163,6 +166,7 @@ impl Linked {
             disabled: false,
             destination: None,
             phase: Phase::Binding,
+            active_since: None,
             version: 0,
             created_at: now,
             updated_at: now,

@@ -28,7 +28,7 @@ pub struct Meta {
     pub provider: ProviderName,
     /// Whose it is; none while no connection claims its account.
     pub connection: Option<ConnectionId>,
-    /// Who owns the connection.
+    /// Who owns the connection; of a parked event, for whom it waits, if that is known.
     pub tenant: Option<TenantId>,
     /// The provider's account key, where the request carries one.
     pub account: Option<String>,

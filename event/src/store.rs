@@ -23,8 +23,8 @@ use gatepost_config::{ConnectionId, Engine, IntegrationId, Retention, TenantId, 
 
 pub use error::{OpenError, StoreError};
 pub use types::{
-    Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, LogPlace, Parked, Place, Promises, Routed,
-    SecretNews, Span, StoredEvent, Tailed,
+    Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, LogPlace, Parked, Place, Promises, Release, Routed,
+    SecretNews, Span, StoredEvent, Tailed, Under,
 };
 
 use crate::{
@@ -318,7 +318,22 @@ impl Store {
         connection: &ConnectionId,
         tenant: &TenantId,
     ) -> Result<u64, StoreError> {
-        engine!(self.unpark(integration, account, connection, tenant).await)
+        let release = Release {
+            integration: integration.clone(),
+            under: Under::Account(account.to_owned()),
+            connection: connection.clone(),
+            tenant: tenant.clone(),
+            since: None,
+        };
+        self.release_parked(&release).await
+    }
+
+    /// As [`Self::unpark`], of what is parked by now under an account or under the connection itself, and not too old.
+    ///
+    /// # Errors
+    /// When the engine can't do it; what was moved stays moved.
+    pub async fn release_parked(&self, release: &Release) -> Result<u64, StoreError> {
+        engine!(self.unpark(release).await)
     }
 
     /// Takes a partition or shard for `owner` when nobody has it, for [`types::LEASE_TTL`]. `None`: somebody has it.

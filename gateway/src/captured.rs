@@ -7,7 +7,7 @@ mod follow;
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use gatepost_config::{Connection, ConnectionId, Provider, Secret, provider::Handshake, provider::SecretScope};
+use gatepost_config::{ConnectionId, Provider, Secret, provider::Handshake, provider::SecretScope};
 use gatepost_event::{SealedSecret, SecretName, SecretPurpose, store::Kept};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -18,6 +18,7 @@ use crate::{
     failure::Failure,
     handshake::Reply,
     inbound::{Arrival, Inbound},
+    link::Link,
     reason::Reason,
     serve::Gateway,
     store,
@@ -63,16 +64,11 @@ impl Arrival {
     }
 
     /// A connection's own secrets: those of the configuration, or else the captured one.
-    pub(crate) fn own_secrets<'a>(&'a self, connection: &'a Connection) -> &'a [Secret] {
+    pub(crate) fn own_secrets<'a>(&'a self, connection: &'a Link) -> &'a [Secret] {
         match connection.secrets.as_slice() {
             [] => self.captured(Some(&connection.id)),
             declared => declared,
         }
-    }
-
-    /// Whether some connection may have secrets of its own.
-    pub(crate) fn may_have_own_secrets(&self) -> bool {
-        self.endpoint.own_secrets || captures(self.endpoint.provider())
     }
 
     fn captured(&self, connection: Option<&ConnectionId>) -> &[Secret] {
@@ -88,7 +84,7 @@ impl Arrival {
     }
 
     /// The connection that a captured secret would be of: the one in the URL, where each has its own.
-    fn capturing(&self) -> Option<&Arc<Connection>> {
+    fn capturing(&self) -> Option<&Arc<Link>> {
         let of_its_own = self.endpoint.provider().secret_scope == SecretScope::Connection;
         self.connection.as_ref().filter(|_| of_its_own)
     }
@@ -103,6 +99,9 @@ pub(crate) fn captures(provider: &Provider) -> bool {
 /// request is forged, or that nobody was here before.
 pub(crate) fn known(inbound: &Arc<Inbound>) -> Result<(), Failure> {
     let arrival = &inbound.arrival;
+    if arrival.connection.as_ref().is_some_and(|connection| connection.is_sealed) {
+        return Err(Failure::StoreAway);
+    }
     if !captures(arrival.endpoint.provider()) || !arrival.endpoint.integration.secrets.is_empty() {
         return Ok(());
     }
@@ -177,7 +176,8 @@ fn judge(inbound: &Inbound, offered: &Secret) -> Result<Offer, Reason> {
     let ours = if own.is_empty() { arrival.integration_secrets() } else { own };
     let mut active = ours.iter().filter(|secret| secret.is_active(inbound.received_at));
     let of_a_connection = arrival.endpoint.provider().secret_scope == SecretScope::Connection;
-    let misplaced = of_a_connection && arrival.connection.is_none() && arrival.endpoint.has_connections();
+    let misplaced =
+        of_a_connection && arrival.connection.is_none() && (arrival.endpoint.has_connections() || arrival.has_links);
     match ours {
         [] if misplaced => Err(Reason::SecretTaken),
         [] => Ok(Offer::First),

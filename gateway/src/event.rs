@@ -54,6 +54,8 @@ fn item(verified: &Verified, part: &Part, owner: &Owner, id: EventId) -> Item {
     let integration = &inbound.endpoint().integration;
     let (connection, tenant, place) = match owner {
         Owner::Connection(connection) => (Some(connection.id.clone()), Some(connection.tenant.clone()), Place::Log),
+        Owner::Waiting(connection) => (Some(connection.id.clone()), Some(connection.tenant.clone()), Place::Unmatched),
+        Owner::Queued(connection) => (None, Some(connection.tenant.clone()), Place::Unmatched),
         Owner::Unmatched => match integration.unmatched {
             Unmatched::Park => (None, None, Place::Unmatched),
             Unmatched::Forward => (None, None, Place::Log),

@@ -76,8 +76,8 @@ impl Names {
 /// Whose ids these are: the connection's, or the account's while no connection claims it.
 fn scope(part: &Part, owner: &Owner) -> String {
     match owner {
-        Owner::Connection(connection) => connection.id.to_string(),
-        Owner::Unmatched => format!("account:{}", part.fields.account.key().unwrap_or_default()),
+        Owner::Connection(connection) | Owner::Waiting(connection) => connection.id.to_string(),
+        Owner::Queued(_) | Owner::Unmatched => format!("account:{}", part.fields.account.key().unwrap_or_default()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use gatepost_config::{Connection, Provider, Timestamp};
+use gatepost_config::{Provider, Timestamp};
 use gatepost_event::RequestId;
 use http::{HeaderMap, Request, header};
 use http_body_util::BodyExt;
@@ -17,6 +17,7 @@ use crate::{
     captured::Known,
     failure::Failure,
     inflate::is_gzip,
+    link::Link,
     reason::Reason,
     request::RawRequest,
     serve::Gateway,
@@ -33,7 +34,9 @@ pub(crate) struct Arrival {
     /// The integration in its URL.
     pub(crate) endpoint: Arc<Endpoint>,
     /// The connection in its URL.
-    pub(crate) connection: Option<Arc<Connection>>,
+    pub(crate) connection: Option<Arc<Link>>,
+    /// Some connection of the integration was made at run time.
+    pub(crate) has_links: bool,
     /// The secrets captured so far.
     pub(crate) captured: Arc<Known>,
     /// Who sent it, or the proxy that did.

@@ -20,6 +20,7 @@ use crate::{
     failure::Failure,
     handshake::Reply,
     inbound::Inbound,
+    link::Link,
     reason::Reason,
     request::RawRequest,
     serve::Gateway,
@@ -41,16 +42,20 @@ pub(crate) struct Published {
 ///
 /// A key that isn't among those published may be a new one: they are then fetched again, though rarely, and the request
 /// is judged once more. What could not be fetched is our own failure, and refuses nothing.
-pub(crate) async fn prove(inbound: Arc<Inbound>, gateway: &Gateway) -> Result<Verified, Failure> {
+pub(crate) async fn prove(
+    inbound: Arc<Inbound>,
+    unproven: &[Arc<Link>],
+    gateway: &Gateway,
+) -> Result<Verified, Failure> {
     let Some((keys, place)) = wanted(&inbound).map_err(|reason| inbound.refuse(reason))? else {
-        return verify::prove(inbound, None);
+        return verify::prove(inbound, unproven, None);
     };
     let cache = &gateway.keys;
     let admit = |document: Secret| {
         admit(keys, document, &cache.roots, inbound.received_at).map_err(|reason| inbound.refuse(reason))
     };
     let document = cache.document(&place, answer_by(&inbound)).await.ok_or(Failure::ProviderAway)?;
-    let proven = verify::prove(Arc::clone(&inbound), Some(&admit(document)?));
+    let proven = verify::prove(Arc::clone(&inbound), unproven, Some(&admit(document)?));
     let may_be_new = matches!(proven, Err(Failure::Refused(Reason::KeyUnknown | Reason::SignatureMismatch, _)));
     if !may_be_new || keys.is_named_by_request() {
         return proven;
@@ -58,18 +63,22 @@ pub(crate) async fn prove(inbound: Arc<Inbound>, gateway: &Gateway) -> Result<Ve
     match cache.again(&place, answer_by(&inbound)).await {
         None => proven,
         Some(None) => Err(Failure::ProviderAway),
-        Some(Some(document)) => verify::prove(Arc::clone(&inbound), Some(&admit(document)?)),
+        Some(Some(document)) => verify::prove(Arc::clone(&inbound), unproven, Some(&admit(document)?)),
     }
 }
 
 /// Proves a request with what is published for a rehearsal.
-pub(crate) fn prove_offline(inbound: Arc<Inbound>, published: &Published) -> Result<Verified, Failure> {
+pub(crate) fn prove_offline(
+    inbound: Arc<Inbound>,
+    unproven: &[Arc<Link>],
+    published: &Published,
+) -> Result<Verified, Failure> {
     let refuse = |reason| inbound.refuse(reason);
-    let Some((keys, place)) = wanted(&inbound).map_err(refuse)? else { return verify::prove(inbound, None) };
+    let Some((keys, place)) = wanted(&inbound).map_err(refuse)? else { return verify::prove(inbound, unproven, None) };
     let document = published.documents.get(place.url.as_str()).ok_or(Failure::ProviderAway)?;
     let document = Secret::new(document.clone().into_bytes(), "a rehearsal");
     let admitted = admit(keys, document, &published.roots, inbound.received_at).map_err(refuse)?;
-    verify::prove(Arc::clone(&inbound), Some(&admitted))
+    verify::prove(Arc::clone(&inbound), unproven, Some(&admitted))
 }
 
 /// Visits the URL that a proven handshake wants visited, if any; the handshake comes again when that fails.

@@ -6,6 +6,8 @@
 mod answer;
 mod attribute;
 mod captured;
+mod claimants;
+mod directory;
 mod event;
 pub mod explain;
 mod extract;
@@ -16,6 +18,7 @@ mod identity;
 mod inbound;
 mod inflate;
 mod keys;
+mod link;
 mod listener;
 mod metrics;
 mod quarantine;

@@ -25,6 +25,8 @@ pub(crate) struct Metrics {
     redeliveries: IntCounterVec,
     quarantine_held: IntGauge,
     released: IntCounterVec,
+    lookups: IntCounterVec,
+    lookup_reads: IntCounter,
     panics: IntCounter,
     accept_errors: IntCounter,
     inflight: IntGauge,
@@ -105,6 +107,16 @@ impl Metrics {
                 "Events that their providers sent once more, by what became of the note of it",
                 &["result"],
             )?,
+            lookups: to.counters(
+                "gatepost_gateway_connection_lookups_total",
+                "Lookups of connections and accounts beside the file's: from memory (hit; stale while the store is away), \
+                 by asking the store (loaded), or in vain (failed)",
+                &["result"],
+            )?,
+            lookup_reads: to.keep(IntCounter::new(
+                "gatepost_gateway_connection_store_reads_total",
+                "Questions to the store by lookups of connections",
+            )?)?,
             panics: to.keep(IntCounter::new(
                 "gatepost_gateway_panics_total",
                 "Requests that met a bug and were answered 503",
@@ -184,6 +196,16 @@ impl Metrics {
     /// A refused request was let in.
     pub(crate) fn released(&self, integration: &str) {
         self.released.with_label_values(&[integration]).inc();
+    }
+
+    /// A connection was looked up.
+    pub(crate) fn looked_up(&self, result: &'static str) {
+        self.lookups.with_label_values(&[result]).inc();
+    }
+
+    /// A lookup asked the store.
+    pub(crate) fn asked_store(&self) {
+        self.lookup_reads.inc();
     }
 
     /// A request met a bug.

@@ -7,7 +7,7 @@ use http::Request;
 
 use crate::{
     answer::{self, Answer},
-    attribute, captured, event, handshake,
+    attribute, captured, claimants, event, handshake,
     inbound::{self, Arrival},
     inflate, keys,
     serve::Gateway,
@@ -24,14 +24,16 @@ pub(crate) async fn receive(gateway: &Gateway, arrival: Arrival, request: Reques
         if let Some(reply) = handshake::unsigned(&inbound)? {
             return Ok(Answer::Handshake(captured::keep(reply, &inbound, gateway).await?));
         }
-        let verified = keys::prove(inbound, gateway).await?;
+        let unproven = claimants::unproven(&inbound, gateway).await?;
+        let verified = keys::prove(inbound, &unproven, gateway).await?;
         let verified = inflate::after_check(verified, Some(&gateway.inflight))?;
         if let Some(reply) = handshake::signed(&verified)? {
             keys::visit(&reply, &verified, gateway).await?;
             return Ok(Answer::Handshake(reply));
         }
         let split = split::split(verified)?;
-        let attributed = attribute::attribute(split)?;
+        let claimants = claimants::of_parts(&split, gateway).await?;
+        let attributed = attribute::attribute(split, &claimants)?;
         let accepted = event::accept(attributed);
         let stored = store::append(accepted, gateway).await?;
         Ok(Answer::Stored(stored))

@@ -9,6 +9,7 @@ use rustls::RootCertStore;
 use crate::{
     attribute,
     captured::{self, Known},
+    claimants::{self, Claimants},
     event::accept,
     failure::Failure,
     handshake::{self, Reply},
@@ -67,6 +68,7 @@ impl Rehearsal {
                 tables,
                 endpoint,
                 connection: None,
+                has_links: false,
                 captured: Known::nothing(),
                 peer: None,
                 released: None,
@@ -117,12 +119,15 @@ impl Rehearsal {
         if let Some(reply) = handshake::unsigned(&inbound)? {
             return Ok(captured::rehearse(reply, &inbound)?.into());
         }
-        let verified = keys::prove_offline(inbound, &self.published)?;
+        let unproven = claimants::unproven_declared(&inbound)?;
+        let verified = keys::prove_offline(inbound, &unproven, &self.published)?;
         let verified = inflate::after_check(verified, None)?;
         if let Some(reply) = handshake::signed(&verified)? {
             return Ok(reply.into());
         }
-        let (_, items) = accept(attribute::attribute(split::split(verified)?)?).into_parts();
+        let split = split::split(verified)?;
+        let claimants = Claimants::declared(&split);
+        let (_, items) = accept(attribute::attribute(split, &claimants)?).into_parts();
         Ok(Rehearsed::Events(items.into_iter().map(|item| item.event).collect()))
     }
 }

@@ -1,6 +1,6 @@
 //! Runs the gateway: keeps its tables up to date, finds the integration of each request, drains at the end.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
 use axum::{Router, body::Body, extract::State, response::Response, routing::any};
@@ -19,6 +19,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     answer,
     captured::Captures,
+    directory::Directory,
     failure::Failure,
     inbound::Arrival,
     keys,
@@ -37,6 +38,8 @@ pub(crate) struct Gateway {
     pub(crate) store: Store,
     /// Secrets that providers gave.
     pub(crate) captures: Captures,
+    /// Connections made at run time.
+    pub(crate) directory: Directory,
     /// What providers publish.
     pub(crate) keys: keys::Cache,
     /// Requests that were refused.
@@ -95,6 +98,7 @@ pub async fn run(
         redeliveries: Redeliveries::new(store.clone(), appends.clone(), metrics.clone()),
         tables: ArcSwap::from_pointee(Tables::new(&config)),
         captures: Captures::new(&config)?,
+        directory: Directory::new(&config, store.clone(), metrics.clone())?,
         store,
         keys: keys::Cache::new(metrics.clone()).map_err(RunError::Tls)?,
         quarantine: Quarantine::new(),
@@ -116,6 +120,7 @@ pub async fn run(
         connections = accept => connections,
         never = follow => match never {},
         never = gateway.captures.follow(&gateway.store) => match never {},
+        never = gateway.directory.follow() => match never {},
         never = keys::keep(&gateway) => match never {},
     };
 
@@ -142,6 +147,7 @@ async fn follow(gateway: Arc<Gateway>, mut live: watch::Receiver<Arc<Config>>) -
         let config = Arc::clone(&live.borrow_and_update());
         gateway.tables.store(Arc::new(Tables::new(&config)));
         gateway.captures.rekey(&config);
+        gateway.directory.rekey(&config);
     }
     std::future::pending().await
 }
@@ -188,23 +194,14 @@ async fn webhook(
     integration: String,
     connection: Option<String>,
 ) -> Response {
-    let tables = gateway.tables.load_full();
-    let endpoint = tables.endpoint(&integration).cloned();
-    let connection = connection.map(|id| endpoint.as_ref().and_then(|endpoint| endpoint.connection(&id).cloned()));
-    let (Some(endpoint), false) = (endpoint, matches!(connection, Some(None))) else {
-        return to_nowhere(State(Arc::clone(gateway))).await;
+    let began = Instant::now();
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+    let arrival = match arrive(gateway, &integration, connection.as_deref(), peer).await {
+        Ok(Some(arrival)) => arrival,
+        Ok(None) => return to_nowhere(State(Arc::clone(gateway))).await,
+        Err(arrival) => return answer::respond(gateway, &arrival, began, Err(Failure::StoreAway)),
     };
-    let id = RequestId::fresh(Timestamp::now());
-    let arrival = Arrival {
-        request: id,
-        tables,
-        endpoint,
-        connection: connection.flatten(),
-        captured: gateway.captures.known(),
-        peer: request.extensions().get::<Peer>().map(|peer| peer.0),
-        released: None,
-    };
-    let (began, chunked) = (Instant::now(), request.headers().contains_key(header::TRANSFER_ENCODING));
+    let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
     let under_way = gateway.metrics.request();
     let received = AssertUnwindSafe(receive(gateway, arrival.clone(), request)).catch_unwind().await;
     let mut response = received.unwrap_or_else(|_| {
@@ -217,4 +214,37 @@ async fn webhook(
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// The integration and connection that a URL names; `None` when there is no such, `Err` when nobody can say.
+async fn arrive(
+    gateway: &Gateway,
+    integration: &str,
+    connection: Option<&str>,
+    peer: Option<IpAddr>,
+) -> Result<Option<Arrival>, Box<Arrival>> {
+    let tables = gateway.tables.load_full();
+    let Some(endpoint) = tables.endpoint(integration).cloned() else { return Ok(None) };
+    let request = RequestId::fresh(Timestamp::now());
+    let has_links = gateway.directory.has_connections(&endpoint);
+    let captured = gateway.captures.known();
+    let mut arrival = Arrival { request, tables, endpoint, connection: None, has_links, captured, peer, released: None };
+    let Some(id) = connection else { return Ok(Some(arrival)) };
+    let lookup = gateway.directory.connection(&arrival.endpoint, id);
+    match tokio::time::timeout(arrival.tables.settings.answer_deadline, lookup).await {
+        Ok(Ok(None)) => Ok(None),
+        Ok(Ok(found)) => {
+            arrival.connection = found;
+            Ok(Some(arrival))
+        }
+        Ok(Err(error)) => {
+            gateway.metrics.store_error(&error);
+            tracing::warn!(%request, %error, "could not look up a connection; answered 503");
+            Err(Box::new(arrival))
+        }
+        Err(_) => {
+            gateway.metrics.store_deadline();
+            Err(Box::new(arrival))
+        }
+    }
 }

@@ -40,6 +40,16 @@ pub(crate) struct Part {
 }
 
 impl Split {
+    /// The request.
+    pub(crate) const fn verified(&self) -> &Verified {
+        &self.verified
+    }
+
+    /// Its parts.
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
     /// The request and its parts, in their order.
     pub(crate) fn into_parts(self) -> (Verified, Vec<Part>) {
         (self.verified, self.parts)

@@ -6,7 +6,7 @@ use std::{
 };
 
 use gatepost_config::{
-    Config, Connection, ConnectionId, Gateway as Settings, Integration, IntegrationId, Provider,
+    Config, ConnectionId, Gateway as Settings, Integration, IntegrationId, Provider,
     provider::{Handshake, Identity, Location, Method, Pointer, Scheme, Source},
 };
 use http::HeaderName;
@@ -14,6 +14,7 @@ use http::HeaderName;
 use crate::{
     extract::json::Trie,
     keys::{self, Place},
+    link::Link,
     redact::Redaction,
 };
 
@@ -29,16 +30,14 @@ pub(crate) struct Tables {
     pub(crate) places: Vec<Place>,
 }
 
-/// An integration with its connections, as requests find them.
+/// An integration with the connections that the file declares, as requests find them.
 pub(crate) struct Endpoint {
     /// The integration.
     pub(crate) integration: Integration,
     /// What its provider's file says, worked out.
     pub(crate) profile: Profile,
-    by_id: HashMap<ConnectionId, Arc<Connection>>,
-    by_account: HashMap<String, Vec<Arc<Connection>>>,
-    /// Some connection has secrets of its own.
-    pub(crate) own_secrets: bool,
+    by_id: HashMap<ConnectionId, Arc<Link>>,
+    by_account: HashMap<String, Vec<Arc<Link>>>,
 }
 
 /// What a provider's file says, worked out.
@@ -66,9 +65,9 @@ pub(crate) const NEVER_KEPT: [&str; 5] =
 impl Tables {
     /// Works the tables out.
     pub(crate) fn new(config: &Config) -> Self {
-        let mut connections: HashMap<&IntegrationId, Vec<Arc<Connection>>> = HashMap::new();
+        let mut connections: HashMap<&IntegrationId, Vec<Arc<Link>>> = HashMap::new();
         for connection in &config.connections {
-            connections.entry(&connection.integration).or_default().push(Arc::new(connection.clone()));
+            connections.entry(&connection.integration).or_default().push(Arc::new(Link::declared(connection)));
         }
         let mut endpoint = |integration: &Integration| {
             let own = connections.remove(&integration.id).unwrap_or_default();
@@ -96,17 +95,16 @@ impl Tables {
 }
 
 impl Endpoint {
-    fn new(integration: Integration, connections: Vec<Arc<Connection>>) -> Self {
+    fn new(integration: Integration, connections: Vec<Arc<Link>>) -> Self {
         let profile = Profile::new(&integration.provider);
-        let mut by_account: HashMap<String, Vec<Arc<Connection>>> = HashMap::new();
+        let mut by_account: HashMap<String, Vec<Arc<Link>>> = HashMap::new();
         for connection in &connections {
-            if let Some(account) = &connection.account {
+            for account in &connection.accounts {
                 by_account.entry(account.clone()).or_default().push(Arc::clone(connection));
             }
         }
-        let own_secrets = connections.iter().any(|c| !c.secrets.is_empty());
         let by_id = connections.into_iter().map(|c| (c.id.clone(), c)).collect();
-        Self { integration, profile, by_id, by_account, own_secrets }
+        Self { integration, profile, by_id, by_account }
     }
 
     /// The provider.
@@ -120,13 +118,13 @@ impl Endpoint {
     }
 
     /// The connection of that id.
-    pub(crate) fn connection(&self, id: &str) -> Option<&Arc<Connection>> {
+    pub(crate) fn connection(&self, id: &str) -> Option<&Arc<Link>> {
         self.by_id.get(id)
     }
 
     /// The connections that claim an account: usually one; each of several gets its own event, so that none wins
     /// silently.
-    pub(crate) fn claimants(&self, account: &str) -> &[Arc<Connection>] {
+    pub(crate) fn claimants(&self, account: &str) -> &[Arc<Link>] {
         self.by_account.get(account).map(Vec::as_slice).unwrap_or_default()
     }
 }

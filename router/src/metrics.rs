@@ -29,6 +29,7 @@ pub(crate) struct Metrics {
     lag: GaugeVec,
     redeliveries: IntCounter,
     rearmed: IntCounterVec,
+    released: IntCounter,
 }
 
 impl Metrics {
@@ -77,13 +78,17 @@ impl Metrics {
             leases: IntGaugeVec::new(
                 Opts::new(
                     "gatepost_router_leases",
-                    "Partitions and shards that this router works on, and whether it works on replays",
+                    "Partitions and shards that this router works on, and whether it works on replays and on connections",
                 ),
                 &["kind"],
             )?,
             events: IntCounterVec::new(
                 Opts::new("gatepost_router_events_routed_total", "Events routed, by what they are owed"),
                 &["result"],
+            )?,
+            released: IntCounter::new(
+                "gatepost_router_released_events_total",
+                "Parked events that were released to a connection",
             )?,
             lag: GaugeVec::new(
                 Opts::new(
@@ -117,12 +122,18 @@ impl Metrics {
         registry.register(Box::new(metrics.lag.clone()))?;
         registry.register(Box::new(metrics.redeliveries.clone()))?;
         registry.register(Box::new(metrics.rearmed.clone()))?;
+        registry.register(Box::new(metrics.released.clone()))?;
         Ok(metrics)
     }
 
     /// An event was routed.
     pub(crate) fn routed(&self, result: &'static str) {
         self.events.with_label_values(&[result]).inc();
+    }
+
+    /// Parked events were released to a connection.
+    pub(crate) fn released(&self, events: u64) {
+        self.released.inc_by(events);
     }
 
     /// What was decided is stored.
@@ -181,7 +192,7 @@ impl Metrics {
 
     /// What this router works on.
     pub(crate) fn leases<'a>(&self, keys: impl Iterator<Item = &'a LeaseKey>) {
-        let (mut partitions, mut shards, mut replays) = (0, 0, 0);
+        let (mut partitions, mut shards, mut replays, mut bindings) = (0, 0, 0, 0);
         for key in keys {
             match key {
                 LeaseKey::Partition(_) => partitions += 1,
@@ -189,10 +200,12 @@ impl Metrics {
                 LeaseKey::Replays => replays += 1,
                 // A gateway's.
                 LeaseKey::Quarantine => {}
+                LeaseKey::Bindings => bindings += 1,
             }
         }
         self.leases.with_label_values(&["partition"]).set(partitions);
         self.leases.with_label_values(&["shard"]).set(shards);
         self.leases.with_label_values(&["replays"]).set(replays);
+        self.leases.with_label_values(&["bindings"]).set(bindings);
     }
 }

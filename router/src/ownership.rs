@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     backoff::around,
+    binding,
     dispatch::Note,
     lease::{Keeper, hold},
     plan::Plan,
@@ -119,6 +120,7 @@ impl Ownership {
         self.balance(&partitions).await;
         self.balance(&shards).await;
         self.balance(&[LeaseKey::Replays]).await;
+        self.balance(&[LeaseKey::Bindings]).await;
         self.desk.metrics.leases(self.held.keys());
     }
 
@@ -177,6 +179,7 @@ impl Ownership {
                     }
                     // A gateway's; no router asks for it.
                     LeaseKey::Quarantine => {}
+                    LeaseKey::Bindings => binding::follow(desk.clone(), plan, held).await,
                 }
             };
             tokio::pin!(work);

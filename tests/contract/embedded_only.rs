@@ -113,14 +113,14 @@ async fn a_store_of_another_version_is_refused() {
         let db = Connection::open(&database).expect("the database opens");
         db.pragma_update(None, "user_version", version).expect("the version is set");
     };
-    let others = [(4, "written by a later gatepost"), (1, "deliver what waits in it"), (0, "no gatepost has written")];
+    let others = [(5, "written by a later gatepost"), (1, "deliver what waits in it"), (0, "no gatepost has written")];
     for (version, words) in others {
         set(version);
         let refused = open(folder.path()).await.map(drop).expect_err("another version");
         assert!(refused.contains(words), "{refused}");
         assert!(inspect(&folder.path().join("data")).is_err());
     }
-    set(3);
+    set(4);
     open(folder.path()).await.expect("its own version").close().await;
 }
 
@@ -213,7 +213,7 @@ async fn a_store_is_inspected_while_it_is_used() {
     let store = folder.open(&Setup::default()).await;
     journey::owe(&store, "acme", &journey::ids("event", 3), &["a", "b"]).await;
     let said = inspect(&path).expect("it is sound").join("\n");
-    for words in ["schema 3", "sound", "3 events", "6 deliveries in lanes"] {
+    for words in ["schema 4", "sound", "3 events", "6 deliveries in lanes"] {
         assert!(said.contains(words), "no {words:?} in {said}");
     }
     store.close().await;

@@ -1,6 +1,11 @@
 //! Events that no connection claims yet.
 
-use gatepost_event::store::Appended;
+use std::time::Duration;
+
+use gatepost_event::{
+    Event,
+    store::{Appended, Release, Under},
+};
 
 use crate::{
     fixture::{Fixture, contract},
@@ -12,6 +17,7 @@ contract! {
     parked_events_are_listed_by_account_and_are_not_in_the_log,
     unparked_events_move_in_order_under_their_ids,
     a_parked_id_is_stored_once,
+    what_waits_for_a_tenant_or_a_connection_goes_to_no_other,
 }
 
 async fn park(store: &gatepost_event::Store, account: &str, ids: &[String]) {
@@ -90,5 +96,56 @@ async fn a_parked_id_is_stored_once(fixture: &Fixture) {
     assert_eq!(store.append(again(), wait::soon()).await, Ok(vec![Appended::Duplicate(None)]));
     assert_eq!(store.census().await.expect("it counts").unmatched, 1);
     park(&store, "one", &["another".to_owned()]).await;
+    store.close().await;
+}
+
+async fn what_waits_for_a_tenant_or_a_connection_goes_to_no_other(fixture: &Fixture) {
+    let store = fixture.open().await;
+    let queued = |id: &str, tenant: Option<&str>, connection: Option<&str>, hours: u64| {
+        let mut event: Event = make::parked("one", id);
+        event.meta.tenant = tenant.map(make::id);
+        event.meta.connection = connection.map(make::id);
+        event.meta.received_at = event.meta.received_at.before(Duration::from_hours(hours));
+        event
+    };
+    let events = [
+        queued("old", None, None, 30),
+        queued("a", None, None, 0),
+        queued("b", Some("zeta"), None, 0),
+        queued("c", Some("acme"), None, 0),
+        queued("d", Some("acme"), Some("its-own"), 0),
+        queued("e", Some("zeta"), Some("its-own"), 0),
+    ];
+    let now = events[1].meta.received_at;
+    for event in events {
+        let stored = store.append(vec![make::to_park(event)], wait::soon()).await;
+        assert_eq!(stored, Ok(vec![Appended::Stored]));
+    }
+    let release = async |under: Under, connection: &str, tenant: &str, hours: Option<u64>| {
+        let (connection, tenant) = (make::id(connection), make::id(tenant));
+        let since = hours.map(|hours| now.before(Duration::from_hours(hours)));
+        let release = Release { integration: make::integration(), under, connection, tenant, since };
+        store.release_parked(&release).await.expect("they are moved")
+    };
+    let one = || Under::Account("one".to_owned());
+    let listed = store.unmatched(Some(&make::integration()), Some("one"), 0, 10).await.expect("they are listed");
+    assert_eq!(listed.len(), 4, "what waits under a connection does not wait under its account");
+    assert_eq!(release(Under::Connection, "other", "acme", None).await, 0);
+    assert_eq!(release(one(), "its-own", "acme", Some(24)).await, 2);
+    assert_eq!(release(one(), "its-own", "acme", Some(24)).await, 0);
+    assert_eq!(release(Under::Connection, "its-own", "acme", Some(24)).await, 1);
+    assert_eq!(release(one(), "its-own", "acme", None).await, 1, "the old one, by its own wish");
+    let mut logs = Logs::open(&store).await;
+    let moved = logs.take(4).await;
+    assert!(logs.is_quiet().await);
+    let moved = moved.into_iter().map(|stored| stored.event.expect("readable").meta);
+    for meta in moved {
+        assert_eq!(meta.connection.map(|id| id.to_string()).as_deref(), Some("its-own"));
+        assert_eq!(meta.tenant.map(|id| id.to_string()).as_deref(), Some("acme"));
+        assert!(["old", "a", "c", "d"].contains(&meta.provider_event_id.as_deref().expect("named")));
+    }
+    assert_eq!(release(one(), "theirs", "zeta", None).await, 1, "the control");
+    assert_eq!(release(Under::Connection, "its-own", "zeta", None).await, 1, "the control");
+    assert_eq!(store.census().await.expect("it counts").unmatched, 0);
     store.close().await;
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod batches;
+mod binding;
 mod bodies;
 mod canary;
 mod commands;

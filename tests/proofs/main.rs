@@ -2,6 +2,7 @@
 
 mod backlog;
 mod bombs;
+mod connections;
 mod crash;
 mod delivery;
 mod history;

@@ -28,6 +28,13 @@ section! {
         pub body_timeout: Duration = default("5s") by value::span,
         /// Longest time from the last body byte to the answer; never more than 2500ms.
         pub answer_deadline: Duration = default("2500ms") by answer_deadline,
+        /// Connections made at run time, and accounts, that are kept in memory; others are asked of the store.
+        pub connections_cached_max: usize = default(200000),
+        /// At most so many connections are read at start, before anybody asks; more are read as they are asked for.
+        pub connections_preloaded_max: usize = default(10000) by value::count,
+        /// How long known connections are taken for what they were while the store can't tell of changes; after it, and for
+        /// unknown ones at once, the answer is 503.
+        pub connections_stale_max: Duration = default("30s") by value::span,
         /// Time that requests under way get when the process is told to stop.
         pub shutdown_deadline: Duration = default("25s") by value::span,
     }

@@ -29,6 +29,9 @@ section! {
         /// What happens to events of an account that no connection claims: "park" (kept until one does) or "forward" (to
         /// your own destinations, with no connection).
         pub unmatched: Unmatched = default("park"),
+        /// Whether connections made at run time may have one account key together: "error" (a second one is refused) or "all"
+        /// (if they are one tenant's; each gets an event of its own).
+        pub shared_accounts: SharedAccounts = default("error"),
         /// Where events go that carry no account at all.
         pub default_connection: Option<ConnectionId> = optional("acme"),
     }
@@ -46,6 +49,21 @@ pub enum Unmatched {
 impl Read for Unmatched {
     fn read(node: &Node<'_>) -> Option<Self> {
         node.one_of(&[("park", Self::Park), ("forward", Self::Forward)])
+    }
+}
+
+/// `shared_accounts = ...`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SharedAccounts {
+    /// One connection has an account.
+    Error,
+    /// Several of one tenant may; each gets its own event.
+    All,
+}
+
+impl Read for SharedAccounts {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        node.one_of(&[("error", Self::Error), ("all", Self::All)])
     }
 }
 

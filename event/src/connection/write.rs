@@ -129,8 +129,8 @@ fn meets(found: Option<&Found>, expect: Expect) -> Result<(), LinkError> {
 /// Whether nothing is to be written; who had a pending one confirmed wants a write.
 fn is_same(before: &Linked, wanted: &Linked) -> bool {
     let phase_stays = (before.phase == Phase::Pending) == (wanted.phase == Phase::Pending);
-    let Linked { phase, version, created_at, updated_at, .. } = *before;
-    phase_stays && *before == Linked { phase, version, created_at, updated_at, ..wanted.clone() }
+    let Linked { phase, active_since, version, created_at, updated_at, .. } = *before;
+    phase_stays && *before == Linked { phase, active_since, version, created_at, updated_at, ..wanted.clone() }
 }
 
 /// A record as it is to be written.
@@ -149,7 +149,8 @@ fn next(before: Option<&Linked>, wanted: &Linked, now: Timestamp) -> Linked {
     let at = u64::try_from(now.millis()).unwrap_or(0);
     let version = before.map_or(at, |before| at.max(before.version.saturating_add(1)));
     let created_at = before.map_or(now, |before| before.created_at);
-    Linked { phase, version, created_at, updated_at: now, ..wanted.clone() }
+    let active_since = before.and_then(|before| before.active_since);
+    Linked { phase, active_since, version, created_at, updated_at: now, ..wanted.clone() }
 }
 
 /// The accounts that a record names and the one before did not, or not as this tenant's.

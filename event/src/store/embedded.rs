@@ -41,7 +41,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gatepost_config::{ConnectionId, IntegrationId, Retention, TenantId, Timestamp};
+use gatepost_config::{IntegrationId, Retention, Timestamp};
 use tokio::sync::{oneshot, watch};
 
 pub use inspect::inspect;
@@ -61,7 +61,8 @@ use self::{
 use super::{
     OpenError,
     types::{
-        Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, Parked, Promises, Routed, Span, StoredEvent,
+        Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, Parked, Promises, Release, Routed, Span,
+        StoredEvent,
     },
 };
 use crate::{
@@ -127,9 +128,12 @@ impl Embedded {
         for item in items {
             let meta = &item.event.meta;
             let (id, received_at) = (meta.id, meta.received_at);
-            let (integration, account) = (meta.integration.clone(), meta.account.clone());
+            let (integration, connection) = (meta.integration.clone(), meta.connection.clone());
+            let account = meta.account.clone().filter(|_| connection.is_none());
+            let tenant = meta.tenant.clone();
             let stored = self.stored_form(item.event).await?;
-            incoming.push(Incoming { id, integration, account, received_at, place: item.place, stored });
+            let place = item.place;
+            incoming.push(Incoming { id, integration, connection, account, tenant, received_at, place, stored });
         }
         match self.write_by(Kind::Append, Change::Append(incoming), bytes, deadline).await? {
             Answer::Appended(answers) => Ok(answers),
@@ -195,22 +199,12 @@ impl Embedded {
         self.0.readers.ask(question).await
     }
 
-    pub(super) async fn unpark(
-        &self,
-        integration: &IntegrationId,
-        account: &str,
-        connection: &ConnectionId,
-        tenant: &TenantId,
-    ) -> Result<u64, StoreError> {
+    pub(super) async fn unpark(&self, release: &Release) -> Result<u64, StoreError> {
+        // Not what comes meanwhile: it may come faster than this goes.
+        let through = self.0.readers.ask(events::last_parked).await?;
         let mut moved = 0;
         loop {
-            let change = Change::Unpark {
-                integration: integration.clone(),
-                account: account.to_owned(),
-                connection: connection.clone(),
-                tenant: tenant.clone(),
-            };
-            match self.write(Kind::Completion, change, 0).await? {
+            match self.write(Kind::Completion, Change::Unpark(release.clone(), through), 0).await? {
                 Answer::Count(count) if count > 0 => moved += count,
                 _ => return Ok(moved),
             }

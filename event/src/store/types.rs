@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use gatepost_config::{ConnectionId, IntegrationId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{DeadLetter, Ending, Event, EventRef, Lane, SealedSecret, Task};
@@ -97,6 +98,30 @@ pub struct Parked {
     pub event: Event,
 }
 
+/// Parked events that are to be moved to the log as a connection's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// Under which integration they are parked.
+    pub integration: IntegrationId,
+    /// What they are parked under.
+    pub under: Under,
+    /// The connection that they become.
+    pub connection: ConnectionId,
+    /// Whose it is. What was parked for another tenant ([`crate::Meta::tenant`]) stays parked.
+    pub tenant: TenantId,
+    /// Only events received at this time or later; others stay parked.
+    pub since: Option<Timestamp>,
+}
+
+/// What events are parked under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Under {
+    /// An account key.
+    Account(String),
+    /// The connection itself, which takes nothing yet.
+    Connection,
+}
+
 /// What became of a secret that was to be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kept {
@@ -126,6 +151,8 @@ pub enum LeaseKey {
     Replays,
     /// The quarantine: its bounds, and releases from it.
     Quarantine,
+    /// Connections that are to receive their parked events.
+    Bindings,
 }
 
 /// The right to work on a partition or shard until a time.

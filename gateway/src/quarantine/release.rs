@@ -16,7 +16,7 @@ use gatepost_event::{
 
 use super::evidence;
 use crate::{
-    attribute, captured, event,
+    attribute, captured, claimants, event,
     failure::Failure,
     handshake,
     inbound::{Arrival, Inbound, Released},
@@ -129,8 +129,13 @@ async fn step(gateway: &Gateway, release: &mut Release, page: &[RefusalKey]) -> 
 
 /// Takes a kept request up to the store, through the same stages as [`crate::receive`].
 async fn judge(gateway: &Gateway, refusal: &Refusal, any_time: bool) -> Verdict {
-    let Some(inbound) = inbound(gateway, refusal, any_time) else {
-        return Verdict::Refused("unknown_endpoint".to_owned());
+    let inbound = match inbound(gateway, refusal, any_time).await {
+        Ok(Some(inbound)) => inbound,
+        Ok(None) => return Verdict::Refused("unknown_endpoint".to_owned()),
+        Err(error) => {
+            tracing::debug!(request = %refusal.request, %error, "its connection could not be looked up");
+            return Verdict::Refused(Failure::StoreAway.word().to_owned());
+        }
     };
     let outcome = async {
         let inbound = inflate::before_check(inbound, Some(&gateway.inflight))?;
@@ -138,12 +143,15 @@ async fn judge(gateway: &Gateway, refusal: &Refusal, any_time: bool) -> Verdict 
         if handshake::unsigned(&inbound)?.is_some() {
             return Ok(Verdict::NoEvent);
         }
-        let verified = keys::prove(inbound, gateway).await?;
+        let unproven = claimants::unproven(&inbound, gateway).await?;
+        let verified = keys::prove(inbound, &unproven, gateway).await?;
         let verified = inflate::after_check(verified, Some(&gateway.inflight))?;
         if handshake::signed(&verified)?.is_some() {
             return Ok(Verdict::NoEvent);
         }
-        let accepted = event::accept(attribute::attribute(split::split(verified)?)?);
+        let split = split::split(verified)?;
+        let claimants = claimants::of_parts(&split, gateway).await?;
+        let accepted = event::accept(attribute::attribute(split, &claimants)?);
         Ok(Verdict::Genuine(accepted.into_parts().1))
     };
     outcome.await.unwrap_or_else(|failure: Failure| match failure {
@@ -152,24 +160,30 @@ async fn judge(gateway: &Gateway, refusal: &Refusal, any_time: bool) -> Verdict 
     })
 }
 
-/// The request as it came, by the configuration of now; none when what it was posted to is no more.
-fn inbound(gateway: &Gateway, refusal: &Refusal, any_time: bool) -> Option<Arc<Inbound>> {
+/// The request as it came, by the configuration and connections of now; none when what it was posted to is no more.
+async fn inbound(gateway: &Gateway, refusal: &Refusal, any_time: bool) -> Result<Option<Arc<Inbound>>, StoreError> {
     let tables = gateway.tables();
-    let endpoint = Arc::clone(tables.endpoint(refusal.integration.as_str())?);
+    let Some(endpoint) = tables.endpoint(refusal.integration.as_str()).map(Arc::clone) else { return Ok(None) };
     let connection = match &refusal.connection {
-        Some(id) => Some(Arc::clone(endpoint.connection(id)?)),
+        Some(id) => match gateway.directory.connection(&endpoint, id).await? {
+            Some(connection) => Some(connection),
+            None => return Ok(None),
+        },
         None => None,
     };
+    let has_links = gateway.directory.has_connections(&endpoint);
     let arrival = Arrival {
         request: refusal.request,
         tables,
         endpoint,
         connection,
+        has_links,
         captured: gateway.captures.known(),
         peer: None,
         released: Some(Released { at: Timestamp::now(), any_time }),
     };
-    Some(Inbound::rehearsed(arrival, evidence::request(refusal)?, refusal.received_at, Instant::now()))
+    let raw = evidence::request(refusal);
+    Ok(raw.map(|raw| Inbound::rehearsed(arrival, raw, refusal.received_at, Instant::now())))
 }
 
 fn read(entry: &Entry) -> Option<Release> {

@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use gatepost_config::{
-    Connection, Provider, Secret,
-    provider::{SecretScope, Source, Trust},
-};
+use gatepost_config::{Provider, Secret, provider::Trust};
 
 use super::{Judge, Passed, verify};
 use crate::{
     explain,
-    extract::{Lookup, Trouble},
     failure::Failure,
     inbound::{Inbound, Released},
+    link::Link,
     reason::Reason,
 };
 
@@ -31,7 +28,7 @@ pub(crate) struct Verified {
 #[derive(Clone)]
 pub(crate) enum Proof {
     /// A connection's own: whatever the request says, it is that connection's.
-    Own(Arc<Connection>),
+    Own(Arc<Link>),
     /// The integration's: the account in the request says whose it is.
     Integration,
     /// Nobody's; the operator said `unverified = true`.
@@ -71,17 +68,19 @@ impl Verified {
 /// Proves a request genuine.
 ///
 /// The secrets are those of the connection in the URL, if it has any; or, where each connection has its own, those of
-/// the connection that the request claims to be of, which must then prove it; or else the integration's. A secret is
+/// the connections that the request claims to be of (`unproven`), which must then prove it; or else the integration's. A secret is
 /// never taken from one connection and the attribution from another. What the provider publishes stands for the
 /// integration's.
-pub(crate) fn prove(inbound: Arc<Inbound>, published: Option<&Secret>) -> Result<Verified, Failure> {
+pub(crate) fn prove(
+    inbound: Arc<Inbound>,
+    unproven: &[Arc<Link>],
+    published: Option<&Secret>,
+) -> Result<Verified, Failure> {
     let tried = match &inbound.arrival.connection {
         Some(named) if !inbound.arrival.own_secrets(named).is_empty() => try_own(&inbound, std::slice::from_ref(named)),
         Some(_) => try_integration(&inbound, published),
-        None => claimed(&inbound).and_then(|claimed| match claimed.as_slice() {
-            [] => try_integration(&inbound, published),
-            claimed => try_own(&inbound, claimed),
-        }),
+        None if unproven.is_empty() => try_integration(&inbound, published),
+        None => try_own(&inbound, unproven),
     };
     let (passed, proof) = tried.map_err(|reason| inbound.refuse(reason))?;
     let proof = if passed.trust == Trust::Unverified { Proof::Nothing } else { proof };
@@ -97,7 +96,7 @@ fn try_integration(inbound: &Inbound, published: Option<&Secret>) -> Result<(Pas
 }
 
 /// Tries connections' own secrets; with several, the first that proves the request is whose it is.
-fn try_own(inbound: &Inbound, connections: &[Arc<Connection>]) -> Result<(Passed, Proof), Reason> {
+fn try_own(inbound: &Inbound, connections: &[Arc<Link>]) -> Result<(Passed, Proof), Reason> {
     let mut refused = Reason::SecretAbsent;
     for connection in connections.iter().take(CLAIMANTS_MAX) {
         match judge(inbound, inbound.arrival.own_secrets(connection)) {
@@ -136,28 +135,4 @@ fn judge(inbound: &Inbound, secrets: &[Secret]) -> Result<Passed, Reason> {
         unverified: integration.unverified,
     };
     verify(&judge, &inbound.raw, inbound.received_at)
-}
-
-/// The connections with secrets of their own that claim the account in the request, which is not believed yet: it
-/// only chooses whose secret must prove it.
-fn claimed(inbound: &Inbound) -> Result<Vec<Arc<Connection>>, Reason> {
-    let endpoint = inbound.endpoint();
-    let provider = endpoint.provider();
-    if provider.secret_scope != SecretScope::Connection || !inbound.arrival.may_have_own_secrets() {
-        return Ok(Vec::new());
-    }
-    let lookup = Lookup::new(provider, &inbound.raw, &endpoint.integration.values);
-    let places = provider.event.account.iter().filter(|place| !matches!(place.source, Source::Item(_)));
-    for place in places {
-        match lookup.find_text(place) {
-            Ok(Some(account)) if !account.is_empty() => {
-                let claimants = endpoint.claimants(&account).iter();
-                let claimants = claimants.filter(|claimant| !inbound.arrival.own_secrets(claimant).is_empty());
-                return Ok(claimants.cloned().collect());
-            }
-            Ok(_) | Err(Trouble::Unreadable) => {}
-            Err(Trouble::Duplicated) => return Err(Reason::FieldDuplicated),
-        }
-    }
-    Ok(Vec::new())
 }

@@ -7,6 +7,7 @@ mod batches;
 mod canonical;
 mod chains;
 mod client;
+mod connections;
 mod edge;
 mod fixtures;
 mod forms;

@@ -89,6 +89,9 @@ pub(crate) fn config(destinations: Vec<Destination>, routes: Vec<Route>) -> Conf
     Config {
         catalogue_folder: CatalogueFolder { path: None },
         gateway: Gateway {
+            connections_cached_max: 1,
+            connections_preloaded_max: 0,
+            connections_stale_max: Duration::from_secs(30),
             listen,
             public_url: None,
             inflight_bytes_max: ByteSize(1),
@@ -99,6 +102,7 @@ pub(crate) fn config(destinations: Vec<Destination>, routes: Vec<Route>) -> Conf
             shutdown_deadline: span(1),
         },
         router: Router {
+            release_max_age: Duration::from_hours(24),
             concurrency: 256,
             inflight_bytes_max: ByteSize(256 * 1024 * 1024),
             shutdown_deadline: span(1),

@@ -139,6 +139,12 @@ pub(super) fn parked(
     Ok(parked)
 }
 
+/// The place of the last parked event.
+pub(super) fn last_parked(from: &Snapshot<'_>) -> Read<u64> {
+    let last: Option<i64> = from.db.query_row("SELECT max(position) FROM parked", [], |row| row.get(0))?;
+    Ok(last.map_or(0, uint))
+}
+
 /// The buckets that may hold events after a sequence, oldest first.
 fn from_sequence(from: &Snapshot<'_>, after: u64) -> Read<Vec<Bucket>> {
     let mut buckets = bucket::list(from.db)?;

@@ -10,7 +10,7 @@ use crate::{
     Attempt, DeadLetter, DeadReason, DeliveryId, Ending, Lane, Outcomes, Queued, RefusalKey, RequestId, SealedRefusal,
     SealedSecret, StoreError, Task,
     registry::{Expect, Kind, Put},
-    store::types::{Appended, LeaseKey, Place},
+    store::types::{Appended, LeaseKey, Place, Release},
 };
 
 /// One caller's change, all or nothing.
@@ -45,12 +45,8 @@ pub(super) enum Change {
         attempt: Option<AttemptRow>,
         letter: LetterRow,
     },
-    Unpark {
-        integration: IntegrationId,
-        account: String,
-        connection: ConnectionId,
-        tenant: TenantId,
-    },
+    /// Up to a position.
+    Unpark(Release, u64),
     Revive {
         position: u64,
         tasks: Vec<TaskRow>,
@@ -88,7 +84,11 @@ pub(super) enum Answer {
 pub(super) struct Incoming {
     pub(super) id: crate::EventId,
     pub(super) integration: IntegrationId,
+    pub(super) connection: Option<ConnectionId>,
+    /// What it is parked under, unless it is a connection's.
     pub(super) account: Option<String>,
+    /// For whom it is parked, if that is known.
+    pub(super) tenant: Option<TenantId>,
     pub(super) received_at: Timestamp,
     pub(super) place: Place,
     pub(super) stored: Stored,

@@ -1,15 +1,18 @@
 //! Parked events: kept in stored order until a connection claims their account.
 
-use gatepost_config::{ConnectionId, IntegrationId, TenantId, Timestamp};
+use gatepost_config::{ConnectionId, TenantId, Timestamp};
 use rusqlite::params;
 
 use super::{
     append::{self, EventRow},
     job::Incoming,
-    sql::execute,
+    sql::{execute, int},
     work::Work,
 };
-use crate::Event;
+use crate::{
+    Event,
+    store::types::{Release, Under},
+};
 
 /// Events moved in one transaction.
 const MOVED_MAX: i64 = 128;
@@ -27,8 +30,8 @@ struct ParkedRow {
 
 /// Parks an event.
 pub(super) fn park(work: &Work<'_>, item: &Incoming) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO parked (id, integration, account, stored_at, received_at, file, frame)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql = "INSERT INTO parked (id, integration, account, stored_at, received_at, file, frame, connection, tenant)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let values = params![
         item.id.token().as_str(),
         item.integration.as_str(),
@@ -36,22 +39,18 @@ pub(super) fn park(work: &Work<'_>, item: &Incoming) -> rusqlite::Result<()> {
         work.now.millis(),
         item.received_at.millis(),
         item.stored.file.as_ref().map(|file| file.name.as_str()),
-        &*item.stored.frame
+        &*item.stored.frame,
+        item.connection.as_ref().map(ConnectionId::as_str),
+        item.tenant.as_ref().map(TenantId::as_str),
     ];
     execute(work.db, sql, values).map(drop)
 }
 
-/// Moves an account's first parked events to the log as a connection's, as many as one transaction should; how many.
-pub(super) fn unpark(
-    work: &mut Work<'_>,
-    integration: &IntegrationId,
-    account: &str,
-    connection: &ConnectionId,
-    tenant: &TenantId,
-) -> rusqlite::Result<u64> {
-    let rows = first(work, integration, account)?;
+/// Moves the first of some parked events to the log as a connection's, as many as one transaction should; how many.
+pub(super) fn unpark(work: &mut Work<'_>, release: &Release, through: u64) -> rusqlite::Result<u64> {
+    let rows = first(work, release, through)?;
     for row in &rows {
-        let claimed = claim(&row.frame, connection, tenant);
+        let claimed = claim(&row.frame, &release.connection, &release.tenant);
         let frame = claimed.as_deref().unwrap_or(&row.frame);
         let received_at = Timestamp::from_millis(row.received_at);
         let event = EventRow { id: &row.id, received_at, file: row.file.as_deref(), frame };
@@ -67,12 +66,27 @@ pub(super) fn unpark(
     Ok(rows.len() as u64)
 }
 
-/// The first parked events of an account, as many as one transaction moves.
-fn first(work: &Work<'_>, integration: &IntegrationId, account: &str) -> rusqlite::Result<Vec<ParkedRow>> {
-    let sql = "SELECT position, id, received_at, file, frame FROM parked
-        WHERE integration = ?1 AND account = ?2 ORDER BY position LIMIT ?3";
-    let mut query = work.db.prepare_cached(sql)?;
-    let mut rows = query.query(params![integration.as_str(), account, MOVED_MAX])?;
+/// The first parked events under a key, as many as one transaction moves.
+fn first(work: &Work<'_>, release: &Release, through: u64) -> rusqlite::Result<Vec<ParkedRow>> {
+    let (column, key) = match &release.under {
+        Under::Account(account) => ("account", account.as_str()),
+        Under::Connection => ("connection", release.connection.as_str()),
+    };
+    let sql = format!(
+        "SELECT position, id, received_at, file, frame FROM parked
+            WHERE integration = ?1 AND {column} = ?2 AND received_at >= ?3 AND (tenant IS NULL OR tenant = ?4)
+            AND position <= ?5 ORDER BY position LIMIT ?6"
+    );
+    let since = release.since.map_or(i64::MIN, Timestamp::millis);
+    let mut query = work.db.prepare_cached(&sql)?;
+    let mut rows = query.query(params![
+        release.integration.as_str(),
+        key,
+        since,
+        release.tenant.as_str(),
+        int(through),
+        MOVED_MAX
+    ])?;
     let (mut found, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         let frame: Vec<u8> = row.get(4)?;

@@ -7,7 +7,7 @@
 pub(super) const APPLICATION_ID: i32 = 0x4750_5354;
 
 /// Version of the tables, kept as `user_version`.
-pub(super) const VERSION: i32 = 3;
+pub(super) const VERSION: i32 = 4;
 
 /// Makes the tables of a new store.
 pub(super) const TABLES: &str = "
@@ -61,10 +61,13 @@ CREATE TABLE parked (
     stored_at INTEGER NOT NULL,
     received_at INTEGER NOT NULL,
     file TEXT,
-    frame BLOB NOT NULL
+    frame BLOB NOT NULL,
+    connection TEXT,
+    tenant TEXT
 );
 CREATE INDEX parked_id ON parked (id, stored_at);
 CREATE INDEX parked_account ON parked (integration, account, position);
+CREATE INDEX parked_connection ON parked (integration, connection, position) WHERE connection IS NOT NULL;
 CREATE INDEX parked_received_at ON parked (received_at);
 CREATE INDEX parked_file ON parked (file) WHERE file IS NOT NULL;
 CREATE TABLE quarantine (

@@ -85,9 +85,7 @@ impl Work<'_> {
             Change::Finish { position, attempt } => deliver::finish(self, *position, attempt),
             Change::Retry { position, attempt, due, task } => deliver::retry(self, *position, attempt, *due, task),
             Change::Bury { position, attempt, letter } => deliver::bury(self, *position, attempt.as_ref(), letter),
-            Change::Unpark { integration, account, connection, tenant } => {
-                Ok(Ok(Answer::Count(park::unpark(self, integration, account, connection, tenant)?)))
-            }
+            Change::Unpark(release, through) => Ok(Ok(Answer::Count(park::unpark(self, release, *through)?))),
             Change::Revive { position, tasks } => replay::revive(self, *position, tasks),
             Change::Enqueue(tasks) => Ok(Ok(Answer::Count(replay::enqueue(self, tasks)?))),
             Change::Hasten { delivery, ordered, now } => redelivery::hasten(self, *delivery, ordered, *now),
@@ -143,6 +141,7 @@ impl Work<'_> {
             LeaseKey::Shard(number) => format!("shard.{number}"),
             LeaseKey::Replays => "replays".to_owned(),
             LeaseKey::Quarantine => "quarantine".to_owned(),
+            LeaseKey::Bindings => "bindings".to_owned(),
         };
         let sql = "INSERT INTO lease (key, epoch) VALUES (?1, 1)
             ON CONFLICT (key) DO UPDATE SET epoch = epoch + 1 RETURNING epoch";

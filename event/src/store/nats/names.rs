@@ -349,6 +349,7 @@ impl Names {
             LeaseKey::Shard(shard) => self.state_subject(&format!("lease.shard.{shard}")),
             LeaseKey::Replays => self.state_subject("lease.replays"),
             LeaseKey::Quarantine => self.state_subject("lease.quarantine"),
+            LeaseKey::Bindings => self.state_subject("lease.bindings"),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Events that wait for a connection to claim their account.
 
-use gatepost_config::{ConnectionId, IntegrationId, TenantId};
+use futures::future::try_join_all;
+use gatepost_config::IntegrationId;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -9,8 +10,12 @@ use super::{
     link::{self, Repeat},
     names::BodyOwner,
     reply::Failed,
+    tally,
 };
-use crate::{Event, StoreError, store::Parked};
+use crate::{
+    StoreError,
+    store::{Parked, Release, Under},
+};
 
 /// Parked events that are moved between two questions.
 const PAGE: usize = 16;
@@ -27,10 +32,20 @@ impl Nats {
         limit: usize,
     ) -> Result<Vec<Parked>, StoreError> {
         let filter = self.names.parked_filter(integration, account);
+        self.parked_after(&filter, account, after, limit).await
+    }
+
+    async fn parked_after(
+        &self,
+        filter: &str,
+        account: Option<&str>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Parked>, StoreError> {
         let (mut found, mut after) = (Vec::new(), after);
         while found.len() < limit {
             let wanted = limit - found.len();
-            let page = self.link.page(&self.names.parked(), &filter, after, wanted, self.replicas).await?;
+            let page = self.link.page(&self.names.parked(), filter, after, wanted, self.replicas).await?;
             let Some(last) = page.last() else { break };
             after = last.sequence;
             for message in &page {
@@ -52,32 +67,50 @@ impl Nats {
         Ok(found)
     }
 
-    pub(in crate::store) async fn unpark(
-        &self,
-        integration: &IntegrationId,
-        account: &str,
-        connection: &ConnectionId,
-        tenant: &TenantId,
-    ) -> Result<u64, StoreError> {
+    pub(in crate::store) async fn unpark(&self, release: &Release) -> Result<u64, StoreError> {
+        let Release { integration, under, connection, tenant, since } = release;
+        let (filter, account) = match under {
+            Under::Account(account) => (self.names.parked_filter(Some(integration), Some(account)), Some(&**account)),
+            Under::Connection => (self.names.parked_subject(integration, None, Some(connection)), None),
+        };
+        // Not what comes meanwhile: it may come faster than this goes.
+        let through = tally::numbers(&self.link, &self.names.parked(), link::soon()).await?.last;
         let (mut moved, mut after) = (0, 0);
         loop {
-            let page = self.unmatched(Some(integration), Some(account), after, PAGE).await?;
+            let page = self.parked_after(&filter, account, after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(moved) };
             after = last.position;
+            let mut logged = Vec::new();
             for parked in page {
+                if parked.position > through {
+                    break;
+                }
+                let meta = &parked.event.meta;
+                if since.is_some_and(|since| meta.received_at < since)
+                    || meta.tenant.as_ref().is_some_and(|t| t != tenant)
+                {
+                    continue;
+                }
                 // One after the other: their stored order is the order that receivers may rely on.
                 let mut event = parked.event;
                 event.meta.connection = Some(connection.clone());
                 event.meta.tenant = Some(tenant.clone());
-                moved += u64::from(self.release_parked(&event, parked.position).await?);
+                let deadline = link::soon();
+                let post = self.logged(&event, deadline).await?;
+                self.link.publish(&post, Repeat::Harmless, deadline).await?;
+                logged.push(parked.position);
+            }
+            let gone = try_join_all(logged.into_iter().map(|position| self.forget_parked(position))).await?;
+            moved += gone.into_iter().map(u64::from).sum::<u64>();
+            if after >= through {
+                return Ok(moved);
             }
         }
     }
 
-    async fn release_parked(&self, event: &Event, position: u64) -> Result<bool, StoreError> {
+    /// Whether it was there.
+    async fn forget_parked(&self, position: u64) -> Result<bool, StoreError> {
         let deadline = link::soon();
-        let post = self.logged(event, deadline).await?;
-        self.link.publish(&post, Repeat::Harmless, deadline).await?;
         let delete = format!("STREAM.MSG.DELETE.{}", self.names.parked());
         let request = json!({ "seq": position, "no_erase": true });
         match self.link.api::<Deleted>(&delete, &request, deadline).await {
