@@ -26,7 +26,7 @@ pub use secret::Secret;
 pub use section::{
     Admin, Auth, CatalogueFolder, ClientCertificate, Config, Connection, DeliveryFormat, Destination, Durability,
     EgressProxy, Engine, Forward, Gateway, Header, Integration, NatsStore, Ops, Quarantine, Rate, Retention, Route,
-    Router, Secrets, Store, Unmatched,
+    Router, Secrets, SharedAccounts, Store, Unmatched,
 };
 pub use signing::{KeyKind, SigningKey};
 pub use time::Timestamp;

@@ -23,8 +23,8 @@ use gatepost_config::{ConnectionId, Engine, IntegrationId, Retention, TenantId, 
 
 pub use error::{OpenError, StoreError};
 pub use types::{
-    Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, LogPlace, Parked, Place, Promises, Release, Routed,
-    SecretNews, Span, StoredEvent, Tailed, Under,
+    Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, LogPlace, Parked, Place, Promises, Release,
+    Routed, SecretNews, Span, StoredEvent, Tailed, Under,
 };
 
 use crate::{

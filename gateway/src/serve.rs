@@ -228,7 +228,8 @@ async fn arrive(
     let request = RequestId::fresh(Timestamp::now());
     let has_links = gateway.directory.has_connections(&endpoint);
     let captured = gateway.captures.known();
-    let mut arrival = Arrival { request, tables, endpoint, connection: None, has_links, captured, peer, released: None };
+    let mut arrival =
+        Arrival { request, tables, endpoint, connection: None, has_links, captured, peer, released: None };
     let Some(id) = connection else { return Ok(Some(arrival)) };
     let lookup = gateway.directory.connection(&arrival.endpoint, id);
     match tokio::time::timeout(arrival.tables.settings.answer_deadline, lookup).await {

@@ -21,6 +21,7 @@ async fn journey(engine: Engine) -> Journey {
     let mut file = std::fs::read_to_string(journey.home.path("gatepost.toml")).expect("there");
     file += "\n[admin]\nlisten = \"127.0.0.1:0\"\napi_keys = [{ file = \"api\" }]\n";
     journey.home.write("api", KEY);
+    let file = file.replace("id = \"other\"\n", "id = \"other\"\nshared_accounts = \"all\"\n");
     journey.home.write("gatepost.toml", &file);
     journey
 }
@@ -71,6 +72,19 @@ async fn connections_are_made_guarded_changed_and_removed_through_the_api(engine
     let moved = "/v1/connections/github/acme2?take_over=true";
     api.told(Method::PUT, moved, KEY, Some(&json!({ "tenant": "acme-inc", "accounts": ["77"] })), 201).await;
     assert_eq!(api.told(Method::GET, path, KEY, None, 200).await["accounts"], json!([]));
+
+    // Where the operator lets a tenant's connections share accounts, they do; another tenant's still don't.
+    let shared = json!({ "tenant": "acme-inc", "accounts": ["55"] });
+    api.told(Method::PUT, "/v1/connections/other/one", KEY, Some(&shared), 201).await;
+    api.told(Method::PUT, "/v1/connections/other/two", KEY, Some(&shared), 201).await;
+    let stolen = json!({ "tenant": "evil", "accounts": ["55"] });
+    assert_eq!(
+        api.told(Method::PUT, "/v1/connections/other/evil", KEY, Some(&stolen), 409).await["code"],
+        "account_taken"
+    );
+    for id in ["one", "two"] {
+        api.told(Method::DELETE, &format!("/v1/connections/other/{id}"), KEY, None, 204).await;
+    }
 
     // A tenant's key changes what is its tenant's, but no accounts.
     let (_, theirs) = api.key(&json!({ "name": "acme", "scopes": ["read", "write"], "tenant": "acme-inc" })).await;

@@ -10,7 +10,9 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use gatepost_config::{Config, ConnectionId, DestinationId, Integration, IntegrationId, TenantId, Timestamp};
+use gatepost_config::{
+    Config, ConnectionId, DestinationId, Integration, IntegrationId, SharedAccounts, TenantId, Timestamp,
+};
 use gatepost_event::{
     Keyring, Linked, SealError,
     connection::{self, Claiming, Found, LinkError, OwnSecret, Phase, SECRET_BYTES},
@@ -251,8 +253,8 @@ fn integration_of<'c>(config: &'c Config, id: &IntegrationId) -> Result<&'c Inte
     found.ok_or_else(|| Problem::missing(&format!("integration {id}")))
 }
 
-fn shares_accounts(_: &Integration) -> bool {
-    false
+fn shares_accounts(integration: &Integration) -> bool {
+    integration.shared_accounts == SharedAccounts::All
 }
 
 fn wanted(
