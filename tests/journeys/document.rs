@@ -29,7 +29,9 @@ async fn the_binary_does_what_its_document_says() {
     let output = tokio::task::spawn_blocking(move || {
         let mut command = Command::new(judge::tool("python/bin/schemathesis"));
         command.arg("--config-file").arg(judge::folder().join("python/schemathesis.toml")).arg("run").arg(document);
-        command.args(["--phases", "coverage,fuzzing", "--max-examples", EXAMPLES, "--seed", "5", "--workers", "4"]);
+        command.args(["--phases", "coverage,fuzzing", "--max-examples", EXAMPLES, "--seed", "5"]);
+        // One worker: with more, Python 3.11 loses count of its own recursion when two of them parse at once.
+        command.args(["--workers", "1"]);
         command.args(["--no-color", "--generation-database", "none"]);
         let python = judge::folder().join("python");
         command
