@@ -129,7 +129,7 @@ impl NatsServer {
     /// When it doesn't come up.
     pub async fn restart(&mut self) {
         self.launch();
-        self.up().await;
+        self.up().await.unwrap_or_else(|why| panic!("{why}"));
     }
 
     /// Kills it, as a crash does.
@@ -214,21 +214,27 @@ impl NatsServer {
         self.child = Some(child);
     }
 
-    /// Waits until the monitoring page of this very server says that JetStream is ready.
-    async fn up(&mut self) {
+    /// Waits until the monitoring page of this very server says that JetStream is ready; says why it doesn't.
+    async fn up(&mut self) -> Result<(), String> {
         let until = Instant::now() + SOON;
         loop {
             let status = self.child.as_mut().map(|child| child.try_wait().expect("our own child"));
-            assert_eq!(status, Some(None), "{} ended: {}", self.name, self.log());
+            if status != Some(None) {
+                return Err(format!("{} ended: {}", self.name, self.log()));
+            }
             if let Some(page) = self.page("varz").await
                 && let Some(health) = self.page("healthz").await
             {
-                assert_eq!(page["server_name"], self.name.as_str(), "another server answers on our port");
+                if page["server_name"] != self.name.as_str() {
+                    return Err(format!("another server answers on the port of {}", self.name));
+                }
                 if health["status"] == "ok" {
-                    return;
+                    return Ok(());
                 }
             }
-            assert!(Instant::now() < until, "{} is not up: {}", self.name, self.log());
+            if Instant::now() > until {
+                return Err(format!("{} is not up: {}", self.name, self.log()));
+            }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -289,6 +295,18 @@ impl NatsCluster {
     /// # Panics
     /// When they don't come up.
     pub async fn start_with(options: &[Options]) -> Self {
+        let mut tries = 1;
+        loop {
+            match Self::start_once(options).await {
+                Ok(cluster) => return cluster,
+                // A port was taken meanwhile, or they did not find each other.
+                Err(_) if tries < 3 => tries += 1,
+                Err(why) => panic!("{why}"),
+            }
+        }
+    }
+
+    async fn start_once(options: &[Options]) -> Result<Self, String> {
         let ports: Vec<u16> = options.iter().map(|_| free_ports()[0]).collect();
         let login = options.first().map_or("", |options| options.cluster_login.as_str());
         let routes: Vec<String> = ports.iter().map(|port| format!("nats://{login}127.0.0.1:{port}")).collect();
@@ -303,9 +321,9 @@ impl NatsCluster {
         let mut servers: Vec<_> = each.collect();
         servers.iter_mut().for_each(NatsServer::launch);
         for server in &mut servers {
-            server.up().await;
+            server.up().await?;
         }
-        Self { servers }
+        Ok(Self { servers })
     }
 
     /// Where clients connect: all of them.
