@@ -258,7 +258,11 @@ impl Embedded {
 
     pub(super) async fn event(&self, event: &EventRef) -> Result<Option<Event>, StoreError> {
         let at = *event;
-        self.0.readers.ask(move |from| events::one(from, &at)).await
+        match self.0.readers.ask(move |from| events::one(from, &at)).await {
+            // Its retention may have ended between its row and its body's file: then it has no row any more.
+            Err(StoreError::Corrupt(_)) => self.0.readers.ask(move |from| events::one(from, &at)).await,
+            read => read,
+        }
     }
 
     pub(super) async fn copied(&self, copy: &Token) -> Result<Option<Event>, StoreError> {
