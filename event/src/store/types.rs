@@ -208,7 +208,8 @@ pub enum Tailed {
     Missed,
 }
 
-/// Everything that was acknowledged and is retained, by state.
+/// Everything that was acknowledged and is retained, by state. On NATS, where it takes several questions, what moves from
+/// one state to the next meanwhile may be in both; nothing is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Census {
     /// By terminal word.
