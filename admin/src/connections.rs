@@ -68,7 +68,8 @@ pub(crate) struct View {
     metadata: BTreeMap<String, String>,
     /// Its events wait until it is enabled.
     disabled: bool,
-    /// Where its events go, instead of where routes forward them.
+    /// Where its events go instead of where routes forward them: a route that matches one sends it here and nowhere
+    /// else. Deliveries wait while there is no such destination.
     destination: Option<DestinationId>,
     /// How far it is on its way to receive events.
     state: Stage,
@@ -226,7 +227,7 @@ impl View {
             secrets: declared.secrets.iter().map(secret).collect(),
             metadata: BTreeMap::new(),
             disabled: false,
-            destination: None,
+            destination: declared.destination.clone(),
             state: Stage::Active,
             source: Source::File,
             created_at: None,

@@ -9,10 +9,11 @@ use axum::{
         rejection::{JsonRejection, QueryRejection},
     },
 };
-use gatepost_config::{ConnectionId, IntegrationId, TenantId, Timestamp};
+use gatepost_config::{ConnectionId, DestinationId, IntegrationId, TenantId, Timestamp};
 use gatepost_event::{
     Meta,
     connection::{self, Phase},
+    store::{Release, Under},
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -168,10 +169,18 @@ pub(crate) async fn release(
     wish: Result<Json<Wish>, JsonRejection>,
 ) -> Result<Json<Released>, Problem> {
     let Json(wish) = wish?;
-    let (tenant, accounts) = owner(&admin, &wish).await?;
+    let Owner { tenant, accounts, destination } = owner(&admin, &wish).await?;
     let mut events = 0;
-    for account in &accounts {
-        events += admin.store.unpark(&wish.integration, account, &wish.connection, &tenant).await?;
+    for account in accounts {
+        let release = Release {
+            integration: wish.integration.clone(),
+            under: Under::Account(account),
+            connection: wish.connection.clone(),
+            tenant: tenant.clone(),
+            destination: destination.clone(),
+            since: None,
+        };
+        events += admin.store.release_parked(&release).await?;
     }
     let Wish { integration, connection } = &wish;
     tracing::info!(%integration, %connection, events, by = caller.who(), "parked events were released");
@@ -180,13 +189,21 @@ pub(crate) async fn release(
     Ok(Json(released))
 }
 
-/// Who owns a connection that takes events now, and the account keys that are its own.
-async fn owner(admin: &Admin, wish: &Wish) -> Result<(TenantId, Vec<String>), Problem> {
+/// What a connection that takes events now is to events that waited for it.
+struct Owner {
+    tenant: TenantId,
+    /// The account keys that are its own.
+    accounts: Vec<String>,
+    destination: Option<DestinationId>,
+}
+
+async fn owner(admin: &Admin, wish: &Wish) -> Result<Owner, Problem> {
     let Wish { integration, connection: id } = wish;
     let declared =
         admin.config.borrow().connections.iter().find(|c| c.integration == *integration && c.id == *id).cloned();
     if let Some(declared) = declared {
-        return Ok((declared.tenant, declared.account.into_iter().collect()));
+        let accounts = declared.account.into_iter().collect();
+        return Ok(Owner { tenant: declared.tenant, accounts, destination: declared.destination });
     }
     let found = connection::get(&admin.store, integration, id).await?;
     let linked = found.ok_or_else(|| Problem::missing(&format!("connection {integration}/{id}")))?.linked;
@@ -200,5 +217,5 @@ async fn owner(admin: &Admin, wish: &Wish) -> Result<(TenantId, Vec<String>), Pr
             accounts.push(account.clone());
         }
     }
-    Ok((linked.tenant, accounts))
+    Ok(Owner { tenant: linked.tenant, accounts, destination: linked.destination })
 }

@@ -50,7 +50,8 @@ pub struct Linked {
     /// Its events wait until it is enabled.
     #[serde(default)]
     pub disabled: bool,
-    /// Where its events go, instead of where routes forward them.
+    /// Where its events go instead of where routes forward them: what is accepted or released from now on carries it
+    /// ([`crate::Meta::destination`]).
     #[serde(default)]
     pub destination: Option<DestinationId>,
     /// How far it is on its way to receive events.

@@ -49,6 +49,8 @@ pub enum DeadReason {
     Expired,
     /// The stored event can't be read or put into the destination's format.
     Unreadable,
+    /// The destination is another tenant's: it was given to that tenant after the delivery was owed.
+    OtherTenant,
 }
 
 impl DeadReason {
@@ -60,6 +62,7 @@ impl DeadReason {
             Self::FilterError => "filter_error",
             Self::Expired => "expired",
             Self::Unreadable => "unreadable",
+            Self::OtherTenant => "other_tenant",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One verified, attributed occurrence.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use gatepost_config::{ConnectionId, IntegrationId, ProviderName, TenantId, Timestamp, provider::Trust};
+use gatepost_config::{ConnectionId, DestinationId, IntegrationId, ProviderName, TenantId, Timestamp, provider::Trust};
 use serde::{Deserialize, Serialize};
 
 use crate::{EventId, RequestId};
@@ -32,6 +32,10 @@ pub struct Meta {
     pub tenant: Option<TenantId>,
     /// The provider's account key, where the request carries one.
     pub account: Option<String>,
+    /// Where its connection's events went when it was accepted or released, instead of where routes forward them; none
+    /// for most. Routing it again comes to the same, whatever the connection says by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<DestinationId>,
     /// `<provider>.<event>[.<action>]`.
     #[serde(rename = "type")]
     pub kind: String,

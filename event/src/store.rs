@@ -306,8 +306,8 @@ impl Store {
         engine!(self.unmatched(integration, account, after, limit).await)
     }
 
-    /// Moves an account's parked events to the log as a connection's, in stored order, under the ids they were
-    /// acknowledged with. Returns how many. Safe to repeat after a crash.
+    /// Moves an account's parked events to the log as a connection's that has no destination of its own, in stored order,
+    /// under the ids they were acknowledged with. Returns how many. Safe to repeat after a crash.
     ///
     /// # Errors
     /// When the engine can't do it; what was moved stays moved.
@@ -323,6 +323,7 @@ impl Store {
             under: Under::Account(account.to_owned()),
             connection: connection.clone(),
             tenant: tenant.clone(),
+            destination: None,
             since: None,
         };
         self.release_parked(&release).await

@@ -61,6 +61,11 @@ fn item(verified: &Verified, part: &Part, owner: &Owner, id: EventId) -> Item {
             Unmatched::Forward => (None, None, Place::Log),
         },
     };
+    let destination = match owner {
+        Owner::Connection(connection) => connection.destination.clone(),
+        // Whoever releases it says where to.
+        Owner::Waiting(_) | Owner::Queued(_) | Owner::Unmatched => None,
+    };
     let meta = Meta {
         id,
         request: inbound.arrival.request,
@@ -69,6 +74,7 @@ fn item(verified: &Verified, part: &Part, owner: &Owner, id: EventId) -> Item {
         connection,
         tenant,
         account: part.fields.account.key().map(str::to_owned),
+        destination,
         kind: kind(integration.provider.name.as_str(), &part.fields.kind),
         provider_type: part.fields.kind.first().map(|word| word.chars().take(KIND_CHARS_MAX).collect()),
         provider_event_id: part.fields.provider_event_id(),

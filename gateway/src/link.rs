@@ -1,6 +1,6 @@
 //! A connection as requests find it, declared in the file or made at run time.
 
-use gatepost_config::{Connection, ConnectionId, Secret, TenantId};
+use gatepost_config::{Connection, ConnectionId, DestinationId, Secret, TenantId};
 use gatepost_event::{Keyring, Linked, connection::Phase};
 
 /// A connection.
@@ -16,6 +16,8 @@ pub(crate) struct Link {
     pub(crate) secrets: Vec<Secret>,
     /// Some of its secrets can't be opened: nobody can say what it would have proven.
     pub(crate) is_sealed: bool,
+    /// Where its events go, instead of where routes forward them.
+    pub(crate) destination: Option<DestinationId>,
     /// What becomes of its events.
     pub(crate) state: State,
 }
@@ -42,6 +44,7 @@ impl Link {
             accounts: connection.account.iter().cloned().collect(),
             secrets: connection.secrets.clone(),
             is_sealed: false,
+            destination: connection.destination.clone(),
             state: State::Open,
         }
     }
@@ -63,6 +66,7 @@ impl Link {
         }
         let is_sealed = opened.is_err();
         let secrets = opened.unwrap_or_default();
-        Self { id: linked.id, tenant: linked.tenant, accounts: linked.accounts, secrets, is_sealed, state }
+        let Linked { id, tenant, accounts, destination, .. } = linked;
+        Self { id, tenant, accounts, secrets, is_sealed, destination, state }
     }
 }

@@ -49,6 +49,7 @@ pub(crate) async fn read(desk: &Desk, due: Due) -> Read {
         let mut backoff = Backoff::store();
         loop {
             match desk.store.event_of(&due.queued.task).await {
+                Ok(Some(event)) if is_foreign(&due.backend, &event) => return foreign(&due, event),
                 Ok(Some(mut event)) => {
                     // A copy that goes out under another id is that event from here on.
                     event.meta.id = due.queued.task.webhook_id();
@@ -67,6 +68,20 @@ pub(crate) async fn read(desk: &Desk, due: Due) -> Read {
 fn gone(due: &Due, reason: DeadReason, detail: String) -> Read {
     let note = note_of(&due.queued.task, reason, Some(detail), None, Timestamp::now());
     Read::Over(Box::new(End::Dead(Box::new(DeadLetter { note, event: None }))))
+}
+
+/// Whether a destination is a tenant's that the event is not of. Routing sees to it that none is owed such an event; but
+/// a destination may have been removed since, and made anew as another tenant's.
+fn is_foreign(backend: &Backend, event: &Event) -> bool {
+    let tenant = backend.destination.tenant.as_ref();
+    tenant.is_some_and(|tenant| event.meta.tenant.as_ref() != Some(tenant))
+}
+
+fn foreign(due: &Due, event: Event) -> Read {
+    let detail =
+        "the destination is another tenant's; give the connection one of its own tenant, and replay".to_owned();
+    let note = note_of(&due.queued.task, DeadReason::OtherTenant, Some(detail), None, Timestamp::now());
+    Read::Over(Box::new(End::Dead(Box::new(DeadLetter { note, event: Some(event) }))))
 }
 
 /// What a dead letter says of a delivery's end.

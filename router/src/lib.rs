@@ -16,6 +16,7 @@ mod lease;
 mod made;
 mod metrics;
 mod outcome;
+mod own;
 mod ownership;
 mod pattern;
 mod plan;

@@ -2,10 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use gatepost_config::{Config, Destination, DestinationId, EgressProxy, Forward, IntegrationId, RouteId};
-use gatepost_event::{id::Token, subject};
+use gatepost_config::{Config, ConnectionId, Destination, DestinationId, EgressProxy, Forward, IntegrationId, RouteId};
+use gatepost_event::{Meta, id::Token, subject};
 
-use crate::{filter::Filter, pattern::Pattern};
+use crate::{filter::Filter, own::Owned, pattern::Pattern};
 
 /// A compiled configuration.
 #[derive(Debug)]
@@ -17,6 +17,7 @@ pub(crate) struct Plan {
     /// Destinations, in file order.
     pub(crate) backends: Vec<Arc<Backend>>,
     by_token: HashMap<Token, Arc<Backend>>,
+    declared: HashMap<IntegrationId, HashMap<ConnectionId, Owned>>,
 }
 
 /// A compiled route.
@@ -84,7 +85,17 @@ impl Plan {
         let made = made.iter().filter(|made| !declares(&made.id));
         let backends: Vec<_> = config.destinations.iter().chain(made).map(backend).collect();
         let by_token = backends.iter().map(|backend| (backend.token, backend.clone())).collect();
-        Ok(Self { config, rules, backends, by_token })
+        let mut declared: HashMap<_, HashMap<_, _>> = HashMap::new();
+        for connection in &config.connections {
+            let owned = (connection.tenant.clone(), connection.destination.clone());
+            declared.entry(connection.integration.clone()).or_default().insert(connection.id.clone(), owned);
+        }
+        Ok(Self { config, rules, backends, by_token, declared })
+    }
+
+    /// What the file says of an event's connection, when it declares it.
+    pub(crate) fn declared(&self, meta: &Meta) -> Option<&Owned> {
+        self.declared.get(&meta.integration)?.get(meta.connection.as_ref()?)
     }
 
     /// The destination that a lane's token stands for, when it is configured.

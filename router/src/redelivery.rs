@@ -7,7 +7,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use gatepost_config::Timestamp;
+use gatepost_config::{DestinationId, Timestamp};
 use gatepost_event::{
     DeadLetter, DeliveryId, EventId, Lane, Redelivery, StoreError,
     dead::DeadNote,
@@ -17,7 +17,7 @@ use gatepost_event::{
 };
 use tokio::sync::watch;
 
-use crate::{backoff::around, lease::Held, plan::Plan, replay::anew, route, work::Desk};
+use crate::{backoff::around, lease::Held, own::OwnDestinations, plan::Plan, replay::anew, route, work::Desk};
 
 /// Time between looks for redeliveries.
 const LOOK_EVERY: Duration = Duration::from_millis(750);
@@ -110,11 +110,14 @@ async fn rearm(desk: &Desk, plan: &Arc<Plan>, redelivery: &Redelivery) -> Result
     let found =
         page.into_iter().find(|stored| stored.at.sequence == place.sequence && stored.at.id == redelivery.event);
     // Gone with its retention, or not to be read: nothing of it can be found.
-    let Some(StoredEvent { at, event: Ok(event) }) = found else { return Ok(Rearmed::default()) };
+    let Some(StoredEvent { at, event: Ok(mut event) }) = found else { return Ok(Rearmed::default()) };
     let failures = route::possible_failures(plan, &event, at).into_iter().map(|delivery| (delivery, None));
     let deliveries = route::possible(plan, &event, at).into_iter().map(|(delivery, lane)| (delivery, Some(lane)));
     let all: Vec<_> = deliveries.chain(failures).collect();
-    let all = all.into_iter().map(|(delivery, lane)| one(desk, plan, redelivery, delivery, lane));
+    // What died in routing is routed anew, and by now perhaps elsewhere.
+    OwnDestinations::default().refresh(&desk.store, plan, &mut event).await?;
+    let own = event.meta.destination;
+    let all = all.into_iter().map(|(delivery, lane)| one(desk, plan, redelivery, delivery, lane, own.as_ref()));
     let add = async |sum: Rearmed, one: Rearmed| {
         let (retries, dead_letters) = (sum.retries + one.retries, sum.dead_letters + one.dead_letters);
         Ok(Rearmed { retries, dead_letters })
@@ -128,13 +131,17 @@ async fn one(
     redelivery: &Redelivery,
     delivery: DeliveryId,
     lane: Option<Lane>,
+    own: Option<&DestinationId>,
 ) -> Result<Rearmed, StoreError> {
     if let Some(lane) = lane
         && desk.store.hasten(delivery, &lane, Timestamp::now()).await?
     {
         return Ok(Rearmed { retries: 1, dead_letters: 0 });
     }
-    let Some((position, letter)) = desk.store.dead_letter(delivery).await? else { return Ok(Rearmed::default()) };
+    let Some((position, mut letter)) = desk.store.dead_letter(delivery).await? else { return Ok(Rearmed::default()) };
+    if let DeadLetter { note: DeadNote { destination: None, .. }, event: Some(event) } = &mut letter {
+        event.meta.destination = own.cloned();
+    }
     // As a replay of this one letter that the provider asked for.
     let job = Job { id: redelivery.replay, ..Job::new(Wish::default(), redelivery.at) };
     let mut tasks = anew::of_letter(plan, &job, position, &letter).await?;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use gatepost_config::{Config, DestinationId, Timestamp};
 use gatepost_event::{Event, EventRef, store::StoredEvent};
 
-use crate::{filter, plan::Plan, route};
+use crate::{filter, own, plan::Plan, route};
 
 /// A configuration's routes, compiled.
 #[derive(Debug, Clone)]
@@ -39,7 +39,8 @@ impl Routes {
     }
 }
 
-fn judge(plan: &Plan, event: Event) -> Verdict {
+fn judge(plan: &Plan, mut event: Event) -> Verdict {
+    own::declared(plan, &mut event);
     let received_at = event.meta.received_at;
     let at = EventRef { id: event.meta.id, partition: 0, sequence: 0, received_at };
     let decision = route::route(plan, StoredEvent { at, event: Ok(event) }, Timestamp::now());

@@ -29,6 +29,7 @@ use tokio::{
 use crate::{
     backoff::{Backoff, around},
     lease::Held,
+    own::OwnDestinations,
     plan::Plan,
     work::Desk,
 };
@@ -118,7 +119,7 @@ async fn look(
 /// Works on one job to its end.
 async fn run(desk: &Desk, plan: watch::Receiver<Arc<Plan>>, mut going: Going) {
     let mut backoff = Backoff::store();
-    let mut wanted: Option<Wanted> = None;
+    let (mut wanted, mut own) = (None, OwnDestinations::default());
     tracing::info!(replay = %going.job.id, dry_run = going.job.wish.dry_run, "replaying");
     loop {
         let began = Instant::now();
@@ -126,7 +127,7 @@ async fn run(desk: &Desk, plan: watch::Receiver<Arc<Plan>>, mut going: Going) {
             return end(desk, going, State::Cancelled, None).await;
         }
         let current = plan.borrow().clone();
-        match step(desk, &current, &mut going, &mut wanted).await {
+        match step(desk, &current, &mut going, &mut wanted, &mut own).await {
             Ok(Step::End) => return end(desk, going, State::Done, None).await,
             Ok(Step::More(owed)) => {
                 going.job.state = State::Running;
@@ -150,6 +151,7 @@ async fn step(
     plan: &Arc<Plan>,
     going: &mut Going,
     wanted: &mut Option<Wanted>,
+    own: &mut OwnDestinations,
 ) -> Result<Step, StoreError> {
     let wanted = match wanted {
         Some(wanted) => wanted,
@@ -162,8 +164,8 @@ async fn step(
         };
     }
     match going.job.wish.reroute {
-        true => events::step(desk, plan, &mut going.job, wanted).await,
-        false => letters::step(desk, plan, &mut going.job, wanted).await,
+        true => events::step(desk, plan, &mut going.job, wanted, own).await,
+        false => letters::step(desk, plan, &mut going.job, wanted, own).await,
     }
 }
 

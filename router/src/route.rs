@@ -1,6 +1,6 @@
 //! Which deliveries an event makes.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use gatepost_config::{DestinationId, Forward, RouteId, Timestamp};
 use gatepost_event::{
@@ -82,14 +82,15 @@ pub(crate) fn direct(
 }
 
 /// What a stored event may have been owed, whatever the routes say now: of each destination that may have it, its
-/// delivery and the lane that it waits in when it is ordered.
+/// delivery and the lane that it waits in when it is ordered. Also of its connection's own, configured or not.
 pub(crate) fn possible(plan: &Plan, event: &Event, at: EventRef) -> Vec<(DeliveryId, Lane)> {
     let meta = &event.meta;
     let tenant = meta.tenant.as_ref().map(subject::tenant_token);
     let connection = Some(subject::connection_token(&meta.integration, meta.connection.as_ref(), None));
     let backends = plan.backends.iter().filter(|backend| may_receive(backend, event));
-    let lane = |destination| Lane { destination, tenant, connection };
-    backends.map(|backend| (delivery_to(&at, &backend.destination.id), lane(backend.token))).collect()
+    let all: BTreeSet<_> = backends.map(|backend| &backend.destination.id).chain(&meta.destination).collect();
+    let lane = |id| Lane { destination: subject::destination_token(id), tenant, connection };
+    all.into_iter().map(|id| (delivery_to(&at, id), lane(id))).collect()
 }
 
 /// The deliveries that a stored event may have died of in routing: one for each route with a filter.
@@ -100,7 +101,7 @@ pub(crate) fn possible_failures(plan: &Plan, event: &Event, at: EventRef) -> Vec
 
 /// Whether of all routes only this one sends an event to a destination, whatever their filters say.
 pub(crate) fn is_only_way(plan: &Plan, event: &Event, route: &RouteId, destination: &DestinationId) -> bool {
-    let goes = |rule: &&Rule| targets(plan, rule, event).iter().any(|backend| backend.destination.id == *destination);
+    let goes = |rule: &&Rule| targets(plan, rule, event).contains(&destination);
     plan.rules.iter().filter(|rule| is_about(rule, event)).filter(goes).map(|rule| &rule.id).eq([route])
 }
 
@@ -130,21 +131,27 @@ fn is_about(rule: &Rule, event: &Event) -> bool {
 }
 
 fn follow(plan: &Plan, rule: &Rule, event: &Event, now: Timestamp, decision: &mut Decision) {
-    for backend in targets(plan, rule, event) {
-        owe(backend, rule, event, now, decision);
+    for destination in targets(plan, rule, event) {
+        owe(destination, rule, event, now, decision);
     }
 }
 
 /// Where a route sends an event.
-fn targets<'p>(plan: &'p Plan, rule: &Rule, event: &Event) -> Vec<&'p Arc<Backend>> {
+fn targets<'a>(plan: &'a Plan, rule: &Rule, event: &'a Event) -> Vec<&'a DestinationId> {
+    if let Some(own) = &event.meta.destination {
+        // Its connection's own, in place of the route's. Not configured: the delivery waits for it as one does whose
+        // destination was removed, and whose it is by then is asked when it is made (`crate::delivery`).
+        return vec![own];
+    }
     let may_have = |backend: &&Arc<Backend>| may_receive(backend, event);
+    let id = |backend: &'a Arc<Backend>| &backend.destination.id;
     match &rule.forward {
-        Forward::To(ids) => ids.iter().filter_map(|id| plan.backend_named(id)).filter(may_have).collect(),
+        Forward::To(ids) => ids.iter().filter_map(|id| plan.backend_named(id)).filter(may_have).map(id).collect(),
         Forward::Tenant => {
             let wants = |backend: &&Arc<Backend>| {
                 backend.destination.tenant.is_some() && any_matches(&backend.events, &event.meta.kind)
             };
-            plan.backends.iter().filter(may_have).filter(wants).collect()
+            plan.backends.iter().filter(may_have).filter(wants).map(id).collect()
         }
     }
 }
@@ -182,8 +189,7 @@ fn may_receive(backend: &Backend, event: &Event) -> bool {
     }
 }
 
-fn owe(backend: &Backend, rule: &Rule, event: &Event, now: Timestamp, decision: &mut Decision) {
-    let destination = &backend.destination.id;
+fn owe(destination: &DestinationId, rule: &Rule, event: &Event, now: Timestamp, decision: &mut Decision) {
     if let Some(task) = decision.tasks.iter_mut().find(|task| task.destination == *destination) {
         task.ordered |= rule.ordered;
         return;

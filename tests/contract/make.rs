@@ -51,6 +51,7 @@ pub(crate) fn parked(account: &str, provider_event_id: &str) -> Event {
         headers: vec![("x-github-event".to_owned(), "push".to_owned())],
         content_type: Some("application/json".to_owned()),
         key_id: None,
+        destination: None,
     };
     Event { meta, body: Bytes::from(format!(r#"{{"id":"{provider_event_id}"}}"#)) }
 }

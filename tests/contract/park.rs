@@ -124,7 +124,8 @@ async fn what_waits_for_a_tenant_or_a_connection_goes_to_no_other(fixture: &Fixt
     let release = async |under: Under, connection: &str, tenant: &str, hours: Option<u64>| {
         let (connection, tenant) = (make::id(connection), make::id(tenant));
         let since = hours.map(|hours| now.before(Duration::from_hours(hours)));
-        let release = Release { integration: make::integration(), under, connection, tenant, since };
+        let destination = Some(make::id("far"));
+        let release = Release { integration: make::integration(), under, connection, tenant, destination, since };
         store.release_parked(&release).await.expect("they are moved")
     };
     let one = || Under::Account("one".to_owned());
@@ -142,6 +143,7 @@ async fn what_waits_for_a_tenant_or_a_connection_goes_to_no_other(fixture: &Fixt
     for meta in moved {
         assert_eq!(meta.connection.map(|id| id.to_string()).as_deref(), Some("its-own"));
         assert_eq!(meta.tenant.map(|id| id.to_string()).as_deref(), Some("acme"));
+        assert_eq!(meta.destination.map(|id| id.to_string()).as_deref(), Some("far"));
         assert!(["old", "a", "c", "d"].contains(&meta.provider_event_id.as_deref().expect("named")));
     }
     assert_eq!(release(one(), "theirs", "zeta", None).await, 1, "the control");

@@ -9,6 +9,7 @@ mod commands;
 mod connections;
 mod corpus;
 mod deployed;
+mod directed;
 mod document;
 mod explain;
 mod forgery;

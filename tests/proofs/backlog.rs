@@ -122,6 +122,7 @@ fn event(number: usize, now: Timestamp) -> Event {
         headers: Vec::new(),
         content_type: Some("application/json".to_owned()),
         key_id: None,
+        destination: None,
     };
     Event { meta, body: format!("{{\"number\":{number}}}").into() }
 }

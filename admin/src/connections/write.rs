@@ -55,7 +55,8 @@ pub(crate) struct Wish {
     /// Its events wait until it is enabled.
     #[serde(default)]
     disabled: bool,
-    /// Where its events go, instead of where routes forward them.
+    /// Where its events go instead of where routes forward them: a route that matches one sends it here and nowhere
+    /// else. Deliveries wait while there is no such destination.
     destination: Option<DestinationId>,
 }
 
@@ -327,7 +328,11 @@ async fn check_destination(admin: &Admin, caller: &Caller, wanted: &Linked) -> R
         Some(tenant) => *tenant == wanted.tenant,
         None => caller.tenant().is_none(),
     });
-    let unknown = || Problem::senseless(format!("destination: there is no {id} that the tenant may use"));
+    let unknown = || {
+        let remedy = "make it first, or name another of its tenant's or, with an operator's key, one of your own";
+        let id = id.as_str();
+        Problem::senseless(format!("destination is {id:?}, which is none that the connection may have; {remedy}"))
+    };
     if fits { Ok(()) } else { Err(unknown()) }
 }
 

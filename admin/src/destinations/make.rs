@@ -220,6 +220,7 @@ pub(crate) async fn test(
         headers: Vec::new(),
         content_type: Some("application/json".to_owned()),
         key_id: None,
+        destination: None,
     };
     let tested = Tested { event: meta.id };
     let item = Item { event: Event { meta, body }, place: Place::Log };

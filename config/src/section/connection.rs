@@ -2,7 +2,7 @@
 
 use super::declare::section;
 use crate::{
-    ConnectionId, IntegrationId, Secret, TenantId,
+    ConnectionId, DestinationId, IntegrationId, Secret, TenantId,
     read::{Node, Read, Table},
 };
 
@@ -20,6 +20,9 @@ section! {
         pub tenant: TenantId = deduced("acme-inc") by tenant,
         /// Its own signing secrets, for providers with a secret per connection.
         pub secrets: Vec<Secret> = optional([{ env = "ACME_WEBHOOK_SECRET" }]),
+        /// Where its events go instead of where routes forward them: a route that matches one sends it here and nowhere
+        /// else. One of your own, or of its tenant.
+        pub destination: Option<DestinationId> = optional("backend"),
     }
 }
 

@@ -160,6 +160,16 @@ integration = "gitlab""#,
         said: r#"93:23: error: route[0].forward[1] is "acmes", which belongs to the tenant "acme" and would get every tenant's events; write forward = "tenant", or remove the destination's tenant to make it your own"#,
     },
     Case {
+        what: "a connection with a destination that there isn't",
+        changes: &[(r#"account = "12345678""#, r#"destination = "backed""#)],
+        said: r#"64:15: error: connection[0].destination is "backed", which is no destination; did you mean "backend"?"#,
+    },
+    Case {
+        what: "a connection with another tenant's destination",
+        changes: &[(r#"account = "87654321""#, r#"destination = "acmes""#)],
+        said: r#"69:15: error: connection[1].destination is "acmes", which belongs to the tenant "acme" and not to "globex-inc"; name one of the connection's tenant, or one of your own"#,
+    },
+    Case {
         what: "an unverified provider without the operator's word",
         changes: &[("unverified = true", "")],
         said: "52:1: error: integration[2].unverified is missing, and nothing of Plain can be verified; write unverified = true if anybody may post events here",

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gatepost_config::{ConnectionId, IntegrationId, TenantId, Timestamp};
+use gatepost_config::{ConnectionId, DestinationId, IntegrationId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{DeadLetter, Ending, Event, EventRef, Lane, SealedSecret, Task};
@@ -109,6 +109,8 @@ pub struct Release {
     pub connection: ConnectionId,
     /// Whose it is. What was parked for another tenant ([`crate::Meta::tenant`]) stays parked.
     pub tenant: TenantId,
+    /// Where the connection's events go, instead of where routes forward them.
+    pub destination: Option<DestinationId>,
     /// Only events received at this time or later; others stay parked.
     pub since: Option<Timestamp>,
 }

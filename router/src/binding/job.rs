@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatepost_config::{Config, Connection, ConnectionId, IntegrationId, TenantId, Timestamp};
+use gatepost_config::{Config, Connection, ConnectionId, DestinationId, IntegrationId, TenantId, Timestamp};
 use gatepost_event::{
     Linked, StoreError,
     connection::{self, Found, Phase},
@@ -36,6 +36,7 @@ pub(super) struct Declared {
     id: ConnectionId,
     account: String,
     tenant: TenantId,
+    destination: Option<DestinationId>,
 }
 
 impl Declared {
@@ -46,6 +47,7 @@ impl Declared {
             id: connection.id.clone(),
             account: connection.account.clone()?,
             tenant: connection.tenant.clone(),
+            destination: connection.destination.clone(),
         })
     }
 }
@@ -53,12 +55,13 @@ impl Declared {
 /// Does it; safe to repeat.
 pub(super) async fn run(desk: &Desk, config: &Config, job: &Job) -> Result<(), StoreError> {
     match job {
-        Job::Declared(Declared { integration, id, account, tenant }) => {
+        Job::Declared(Declared { integration, id, account, tenant, destination }) => {
             let release = Release {
                 integration: integration.clone(),
                 under: Under::Account(account.clone()),
                 connection: id.clone(),
                 tenant: tenant.clone(),
+                destination: destination.clone(),
                 since: Some(since(config)),
             };
             released(desk, &release).await.map(drop)
@@ -122,6 +125,7 @@ async fn release(desk: &Desk, config: &Config, linked: &Linked) -> Result<u64, S
         under,
         connection: linked.id.clone(),
         tenant: linked.tenant.clone(),
+        destination: linked.destination.clone(),
         since: Some(since(config)),
     };
     for account in &linked.accounts {

@@ -8,7 +8,7 @@ use gatepost_event::{
 };
 
 use super::{Step, anew, wanted::Wanted};
-use crate::{plan::Plan, work::Desk};
+use crate::{own::OwnDestinations, plan::Plan, work::Desk};
 
 /// Events read at a time.
 const PAGE: usize = 64;
@@ -24,7 +24,13 @@ pub(super) async fn sources(store: &Store, job: &Job) -> Result<Vec<Source>, Sto
 }
 
 /// Deals with the next events of the first partition that has some left.
-pub(super) async fn step(desk: &Desk, plan: &Arc<Plan>, job: &mut Job, wanted: &Wanted) -> Result<Step, StoreError> {
+pub(super) async fn step(
+    desk: &Desk,
+    plan: &Arc<Plan>,
+    job: &mut Job,
+    wanted: &Wanted,
+    own: &mut OwnDestinations,
+) -> Result<Step, StoreError> {
     let left = |source: &&Source| source.after < source.through;
     let Some(at) = job.place.sources.iter().position(|source| left(&source)) else { return Ok(Step::End) };
     let (partition, Some(source)) = (u16::try_from(at).unwrap_or_default(), job.place.sources.get(at).copied()) else {
@@ -42,11 +48,12 @@ pub(super) async fn step(desk: &Desk, plan: &Arc<Plan>, job: &mut Job, wanted: &
             break;
         }
         progress.examined += 1;
-        let Ok(event) = stored.event else { continue };
+        let Ok(mut event) = stored.event else { continue };
         if !wanted.wants_event(&job.wish, &event) {
             continue;
         }
         let id = event.meta.id;
+        own.refresh(&desk.store, plan, &mut event).await?;
         let mut owed = anew::of_event(plan, job, stored.at, event).await?;
         let is_routed = !owed.is_empty();
         owed.retain(|task| wanted.wants_delivery(&job.wish, &id, &task.destination));

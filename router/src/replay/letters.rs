@@ -8,7 +8,7 @@ use gatepost_event::{
 };
 
 use super::{Step, anew, wanted::Wanted};
-use crate::{plan::Plan, work::Desk};
+use crate::{own::OwnDestinations, plan::Plan, work::Desk};
 
 /// Letters read at a time; each has its body.
 const PAGE: usize = 16;
@@ -22,9 +22,16 @@ pub(super) fn sources() -> Vec<Source> {
 }
 
 /// Deals with the next letters.
-pub(super) async fn step(desk: &Desk, plan: &Arc<Plan>, job: &mut Job, wanted: &Wanted) -> Result<Step, StoreError> {
+pub(super) async fn step(
+    desk: &Desk,
+    plan: &Arc<Plan>,
+    job: &mut Job,
+    wanted: &Wanted,
+    own: &mut OwnDestinations,
+) -> Result<Step, StoreError> {
     if let Some(delivery) = job.wish.delivery {
-        if let Some((position, letter)) = desk.store.dead_letter(delivery).await? {
+        if let Some((position, mut letter)) = desk.store.dead_letter(delivery).await? {
+            own.refresh_letter(&desk.store, plan, &mut letter).await?;
             one(desk, plan, job, wanted, position, &letter).await?;
         }
         return Ok(Step::End);
@@ -37,9 +44,10 @@ pub(super) async fn step(desk: &Desk, plan: &Arc<Plan>, job: &mut Job, wanted: &
     if page.first().is_none_or(|(_, letter)| is_later(letter)) {
         return Ok(Step::End);
     }
-    for (position, letter) in page {
+    for (position, mut letter) in page {
         // What died since then died anew: it would never end.
         if letter.note.died_at <= job.created_at {
+            own.refresh_letter(&desk.store, plan, &mut letter).await?;
             one(desk, plan, job, wanted, position, &letter).await?;
         }
         if let Some(source) = job.place.sources.first_mut() {

@@ -34,6 +34,7 @@ pub(crate) fn event(kind: &str, body: &str) -> Event {
             ],
             content_type: Some("application/json".to_owned()),
             key_id: None,
+            destination: None,
         },
         body: Bytes::from(body.to_owned()),
     }

@@ -111,3 +111,30 @@ fn an_unreadable_event_is_a_dead_letter() {
     assert_eq!((letter.note.reason, letter.event.as_ref()), (DeadReason::Unreadable, None));
     assert_eq!(letter.note.detail.as_deref(), Some("cut short"));
 }
+
+#[test]
+fn a_connections_own_destination_takes_the_place_of_the_routes_whoever_they_forward_to() {
+    let mut filtered = rule("filtered", to(&["b"]));
+    filtered.filter = Some("event.data.n == 2".to_owned());
+    let routes = vec![filtered.clone(), rule("one", to(&["a", "b"])), rule("tenant", Forward::Tenant)];
+    let all = || vec![destination("a", None), destination("b", None), destination("own", Some("acme-inc"))];
+    let mut event = event("github.push", r#"{"n":1}"#);
+    assert_eq!(destinations(&decide(config(all(), routes.clone()), event.clone())), ["a", "b", "own"], "the control");
+
+    // Configured or not: what isn't is waited for.
+    for own in ["own", "b", "elsewhere"] {
+        event.meta.destination = Some(own.parse().expect("an id"));
+        let decision = decide(config(all(), routes.clone()), event.clone());
+        assert_eq!(destinations(&decision), [own]);
+        let plan = Plan::compile(Arc::new(config(all(), routes.clone())), &[]).expect("good filters");
+        let possible = possible(&plan, &event, decision.at);
+        let lane = Lane {
+            connection: None,
+            ..possible.iter().find(|(id, _)| *id == decision.tasks[0].delivery).expect("it").1
+        };
+        assert_eq!(lane, Lane::of(&decision.tasks[0]));
+    }
+    // It is where routes forward to, and not a route.
+    assert_eq!(decide(config(all(), vec![filtered]), event.clone()).ended, Some(Ending::Filtered));
+    assert_eq!(decide(config(all(), vec![]), event).ended, Some(Ending::Unrouted));
+}

@@ -50,6 +50,7 @@ pub(super) async fn send(
         content_type: Some("application/json".to_owned()),
         redacted: false,
         key_id: None,
+        destination: None,
     };
     let item = Item { event: Event { meta, body: body.into() }, place: Place::Log };
     desk.store.append(vec![item], Instant::now() + STORE_MAX).await.map(drop)

@@ -192,6 +192,7 @@ fn event(n: usize) -> Event {
         headers: vec![("x-github-event".to_owned(), "push".to_owned())],
         content_type: Some("application/json".to_owned()),
         key_id: None,
+        destination: None,
     };
     let city = city(n);
     let body = format!(

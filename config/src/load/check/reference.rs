@@ -21,6 +21,9 @@ pub(super) fn check(entries: &Entries<'_>) {
     let destinations: Taken<DestinationId> = unique(&entries.destinations, "id");
     let _: Taken<RouteId> = unique(&entries.routes, "id");
     let connections = connections(entries, &integrations);
+    for entry in &entries.connections {
+        own_destination(entry, entries, &destinations);
+    }
     for entry in &entries.integrations {
         let Some(integration) = &entry.value else { continue };
         let Some(id) = &integration.default_connection else { continue };
@@ -103,6 +106,24 @@ fn connections(entries: &Entries<'_>, integrations: &Taken<IntegrationId>) -> Ta
         }
     }
     ids
+}
+
+/// A connection sends its events to a destination that it may have.
+fn own_destination(entry: &Entry<'_, crate::Connection>, entries: &Entries<'_>, destinations: &Taken<DestinationId>) {
+    let Some(id) = read::<DestinationId, _>(entry, "destination") else { return };
+    let spot = entry.table.at("destination");
+    if destinations.lacks(&id) {
+        return dangling(&spot, "destination", &id, destinations.first.keys().map(DestinationId::as_str));
+    }
+    let named = entries.destinations.iter().filter_map(|entry| entry.value.as_ref()).find(|named| named.id == id);
+    let theirs = named.and_then(|destination| destination.tenant.as_ref());
+    if let (Some(theirs), Some(connection)) = (theirs, &entry.value)
+        && *theirs != connection.tenant
+    {
+        let ours = &connection.tenant;
+        let message = format!("is {:?}, which belongs to the tenant {theirs:?} and not to {ours:?}", id.as_str());
+        spot.error(message, "name one of the connection's tenant, or one of your own");
+    }
 }
 
 fn route(entry: &Entry<'_, crate::Route>, entries: &Entries<'_>, destinations: &Taken<DestinationId>) {

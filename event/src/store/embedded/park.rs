@@ -50,7 +50,7 @@ pub(super) fn park(work: &Work<'_>, item: &Incoming) -> rusqlite::Result<()> {
 pub(super) fn unpark(work: &mut Work<'_>, release: &Release, through: u64) -> rusqlite::Result<u64> {
     let rows = first(work, release, through)?;
     for row in &rows {
-        let claimed = claim(&row.frame, &release.connection, &release.tenant);
+        let claimed = claim(&row.frame, release);
         let frame = claimed.as_deref().unwrap_or(&row.frame);
         let received_at = Timestamp::from_millis(row.received_at);
         let event = EventRow { id: &row.id, received_at, file: row.file.as_deref(), frame };
@@ -101,9 +101,10 @@ fn first(work: &Work<'_>, release: &Release, through: u64) -> rusqlite::Result<V
 }
 
 /// The frame with the connection in its meta; none when it can't be read, which is for the log's reader to say.
-fn claim(frame: &[u8], connection: &ConnectionId, tenant: &TenantId) -> Option<bytes::Bytes> {
+fn claim(frame: &[u8], release: &Release) -> Option<bytes::Bytes> {
     let mut event = Event::from_frame(&bytes::Bytes::copy_from_slice(frame)).ok()?;
-    event.meta.connection = Some(connection.clone());
-    event.meta.tenant = Some(tenant.clone());
+    event.meta.connection = Some(release.connection.clone());
+    event.meta.tenant = Some(release.tenant.clone());
+    event.meta.destination.clone_from(&release.destination);
     event.to_frame().ok()
 }

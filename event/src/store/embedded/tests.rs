@@ -39,6 +39,7 @@ fn event(id: &str, bytes: usize) -> Event {
         headers: Vec::new(),
         content_type: None,
         key_id: None,
+        destination: None,
     };
     Event { meta, body: Bytes::from(vec![b'x'; bytes]) }
 }

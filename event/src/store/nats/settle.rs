@@ -158,9 +158,11 @@ pub(super) fn schedule(headers: &mut HeaderMap, due: Timestamp, target: &str) {
 pub(super) fn ending_of(letter: &DeadLetter) -> Ending {
     match letter.note.reason {
         DeadReason::Expired => Ending::Expired,
-        DeadReason::Exhausted | DeadReason::FinalStatus | DeadReason::FilterError | DeadReason::Unreadable => {
-            Ending::Dead
-        }
+        DeadReason::Exhausted
+        | DeadReason::FinalStatus
+        | DeadReason::FilterError
+        | DeadReason::Unreadable
+        | DeadReason::OtherTenant => Ending::Dead,
     }
 }
 

@@ -68,7 +68,7 @@ impl Nats {
     }
 
     pub(in crate::store) async fn unpark(&self, release: &Release) -> Result<u64, StoreError> {
-        let Release { integration, under, connection, tenant, since } = release;
+        let Release { integration, under, connection, tenant, destination, since } = release;
         let (filter, account) = match under {
             Under::Account(account) => (self.names.parked_filter(Some(integration), Some(account)), Some(&**account)),
             Under::Connection => (self.names.parked_subject(integration, None, Some(connection)), None),
@@ -95,6 +95,7 @@ impl Nats {
                 let mut event = parked.event;
                 event.meta.connection = Some(connection.clone());
                 event.meta.tenant = Some(tenant.clone());
+                event.meta.destination.clone_from(destination);
                 let deadline = link::soon();
                 let post = self.logged(&event, deadline).await?;
                 self.link.publish(&post, Repeat::Harmless, deadline).await?;

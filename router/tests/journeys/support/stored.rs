@@ -26,6 +26,7 @@ pub(crate) fn event(id: &str, kind: &str, body: &str) -> Event {
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
             content_type: Some("application/json".to_owned()),
             key_id: None,
+            destination: None,
         },
         body: Bytes::from(body.to_owned()),
     }
