@@ -2,9 +2,10 @@
 
 use std::{sync::Arc, time::Instant};
 
-use axum::{body::Body, response::Response};
+use bytes::Bytes;
 use gatepost_event::RequestId;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http_body_util::Full;
 
 use crate::{
     failure::Failure,
@@ -16,6 +17,9 @@ use crate::{
     serve::Gateway,
     store::Stored,
 };
+
+/// An answer; its body is at hand whole.
+pub(crate) type Response = http::Response<Full<Bytes>>;
 
 /// What an accepted request is answered with.
 pub(crate) enum Answer {
@@ -104,7 +108,7 @@ fn accepted(status: u16, body: &str, word: &'static str) -> Response {
 
 /// An answer in the provider's own words.
 fn worded(status: StatusCode, body: &str) -> Response {
-    let mut response = Response::new(Body::from(body.to_owned()));
+    let mut response = Response::new(Full::from(body.to_owned()));
     *response.status_mut() = status;
     let content_type = match body.as_bytes().first() {
         None => None,
@@ -118,7 +122,7 @@ fn worded(status: StatusCode, body: &str) -> Response {
 
 /// A handshake's answer echoes text from outside: no browser may make more of it than text.
 fn handshaken(reply: Reply) -> Response {
-    let mut response = Response::new(Body::from(reply.body));
+    let mut response = Response::new(Full::from(reply.body));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
     let headers = response.headers_mut();
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -142,7 +146,7 @@ fn put(headers: &mut HeaderMap, more: &[(String, Vec<u8>)]) {
 fn error(status: StatusCode, word: &str, request: RequestId, limit: Option<u64>) -> Response {
     let limit = limit.map_or_else(String::new, |limit| format!(r#","limit":{limit}"#));
     let body = format!(r#"{{"error":"{word}"{limit},"request_id":"{request}"}}"#);
-    let mut response = Response::new(Body::from(body));
+    let mut response = Response::new(Full::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

@@ -2,12 +2,12 @@
 
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
-use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use gatepost_config::{Provider, Timestamp};
 use gatepost_event::RequestId;
 use http::{HeaderMap, Request, header};
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout_at,
@@ -25,7 +25,6 @@ use crate::{
 };
 
 /// A request whose head has arrived for an integration that exists.
-#[derive(Clone)]
 pub(crate) struct Arrival {
     /// The request's id.
     pub(crate) request: RequestId,
@@ -56,7 +55,7 @@ pub(crate) struct Released {
 
 /// A request read whole, of which nothing is believed yet.
 pub(crate) struct Inbound {
-    pub(crate) arrival: Arrival,
+    pub(crate) arrival: Arc<Arrival>,
     pub(crate) raw: RawRequest,
     /// When the last body byte had arrived.
     pub(crate) received_at: Timestamp,
@@ -69,7 +68,12 @@ pub(crate) struct Inbound {
 
 impl Inbound {
     /// A request that was never sent: it holds no share of anything.
-    pub(crate) fn rehearsed(arrival: Arrival, raw: RawRequest, received_at: Timestamp, read_at: Instant) -> Arc<Self> {
+    pub(crate) fn rehearsed(
+        arrival: Arc<Arrival>,
+        raw: RawRequest,
+        received_at: Timestamp,
+        read_at: Instant,
+    ) -> Arc<Self> {
         Arc::new(Self { arrival, raw, received_at, read_at, _held: [None, None] })
     }
 
@@ -77,7 +81,7 @@ impl Inbound {
     pub(crate) fn read_as(&self, raw: RawRequest, held: Option<OwnedSemaphorePermit>) -> Arc<Self> {
         let [sent, _] = &self._held;
         let _held = [sent.clone(), held.map(Arc::new)];
-        let (arrival, received_at, read_at) = (self.arrival.clone(), self.received_at, self.read_at);
+        let (arrival, received_at, read_at) = (Arc::clone(&self.arrival), self.received_at, self.read_at);
         Arc::new(Self { arrival, raw, received_at, read_at, _held })
     }
 
@@ -99,7 +103,11 @@ impl std::fmt::Debug for Inbound {
 }
 
 /// Reads a request, or says which limit it met.
-pub(crate) async fn read(arrival: Arrival, request: Request<Body>, gateway: &Gateway) -> Result<Arc<Inbound>, Failure> {
+pub(crate) async fn read(
+    arrival: Arc<Arrival>,
+    request: Request<Incoming>,
+    gateway: &Gateway,
+) -> Result<Arc<Inbound>, Failure> {
     let (head, body) = request.into_parts();
     let provider = arrival.endpoint.provider();
     if !provider.methods.iter().any(|method| method_name(*method) == head.method.as_str()) {
@@ -138,7 +146,7 @@ pub(crate) async fn read(arrival: Arrival, request: Request<Body>, gateway: &Gat
 /// Reads a body, taking each part's share of the bytes in flight as it arrives: what a slow sender only announces
 /// keeps nobody else out. A body of one part is not copied.
 async fn collect(
-    mut body: Body,
+    mut body: Incoming,
     limit: u64,
     inflight: &Arc<Semaphore>,
 ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Failure> {

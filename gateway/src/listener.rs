@@ -1,6 +1,7 @@
 //! Accepts connections and serves HTTP/1 on them, each within its time.
 
 use std::{
+    convert::Infallible,
     io,
     net::IpAddr,
     sync::{
@@ -10,7 +11,6 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body};
 use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -19,9 +19,8 @@ use tokio::{
     sync::Semaphore,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::ServiceExt;
 
-use crate::metrics::Metrics;
+use crate::serve::{self, Gateway};
 
 /// Bounds on connections.
 #[derive(Debug, Clone, Copy)]
@@ -31,10 +30,6 @@ pub(crate) struct Limits {
     /// Time for a request's head, and for an idle connection.
     pub(crate) head_timeout: Duration,
 }
-
-/// Where a connection comes from; every request of it carries it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// Most bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
@@ -59,9 +54,8 @@ struct Activity {
 /// Accepts until `shutdown`; the connections still open are in the tracker, and end by themselves.
 pub(crate) async fn accept(
     listener: TcpListener,
-    router: Router,
+    gateway: &Arc<Gateway>,
     limits: Limits,
-    metrics: &Metrics,
     shutdown: &CancellationToken,
 ) -> TaskTracker {
     let slots = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
@@ -79,15 +73,15 @@ pub(crate) async fn accept(
         match accepted {
             Ok((stream, peer)) => {
                 backoff = BACKOFF.0;
-                let (router, open, shutdown) = (router.clone(), metrics.connection(), shutdown.clone());
+                let (gateway, open, shutdown) = (Arc::clone(gateway), gateway.metrics.connection(), shutdown.clone());
                 connections.spawn(async move {
-                    serve(stream, Peer(peer.ip()), router, limits, shutdown).await;
+                    serve(stream, peer.ip(), gateway, limits, shutdown).await;
                     drop((slot, open));
                 });
             }
             Err(error) if is_of_the_client(&error) => {}
             Err(error) => {
-                metrics.accept_error();
+                gateway.metrics.accept_error();
                 tracing::error!(%error, wait = ?backoff, "can't accept connections; free file descriptors or memory");
                 tokio::time::sleep(backoff).await;
                 backoff = backoff.saturating_mul(2).min(BACKOFF.1);
@@ -103,20 +97,19 @@ fn is_of_the_client(error: &io::Error) -> bool {
 }
 
 /// Serves one connection until it closes, stalls, or the gateway stops.
-async fn serve(stream: TcpStream, peer: Peer, router: Router, limits: Limits, shutdown: CancellationToken) {
+async fn serve(stream: TcpStream, peer: IpAddr, gateway: Arc<Gateway>, limits: Limits, shutdown: CancellationToken) {
     // Answers are small; without this they would wait for the client's acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
     let activity = Arc::new(Activity::default());
     let service = {
         let activity = Arc::clone(&activity);
-        service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(peer);
-            let (router, activity) = (router.clone(), Arc::clone(&activity));
+        service_fn(move |request: Request<Incoming>| {
+            let (gateway, activity) = (Arc::clone(&gateway), Arc::clone(&activity));
             async move {
                 activity.begun.fetch_add(1, Ordering::Relaxed);
-                let response = router.oneshot(request.map(Body::new)).await;
+                let response = serve::answer(&gateway, peer, request).await;
                 activity.ended.fetch_add(1, Ordering::Relaxed);
-                response
+                Ok::<_, Infallible>(response)
             }
         })
     };

@@ -150,6 +150,6 @@ impl Inbound {
     /// The same request, holding no share of the bytes in flight.
     fn read_apart(&self) -> Arc<Self> {
         let raw: RawRequest = self.raw.clone();
-        Self::rehearsed(self.arrival.clone(), raw, self.received_at, self.read_at)
+        Self::rehearsed(Arc::clone(&self.arrival), raw, self.received_at, self.read_at)
     }
 }

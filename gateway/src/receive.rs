@@ -1,12 +1,12 @@
 //! The way of one webhook, from its head to its answer.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
-use axum::{body::Body, response::Response};
 use http::Request;
+use hyper::body::Incoming;
 
 use crate::{
-    answer::{self, Answer},
+    answer::{self, Answer, Response},
     attribute, captured, claimants, event, handshake,
     inbound::{self, Arrival},
     inflate, keys,
@@ -15,10 +15,10 @@ use crate::{
 };
 
 /// Takes one webhook all the way: read, proven genuine, split, attributed, stored, answered.
-pub(crate) async fn receive(gateway: &Gateway, arrival: Arrival, request: Request<Body>) -> Response {
+pub(crate) async fn receive(gateway: &Gateway, arrival: Arc<Arrival>, request: Request<Incoming>) -> Response {
     let began = Instant::now();
     let outcome = async {
-        let inbound = inbound::read(arrival.clone(), request, gateway).await?;
+        let inbound = inbound::read(Arc::clone(&arrival), request, gateway).await?;
         let inbound = inflate::before_check(inbound, Some(&gateway.inflight))?;
         captured::known(&inbound)?;
         if let Some(reply) = handshake::unsigned(&inbound)? {

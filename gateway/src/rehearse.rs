@@ -26,7 +26,7 @@ use crate::{
 
 /// An integration that requests are tried on.
 pub struct Rehearsal {
-    arrival: Arrival,
+    arrival: Arc<Arrival>,
     published: Published,
 }
 
@@ -63,7 +63,7 @@ impl Rehearsal {
         let request = RequestId::fresh(Timestamp::from_millis(0));
         let published = Published { documents: BTreeMap::new(), roots: RootCertStore::empty() };
         Some(Self {
-            arrival: Arrival {
+            arrival: Arc::new(Arrival {
                 request,
                 tables,
                 endpoint,
@@ -72,7 +72,7 @@ impl Rehearsal {
                 captured: Known::nothing(),
                 peer: None,
                 released: None,
-            },
+            }),
             published,
         })
     }
@@ -99,7 +99,7 @@ impl Rehearsal {
 
     /// The request as the quarantine would give it back: with no more than what decides over it.
     pub fn kept(&self, raw: RawRequest, now: Timestamp) -> Option<RawRequest> {
-        let inbound = Inbound::rehearsed(self.arrival.clone(), raw, now, Instant::now());
+        let inbound = Inbound::rehearsed(Arc::clone(&self.arrival), raw, now, Instant::now());
         kept(&inbound)
     }
 
@@ -114,7 +114,7 @@ impl Rehearsal {
         if raw.body.len() as u64 > provider.body_max.0 {
             return Err(Failure::BodyTooLarge(provider.body_max.0));
         }
-        let inbound = Inbound::rehearsed(self.arrival.clone(), raw, now, Instant::now());
+        let inbound = Inbound::rehearsed(Arc::clone(&self.arrival), raw, now, Instant::now());
         let inbound = inflate::before_check(inbound, None)?;
         if let Some(reply) = handshake::unsigned(&inbound)? {
             return Ok(captured::rehearse(reply, &inbound)?.into());

@@ -3,11 +3,11 @@
 use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
-use axum::{Router, body::Body, extract::State, response::Response, routing::any};
 use futures::FutureExt;
 use gatepost_config::{Config, Timestamp};
 use gatepost_event::{RequestId, Store, store::OpenError};
 use http::{HeaderValue, Request, header};
+use hyper::body::Incoming;
 use prometheus::Registry;
 use tokio::{
     net::TcpListener,
@@ -17,14 +17,15 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    answer,
+    answer::{self, Response},
     captured::Captures,
     directory::Directory,
     failure::Failure,
     inbound::Arrival,
     keys,
-    listener::{self, Limits, Peer},
+    listener::{self, Limits},
     metrics::Metrics,
+    path::Path,
     quarantine::{self, Quarantine},
     receive::receive,
     redelivered::Redeliveries,
@@ -114,7 +115,7 @@ pub async fn run(
     let follow = follow(Arc::clone(&gateway), live);
     let accept = async {
         gateway.captures.read_once(&config).await;
-        listener::accept(listener, router(Arc::clone(&gateway)), limits, &gateway.metrics, &shutdown).await
+        listener::accept(listener, &gateway, limits, &shutdown).await
     };
     let connections = tokio::select! {
         connections = accept => connections,
@@ -152,58 +153,17 @@ async fn follow(gateway: Arc<Gateway>, mut live: watch::Receiver<Arc<Config>>) -
     std::future::pending().await
 }
 
-fn router(gateway: Arc<Gateway>) -> Router {
-    Router::new()
-        .route("/webhooks/{integration}", any(to_integration))
-        .route("/webhooks/{integration}/{connection}", any(to_connection))
-        .route("/webhook/{environment}/{integration}", any(to_nango_path))
-        .fallback(to_nowhere)
-        .with_state(gateway)
-}
-
-async fn to_integration(State(gateway): State<Arc<Gateway>>, request: Request<Body>) -> Response {
-    let integration = segment(&request, 2);
-    webhook(&gateway, request, integration, None).await
-}
-
-async fn to_connection(State(gateway): State<Arc<Gateway>>, request: Request<Body>) -> Response {
-    let (integration, connection) = (segment(&request, 2), segment(&request, 3));
-    webhook(&gateway, request, integration, Some(connection)).await
-}
-
-async fn to_nango_path(State(gateway): State<Arc<Gateway>>, request: Request<Body>) -> Response {
-    if !gateway.tables.load().has_environment(&segment(&request, 2)) {
-        return to_nowhere(State(gateway)).await;
-    }
-    let integration = segment(&request, 3);
-    webhook(&gateway, request, integration, None).await
-}
-
-async fn to_nowhere(State(gateway): State<Arc<Gateway>>) -> Response {
-    answer::unknown_endpoint(&gateway, RequestId::fresh(Timestamp::now()), Instant::now())
-}
-
-/// A segment of the path, exactly as it was sent: nothing is decoded or normalised, so only one spelling is found.
-fn segment(request: &Request<Body>, at: usize) -> String {
-    request.uri().path().split('/').nth(at).unwrap_or_default().to_owned()
-}
-
-async fn webhook(
-    gateway: &Arc<Gateway>,
-    request: Request<Body>,
-    integration: String,
-    connection: Option<String>,
-) -> Response {
+/// Answers one request.
+pub(crate) async fn answer(gateway: &Arc<Gateway>, peer: IpAddr, request: Request<Incoming>) -> Response {
     let began = Instant::now();
-    let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
-    let arrival = match arrive(gateway, &integration, connection.as_deref(), peer).await {
-        Ok(Some(arrival)) => arrival,
-        Ok(None) => return to_nowhere(State(Arc::clone(gateway))).await,
+    let arrival = match arrive(gateway, peer, request.uri().path()).await {
+        Ok(Some(arrival)) => Arc::new(arrival),
+        Ok(None) => return answer::unknown_endpoint(gateway, RequestId::fresh(Timestamp::now()), began),
         Err(arrival) => return answer::respond(gateway, &arrival, began, Err(Failure::StoreAway)),
     };
     let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
     let under_way = gateway.metrics.request();
-    let received = AssertUnwindSafe(receive(gateway, arrival.clone(), request)).catch_unwind().await;
+    let received = AssertUnwindSafe(receive(gateway, Arc::clone(&arrival), request)).catch_unwind().await;
     let mut response = received.unwrap_or_else(|_| {
         gateway.metrics.panicked();
         answer::respond(gateway, &arrival, began, Err(Failure::Panicked))
@@ -217,19 +177,20 @@ async fn webhook(
 }
 
 /// The integration and connection that a URL names; `None` when there is no such, `Err` when nobody can say.
-async fn arrive(
-    gateway: &Gateway,
-    integration: &str,
-    connection: Option<&str>,
-    peer: Option<IpAddr>,
-) -> Result<Option<Arrival>, Box<Arrival>> {
-    let tables = gateway.tables.load_full();
+async fn arrive(gateway: &Gateway, peer: IpAddr, path: &str) -> Result<Option<Arrival>, Box<Arrival>> {
+    let tables = gateway.tables();
+    let (integration, connection) = match Path::of(path) {
+        Path::Integration(integration) => (integration, None),
+        Path::Connection(integration, connection) => (integration, Some(connection)),
+        Path::Nango(environment, integration) if tables.has_environment(environment) => (integration, None),
+        Path::Nango(..) | Path::Nowhere => return Ok(None),
+    };
     let Some(endpoint) = tables.endpoint(integration).cloned() else { return Ok(None) };
     let request = RequestId::fresh(Timestamp::now());
     let has_links = gateway.directory.has_connections(&endpoint);
     let captured = gateway.captures.known();
-    let mut arrival =
-        Arrival { request, tables, endpoint, connection: None, has_links, captured, peer, released: None };
+    let (peer, released) = (Some(peer), None);
+    let mut arrival = Arrival { request, tables, endpoint, connection: None, has_links, captured, peer, released };
     let Some(id) = connection else { return Ok(Some(arrival)) };
     let lookup = gateway.directory.connection(&arrival.endpoint, id);
     match tokio::time::timeout(arrival.tables.settings.answer_deadline, lookup).await {

@@ -10,7 +10,7 @@ use gatepost_event::{
     store::{Appended, Item, Place},
 };
 
-use crate::{event::Accepted, failure::Failure, inbound::Inbound, serve::Gateway};
+use crate::{event::Accepted, failure::Failure, inbound::Inbound, kept::Kept, serve::Gateway};
 
 /// Every event of a request is stored.
 pub(crate) struct Stored {
@@ -60,7 +60,7 @@ impl Outcome {
     }
 }
 
-/// Stores the events in a task of its own: a client that hangs up doesn't cancel it.
+/// Stores the events. A client that hangs up, or the deadline, doesn't cancel it.
 pub(crate) async fn append(accepted: Accepted, gateway: &Gateway) -> Result<Stored, Failure> {
     let (inbound, items) = accepted.into_parts();
     if items.is_empty() {
@@ -70,7 +70,7 @@ pub(crate) async fn append(accepted: Accepted, gateway: &Gateway) -> Result<Stor
     let (store, metrics) = (gateway.store.clone(), gateway.metrics.clone());
     let request = Arc::clone(&inbound);
     let redeliveries = gateway.redeliveries.clone();
-    let task = gateway.appends.spawn(async move {
+    let appending = Kept::new(&gateway.appends, async move {
         let places: Vec<(EventId, Place)> = items.iter().map(|item: &Item| (item.event.meta.id, item.place)).collect();
         let appended = store.append(items, deadline).await;
         if let Err(error) = &appended {
@@ -82,10 +82,9 @@ pub(crate) async fn append(accepted: Accepted, gateway: &Gateway) -> Result<Stor
             outcome(&inbound, &places, &appended)
         })
     });
-    match tokio::time::timeout_at(deadline.into(), task).await {
-        Ok(Ok(Ok(outcome))) => Ok(Stored { inbound: request, outcome }),
-        Ok(Ok(Err(_))) => Err(Failure::StoreAway),
-        Ok(Err(_)) => Err(Failure::Panicked),
+    match tokio::time::timeout_at(deadline.into(), appending).await {
+        Ok(Ok(outcome)) => Ok(Stored { inbound: request, outcome }),
+        Ok(Err(_)) => Err(Failure::StoreAway),
         Err(_) => {
             gateway.metrics.store_deadline();
             Err(Failure::StoreAway)

@@ -183,7 +183,7 @@ async fn inbound(gateway: &Gateway, refusal: &Refusal, any_time: bool) -> Result
         released: Some(Released { at: Timestamp::now(), any_time }),
     };
     let raw = evidence::request(refusal);
-    Ok(raw.map(|raw| Inbound::rehearsed(arrival, raw, refusal.received_at, Instant::now())))
+    Ok(raw.map(|raw| Inbound::rehearsed(Arc::new(arrival), raw, refusal.received_at, Instant::now())))
 }
 
 fn read(entry: &Entry) -> Option<Release> {
