@@ -1,6 +1,9 @@
 //! A delivery whose turn it is, and the event it carries.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use gatepost_config::Timestamp;
 use gatepost_event::{Attempt, DeadLetter, DeadReason, Event, Queued, StoreError, Task, dead::DeadNote};
@@ -48,11 +51,16 @@ pub(crate) async fn read(desk: &Desk, due: Due) -> Read {
     let reading = async {
         let mut backoff = Backoff::store();
         loop {
-            match desk.store.event_of(&due.queued.task).await {
+            let task = &due.queued.task;
+            let found = match desk.recent.event_of(task, Instant::now()) {
+                Some(event) => Ok(Some(event)),
+                None => desk.store.event_of(task).await,
+            };
+            match found {
                 Ok(Some(event)) if is_foreign(&due.backend, &event) => return foreign(&due, event),
                 Ok(Some(mut event)) => {
                     // A copy that goes out under another id is that event from here on.
-                    event.meta.id = due.queued.task.webhook_id();
+                    event.meta.id = task.webhook_id();
                     return Read::Whole(Box::new(Delivery { due: due.clone(), event }));
                 }
                 Ok(None) => return gone(&due, DeadReason::Expired, "the event's retention ended".to_owned()),

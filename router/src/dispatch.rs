@@ -4,13 +4,13 @@
 //! slots are bounded over all destinations (`router.concurrency`) and for each.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use gatepost_config::{DestinationId, Timestamp};
-use gatepost_event::{Lane, Queued, StoreError, store::LaneCount, subject::destination_token};
+use gatepost_event::{Lane, Queued, StoreError, id::Token, store::LaneCount, subject::destination_token};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::{Id, JoinError, JoinSet},
@@ -20,12 +20,12 @@ use tokio::{
 use crate::{
     delivery::Due,
     expiry,
-    lanes::{Ended, Go, Lanes, Pass, Refill},
+    lanes::{Ended, Go, Health, Lanes, Pass, Refill},
     lease::Held,
     plan::{Backend, Plan},
     settle::Settled,
     standing::Known,
-    work::{self, Desk, Report},
+    work::{self, Attempted, Desk, Report},
 };
 
 /// Questions for lanes' heads under way at once.
@@ -67,6 +67,8 @@ pub(crate) struct Dispatcher {
     shards: HashMap<u16, Shard>,
     under_way: JoinSet<Report>,
     started: HashMap<Id, Started>,
+    /// Ends being stored without a slot, by destination.
+    settling: HashMap<Token, usize>,
     slots_used: usize,
     bytes_used: u64,
     refills: JoinSet<Heads>,
@@ -90,9 +92,25 @@ struct Started {
     lane: Lane,
     shard: u16,
     position: u64,
-    /// It has a slot, and got it by this leave.
+    /// It has one of the router's slots until its end is stored.
+    has_slot: bool,
+    /// It has one of its destination's until the attempt is over, and got it by this leave.
     pass: Option<Pass>,
+    /// What the attempt said of the destination, when it is over and the destination's slot was kept.
+    health: Option<Health>,
+    /// Its end is being stored without a slot of its destination's.
+    is_settling: bool,
     bytes: u64,
+}
+
+impl Started {
+    const fn slotted(lane: Lane, shard: u16, position: u64, pass: Pass, bytes: u64) -> Self {
+        Self { has_slot: true, pass: Some(pass), bytes, ..Self::unslotted(lane, shard, position) }
+    }
+
+    const fn unslotted(lane: Lane, shard: u16, position: u64) -> Self {
+        Self { lane, shard, position, has_slot: false, pass: None, health: None, is_settling: false, bytes: 0 }
+    }
 }
 
 impl Dispatcher {
@@ -108,6 +126,7 @@ impl Dispatcher {
             shards: HashMap::new(),
             under_way: JoinSet::new(),
             started: HashMap::new(),
+            settling: HashMap::new(),
             slots_used: 0,
             bytes_used: 0,
             refills: JoinSet::new(),
@@ -178,7 +197,7 @@ impl Dispatcher {
             self.slots_used += 1;
             self.bytes_used += bytes;
             let id = self.under_way.spawn(work::deliver(self.desk.clone(), due)).id();
-            self.note_start(id, Started { lane, shard, position, pass: Some(pass), bytes });
+            self.note_start(id, Started::slotted(lane, shard, position, pass, bytes));
         }
     }
 
@@ -228,24 +247,59 @@ impl Dispatcher {
     }
 
     fn ended(&mut self, ended: Result<(Id, Report), JoinError>) {
-        let (id, (settled, health)) = match ended {
+        let (id, report) = match ended {
             Ok(ended) => ended,
             Err(error) => {
                 tracing::error!(%error, "an attempt failed inside gatepost; the delivery stays owed");
-                (error.id(), (Settled::No, None))
+                (error.id(), Report::Ended(Settled::No))
             }
         };
         let Some(started) = self.started.remove(&id) else { return };
-        let Started { lane, position, pass, bytes, .. } = started;
-        if pass.is_some() {
+        let settled = match report {
+            Report::Ended(settled) => settled,
+            Report::Attempted(attempted) => return self.attempted(started, *attempted),
+        };
+        let Started { lane, position, pass, health, bytes, .. } = started;
+        if started.is_settling {
+            self.has_settled(lane.destination);
+        }
+        if started.has_slot {
             self.slots_used = self.slots_used.saturating_sub(1);
             self.bytes_used = self.bytes_used.saturating_sub(bytes);
         }
-        self.lanes.ended(Ended { lane, position, pass, settled, health }, Instant::now());
+        if let Some(pass) = pass {
+            self.lanes.leave_gate(&lane, pass, health, Instant::now());
+        }
+        self.lanes.ended(Ended { lane, position, settled }, Instant::now());
         if let Some(shard) = self.shards.get_mut(&started.shard) {
             shard.flying = shard.flying.saturating_sub(1);
         }
         self.let_go(started.shard);
+    }
+
+    /// Has an attempt's end stored. Its destination's slot is free meanwhile, but for no more ends than it has slots: so
+    /// many attempts are made again at most when the router dies now.
+    fn attempted(&mut self, mut started: Started, attempted: Attempted) {
+        let settling = self.settling.entry(started.lane.destination).or_default();
+        started.health = Some(attempted.health);
+        if *settling < attempted.slots() {
+            *settling += 1;
+            started.is_settling = true;
+            if let Some(pass) = started.pass.take() {
+                self.lanes.leave_gate(&started.lane, pass, started.health, Instant::now());
+            }
+        }
+        let id = self.under_way.spawn(work::settle(self.desk.clone(), attempted)).id();
+        self.started.insert(id, started);
+    }
+
+    fn has_settled(&mut self, destination: Token) {
+        if let Entry::Occupied(mut settling) = self.settling.entry(destination) {
+            *settling.get_mut() -= 1;
+            if *settling.get() == 0 {
+                settling.remove();
+            }
+        }
     }
 
     fn refilled(&mut self, answer: Result<(Id, Heads), JoinError>) {
@@ -324,8 +378,8 @@ impl Dispatcher {
         let Some(held) = self.shards.get(&shard).map(|shard| shard.held.clone()) else { return };
         let position = queued.position;
         let expiring = expiry::expire(self.desk.clone(), held, shard, queued);
-        let id = self.under_way.spawn(async { (expiring.await, None) }).id();
-        self.note_start(id, Started { lane, shard, position, pass: None, bytes: 0 });
+        let id = self.under_way.spawn(async { Report::Ended(expiring.await) }).id();
+        self.note_start(id, Started::unslotted(lane, shard, position));
     }
 }
 

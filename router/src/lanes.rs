@@ -81,12 +81,8 @@ pub(crate) struct Ended {
     pub(crate) lane: Lane,
     /// Its place there.
     pub(crate) position: u64,
-    /// What it went with, if it went through a gate.
-    pub(crate) pass: Option<Pass>,
     /// Where it is now.
     pub(crate) settled: Settled,
-    /// What it says about the destination.
-    pub(crate) health: Option<Health>,
 }
 
 /// A question to the store for a lane's heads.
@@ -296,10 +292,7 @@ impl Lanes {
 
     /// A task that went has come to an end, or is still in its lane as far as is known.
     pub(crate) fn ended(&mut self, ended: Ended, now: Instant) {
-        let Ended { lane, position, pass, settled, health } = ended;
-        if let Some(pass) = pass {
-            self.leave_gate(&lane, pass, health, now);
-        }
+        let Ended { lane, position, settled } = ended;
         let Some(state) = self.lanes.get_mut(&lane) else { return };
         match settled {
             Settled::Gone => {

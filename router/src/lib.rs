@@ -20,6 +20,7 @@ mod own;
 mod ownership;
 mod pattern;
 mod plan;
+mod recent;
 mod redelivery;
 pub mod rehearse;
 mod replay;

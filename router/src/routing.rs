@@ -77,6 +77,7 @@ async fn read(
                 reading.set(next(log));
                 let Some(newest) = events.last().map(|event| event.at.received_at) else { continue };
                 let current = plan.borrow_and_update().clone();
+                desk.recent.remember(&events, Instant::now().into());
                 let routed = route(current, partition, events).await?;
                 let routed = Routed { after: std::mem::replace(&mut after, routed.through), ..routed };
                 if routed.tasks.iter().any(|task| task.ordered) && !finish(&mut writing).await? {

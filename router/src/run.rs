@@ -14,6 +14,7 @@ use crate::{
     metrics::Metrics,
     ownership::Ownership,
     plan::Plan,
+    recent::Recent,
     send::Outside,
     settle::Unconfirmed,
     standing::{self, Standings},
@@ -73,6 +74,7 @@ async fn work(
         outside,
         metrics,
         unconfirmed: Unconfirmed::default(),
+        recent: Recent::default(),
         standings: Standings::default(),
     });
 

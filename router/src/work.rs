@@ -17,8 +17,9 @@ use crate::{
     metrics::Metrics,
     outcome,
     plan::{Backend, Plan},
+    recent::Recent,
     route, send,
-    settle::{self, Settled, Unconfirmed},
+    settle::{self, End, Settled, Unconfirmed},
     sign,
     standing::{self, Standings},
 };
@@ -31,6 +32,8 @@ pub(crate) struct Desk {
     pub(crate) outside: send::Outside,
     /// Counts.
     pub(crate) metrics: Metrics,
+    /// Events that were just routed.
+    pub(crate) recent: Recent,
     /// Ends that the store has not confirmed.
     pub(crate) unconfirmed: Unconfirmed,
     /// Destinations that get nothing for now.
@@ -46,34 +49,64 @@ pub(crate) fn route_all(plan: &Plan, partition: u16, events: Vec<StoredEvent>, n
     routed
 }
 
-/// What an attempt left behind: where its task is now, and what it says about the destination, if one was made.
-pub(crate) type Report = (Settled, Option<Health>);
+/// What came of a delivery's turn.
+#[derive(Debug)]
+pub(crate) enum Report {
+    /// An attempt is over, and its end is not stored yet.
+    Attempted(Box<Attempted>),
+    /// Where its task is now.
+    Ended(Settled),
+}
+
+/// An attempt that is over.
+#[derive(Debug)]
+pub(crate) struct Attempted {
+    due: Due,
+    end: End,
+    /// What it says about the destination.
+    pub(crate) health: Health,
+}
+
+impl Attempted {
+    /// How many slots the destination has.
+    pub(crate) fn slots(&self) -> usize {
+        self.due.backend.destination.concurrency
+    }
+}
 
 /// One attempt of one delivery, dropped at the instant when the lease on its shard ends.
 pub(crate) async fn deliver(desk: Arc<Desk>, due: Due) -> Report {
     let held = due.held.clone();
     tokio::select! {
         biased;
-        () = held.attempts_ended() => (Settled::Abandoned, None),
+        () = held.attempts_ended() => Report::Ended(Settled::Abandoned),
         report = attempt(&desk, due) => report,
+    }
+}
+
+/// Stores what an attempt came to; dropped with the lease too. The destination's slot is free meanwhile: another attempt
+/// need not wait for the store.
+pub(crate) async fn settle(desk: Arc<Desk>, attempted: Attempted) -> Report {
+    let Attempted { due, end, .. } = attempted;
+    tokio::select! {
+        biased;
+        () = due.held.attempts_ended() => Report::Ended(Settled::Abandoned),
+        report = over(&desk, &due, end) => report,
     }
 }
 
 async fn attempt(desk: &Desk, due: Due) -> Report {
     if let Some(end) = desk.unconfirmed.recall(due.task(), Instant::now()) {
-        return (settle::settle(desk, due.shard, &due.queued, end).await, None);
+        return over(desk, &due, end).await;
     }
     let delivery = match delivery::read(desk, due.clone()).await {
         Read::Whole(delivery) => *delivery,
-        Read::Over(end) => return (settle::settle(desk, due.shard, &due.queued, *end).await, None),
-        Read::Unknown => return (Settled::No, None),
+        Read::Over(end) => return over(desk, &due, *end).await,
+        Read::Unknown => return Report::Ended(Settled::No),
     };
     let envelope = match envelope::write(delivery.event(), due.backend.destination.format) {
         Ok(envelope) => envelope,
-        Err(why) => {
-            let end = outcome::unwritable(delivery, why, Timestamp::now());
-            return (settle::settle(desk, due.shard, &due.queued, end).await, None);
-        }
+        Err(why) => return over(desk, &due, outcome::unwritable(delivery, why, Timestamp::now())).await,
     };
     let signed = sign::sign(&delivery, envelope, Timestamp::now());
     let key_ids = signed.key_ids().to_vec();
@@ -83,5 +116,9 @@ async fn attempt(desk: &Desk, due: Due) -> Report {
     let Backend { destination, disable_after, .. } = &*due.backend;
     standing::learn(desk, destination, &sent, *disable_after, Timestamp::now()).await;
     let end = outcome::judge(delivery, sent, key_ids, Timestamp::now(), rand::random_range(-1.0..=1.0));
-    (settle::settle(desk, due.shard, &due.queued, end).await, Some(health))
+    Report::Attempted(Box::new(Attempted { due, end, health }))
+}
+
+async fn over(desk: &Desk, due: &Due, end: End) -> Report {
+    Report::Ended(settle::settle(desk, due.shard, &due.queued, end).await)
 }

@@ -101,7 +101,13 @@ impl Yard {
             tasks.retain(|queued| queued.position != go.queued.position);
         }
         let settled = if settled { Settled::Gone } else { Settled::No };
-        self.lanes.ended(over(go, settled, None), self.now);
+        self.over(go, settled, None);
+    }
+
+    /// A task that went has left its gate and come to an end.
+    fn over(&mut self, go: &Go, settled: Settled, health: Option<Health>) {
+        self.lanes.leave_gate(&go.lane, go.pass, health, self.now);
+        self.lanes.ended(Ended { lane: go.lane, position: go.queued.position, settled }, self.now);
     }
 
     /// Lets everything go and end well; the positions in the order they went.
@@ -113,10 +119,6 @@ impl Yard {
         }
         went
     }
-}
-
-fn over(go: &Go, settled: Settled, health: Option<Health>) -> Ended {
-    Ended { lane: go.lane, position: go.queued.position, pass: Some(go.pass), settled, health }
 }
 
 fn named(go: &Go) -> &str {
@@ -205,7 +207,7 @@ fn what_is_under_way_is_not_begun_again_by_a_refill() {
     yard.list();
     let first = yard.go().expect("the first goes");
     yard.list();
-    yard.lanes.ended(Ended { position: 0, pass: None, ..over(&first, Settled::No, None) }, yard.now);
+    yard.lanes.ended(Ended { lane: first.lane, position: 0, settled: Settled::No }, yard.now);
     assert!(yard.go().is_none(), "the lane rests");
     yard.now += REST;
     let mut went = vec![first.queued.position];
@@ -352,6 +354,23 @@ fn while_slots_are_scarce_every_destination_gets_one() {
 }
 
 #[test]
+fn a_destination_gets_the_next_while_the_end_of_the_last_is_being_stored() {
+    let mut narrow = destination("narrow", None);
+    narrow.concurrency = 1;
+    let mut yard = Yard::new(vec![narrow]);
+    yard.arrive("narrow", 3);
+    let first = yard.go().expect("one");
+    assert!(yard.go().is_none(), "its cap");
+    yard.lanes.leave_gate(&first.lane, first.pass, Some(Health::Answers), yard.now);
+    let second = yard.go().expect("the next");
+    assert_ne!(second.queued.position, first.queued.position, "the first is still under way");
+    yard.lanes.ended(Ended { lane: first.lane, position: first.queued.position, settled: Settled::Gone }, yard.now);
+    assert!(yard.go().is_none(), "its cap still: the first left it before");
+    yard.end(&second, true);
+    assert!(yard.go().is_some());
+}
+
+#[test]
 fn an_open_breaker_and_a_rate_keep_tasks_waiting_and_wake_by_themselves() {
     let mut down = destination("down", None);
     down.breaker_failures = 2;
@@ -361,7 +380,7 @@ fn an_open_breaker_and_a_rate_keep_tasks_waiting_and_wake_by_themselves() {
     yard.arrive("down", 50);
     let probe = yard.go().expect("a probe");
     assert!(yard.go().is_none(), "exactly one");
-    yard.lanes.ended(over(&probe, Settled::Gone, Some(Health::Fails)), yard.now);
+    yard.over(&probe, Settled::Gone, Some(Health::Fails));
     assert!(yard.go().is_none(), "open");
     assert_eq!(yard.lanes.unanswering().map(|id| id.as_str()).collect::<Vec<_>>(), ["down"]);
     let wakes = yard.lanes.wakes_at().expect("it wakes");
@@ -369,7 +388,7 @@ fn an_open_breaker_and_a_rate_keep_tasks_waiting_and_wake_by_themselves() {
     yard.now = wakes;
     let probe = yard.go().expect("a second probe");
     assert!(yard.go().is_none(), "exactly one");
-    yard.lanes.ended(over(&probe, Settled::Gone, Some(Health::Answers)), yard.now);
+    yard.over(&probe, Settled::Gone, Some(Health::Answers));
     assert_eq!(std::iter::from_fn(|| yard.go()).count(), 16, "its cap");
 
     yard.arrive("slow", 100);
@@ -409,7 +428,7 @@ fn a_failed_ordered_task_holds_up_its_lane_only_and_goes_again_first() {
     assert!(yard.go().is_none());
     let due = Timestamp::from_millis(5_000);
     let again = Queued { position: 1, task: first.queued.task.next_attempt(due) };
-    yard.lanes.ended(over(&first, Settled::Stays(Box::new(again)), Some(Health::Answers)), yard.now);
+    yard.over(&first, Settled::Stays(Box::new(again)), Some(Health::Answers));
     assert!(yard.go().is_none(), "neither it nor the one behind it");
     yard.end(&other, true);
     assert_eq!(yard.go().map(|go| go.queued.position), Some(4), "the other connection goes on");
@@ -436,7 +455,7 @@ fn the_head_of_an_ordered_lane_goes_as_soon_as_it_is_said_to() {
         let go = yard.go().expect("it goes");
         let failed = Queued { task: mine.task.next_attempt(due), ..mine };
         let sooner = Task { not_before: Some(Timestamp::from_millis(0)), ..failed.task.clone() };
-        let stays = || over(&go, Settled::Stays(Box::new(failed.clone())), Some(Health::Answers));
+        let stays = || Settled::Stays(Box::new(failed.clone()));
         yard.stored.insert(lane, vec![failed.clone(), next.clone()]);
         let is_stored = |yard: &mut Yard| {
             yard.stored.insert(lane, vec![Queued { task: sooner.clone(), ..failed.clone() }, next.clone()]);
@@ -444,7 +463,7 @@ fn the_head_of_an_ordered_lane_goes_as_soon_as_it_is_said_to() {
         };
         match case {
             "asleep" => {
-                yard.lanes.ended(stays(), yard.now);
+                yard.over(&go, stays(), Some(Health::Answers));
                 assert!(yard.go().is_none(), "it waits");
                 is_stored(&mut yard);
             }
@@ -459,7 +478,7 @@ fn the_head_of_an_ordered_lane_goes_as_soon_as_it_is_said_to() {
             }
             _ => {
                 is_stored(&mut yard);
-                yard.lanes.ended(stays(), yard.now);
+                yard.over(&go, stays(), Some(Health::Answers));
             }
         }
         let again = yard.go().unwrap_or_else(|| panic!("{case}: it goes"));
@@ -484,7 +503,7 @@ fn lanes_that_wait_for_long_give_their_tasks_back_when_memory_is_short() {
     assert_eq!(probes.len(), 400);
     for probe in &probes {
         yard.stored.get_mut(&probe.lane).expect("a lane").remove(0);
-        yard.lanes.ended(over(probe, Settled::Gone, Some(Health::Fails)), yard.now);
+        yard.over(probe, Settled::Gone, Some(Health::Fails));
     }
     assert!(yard.go().is_none(), "all are open");
     assert!(yard.lanes.cached() <= CACHED_MAX / 2 + HEADS_MAX, "{} remembered", yard.lanes.cached());

@@ -100,7 +100,8 @@ impl Lanes {
         }
     }
 
-    pub(super) fn leave_gate(&mut self, lane: &Lane, pass: Pass, health: Option<Health>, now: Instant) {
+    /// An attempt is over: another may go to its destination. Without a word on its health nothing was learnt of it.
+    pub(crate) fn leave_gate(&mut self, lane: &Lane, pass: Pass, health: Option<Health>, now: Instant) {
         let policy = self.plan.backend(&lane.destination).map(|backend| &backend.destination);
         if let Some(gate) = self.gates.get_mut(&lane.destination) {
             gate.ended(pass, policy, health, now);

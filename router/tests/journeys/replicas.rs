@@ -68,7 +68,8 @@ async fn two_routers_share_the_work_and_one_takes_over_all_of_it() {
     for receiver in &receivers {
         let (all, different) = ids(receiver);
         assert_eq!(different, 200);
-        assert!(all - different <= 16, "{} repeats, more than were under way", all - different);
+        // 16 attempts at once, and as many whose end is being stored.
+        assert!(all - different <= 32, "{} repeats, more than were under way", all - different);
     }
     eventually("it has all", || async { leases(&one) == LEASES }).await;
     one.stop().await;

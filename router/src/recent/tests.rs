@@ -1,0 +1,53 @@
+use std::time::{Duration, Instant};
+
+use gatepost_event::{Event, EventId, EventRef, Task, store::StoredEvent};
+
+use super::{AGE_MAX, BODY_BYTES_MAX, BYTES_MAX, META_BYTES, Recent};
+use crate::{
+    delivery::fixture::delivery,
+    route::fixture::{destination, event},
+};
+
+fn stored(sequence: u64, body: &str) -> StoredEvent {
+    let event = event("github.push", body);
+    let at = EventRef { id: event.meta.id, partition: 0, sequence, received_at: event.meta.received_at };
+    StoredEvent { at, event: Ok(event) }
+}
+
+fn task(of: &StoredEvent) -> Task {
+    let event = of.event.clone().expect("an event");
+    Task { event: of.at, ..delivery(destination("backend", None), event, 1).due().queued.task.clone() }
+}
+
+fn body(found: Option<Event>) -> Option<usize> {
+    found.map(|event| event.body.len())
+}
+
+#[test]
+fn an_event_is_remembered_for_a_while_and_only_as_itself() {
+    let (recent, now, stored) = (Recent::default(), Instant::now(), stored(7, "{}"));
+    recent.remember(std::slice::from_ref(&stored), now);
+    let task = task(&stored);
+    assert_eq!(recent.event_of(&task, now), stored.event.clone().ok());
+    let other = EventRef { id: EventId::of("github-app", "acme", "another", None), ..task.event };
+    assert_eq!(recent.event_of(&Task { event: other, ..task.clone() }, now), None, "the log was made anew");
+    let next = EventRef { sequence: 8, ..task.event };
+    assert_eq!(recent.event_of(&Task { event: next, ..task.clone() }, now), None);
+    assert_eq!(body(recent.event_of(&task, now + AGE_MAX)), Some(2));
+    assert_eq!(recent.event_of(&task, now + AGE_MAX + Duration::from_millis(1)), None);
+}
+
+#[test]
+fn what_is_remembered_is_bounded_and_the_oldest_goes_first() {
+    let (recent, now) = (Recent::default(), Instant::now());
+    let large = "b".repeat(BODY_BYTES_MAX);
+    let fit = BYTES_MAX / (BODY_BYTES_MAX + META_BYTES);
+    let all: Vec<_> = (0..=fit as u64).map(|sequence| stored(sequence, &large)).collect();
+    recent.remember(&all, now);
+    let found: Vec<_> = all.iter().map(|stored| recent.event_of(&task(stored), now).is_some()).collect();
+    assert_eq!(found, [vec![false], vec![true; fit]].concat());
+    let larger = stored(1_000, &"b".repeat(BODY_BYTES_MAX + 1));
+    recent.remember(std::slice::from_ref(&larger), now);
+    assert_eq!(recent.event_of(&task(&larger), now), None);
+    assert!(recent.event_of(&task(&all[1]), now).is_some(), "nothing made room for it");
+}
