@@ -260,6 +260,7 @@ account = "12345678"
 id = "sink"
 url = "{sink}"
 private = true
+concurrency = 64
 secrets = [{{ file = "signing" }}]
 
 [[route]]
