@@ -22,7 +22,7 @@ META_BYTES = 600
 
 def main() -> None:
     options = arguments()
-    servers = Servers(options.binaries, options.tools, options.out)
+    servers = Servers(options.gatepost, options.limits, options.tools, options.out)
     seconds, rounds = (3, 3) if options.quick else (6, 3)
     sizes = ["2 KiB", "7 KiB"] if options.quick else list(SIZES)
     engines = ["embedded", "NATS R1"] if options.quick else list(ENGINES)
@@ -170,9 +170,8 @@ def machine(options):
 
 def arguments():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--binaries", type=lambda text: Path(text).resolve(), required=True)
-    parser.add_argument("--tools", type=lambda text: Path(text).resolve(), required=True)
-    parser.add_argument("--out", type=lambda text: Path(text).resolve(), required=True)
+    for name in ["gatepost", "limits", "tools", "out"]:
+        parser.add_argument(f"--{name}", type=lambda text: Path(text).resolve(), required=True)
     parser.add_argument("--quick", action="store_true", help="two sizes, two engines, short rounds")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)

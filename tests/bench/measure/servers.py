@@ -23,8 +23,8 @@ SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwmuf8Yd4zsY4="
 class Servers:
     SECRET = SECRET
 
-    def __init__(self, binaries, tools, out):
-        self.binaries, self.tools, self.out = binaries, tools, out
+    def __init__(self, gatepost, limits, tools, out):
+        self.binary, self.limits, self.tools, self.out = gatepost, limits, tools, out
         self.processes, self.folders = [], []
 
     def folder(self):
@@ -46,11 +46,11 @@ class Servers:
 
     def start_limit(self, what):
         """A server of ours; gives its address, which it prints first."""
-        process = self.start(what, [self.binaries / "gatepost-bench", what])
+        process = self.start(what, [self.limits, what])
         return process.first_line()
 
     def limit(self, what, **arguments):
-        command = [str(self.binaries / "gatepost-bench"), what]
+        command = [str(self.limits), what]
         for name, value in arguments.items():
             command += [f"--{name}", str(value)]
         limit = arguments["seconds"] + 200
@@ -102,12 +102,12 @@ class Servers:
             (folder / name).touch(mode=0o600)
             (folder / name).write_text(text)
         if nats is not None:
-            subprocess.run([self.binaries / "gatepost", "--config", folder / "gatepost.toml", "store", "init"], check=True,
+            subprocess.run([self.binary, "--config", folder / "gatepost.toml", "store", "init"], check=True,
                            capture_output=True, timeout=PATIENCE)
         return folder
 
     def run(self, home, roles):
-        command = [self.binaries / "gatepost", "--config", home / "gatepost.toml", "run", *roles, "--log", "json"]
+        command = [self.binary, "--config", home / "gatepost.toml", "run", *roles, "--log", "json"]
         process = self.start("gatepost", command, errors=home / f"log-{len(self.processes)}")
         wait("readiness", lambda: get(f"http://{process.address('ops')}/readyz"))
         return process
