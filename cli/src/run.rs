@@ -41,6 +41,8 @@ pub(crate) async fn run(path: &Path, args: RunArgs) -> Result<(), Exit> {
     }
     if let Some(listener) = &admin {
         tracing::info!(admin = process::bound(listener), "serving the API");
+    } else if args.roles.is_empty() {
+        tracing::info!("the API is left out: there is no key in admin.api_keys");
     }
 
     let config = reload::follow(path, loaded, shutdown.clone())?;

@@ -55,7 +55,7 @@ fn resolve(node: &Node<'_>, reference: &Reference) -> Option<Vec<u8>> {
         }
         n if n < SECRET_BYTES_GOOD => {
             let message = format!("has only {n} bytes in {reference}; {SECRET_BYTES_GOOD} or more are hard to guess");
-            node.spot.warning(message, "take a longer one if the provider lets you");
+            node.spot.warning(message, "take a longer one where you can choose");
             return Some(bytes);
         }
         _ => return Some(bytes),
