@@ -71,6 +71,8 @@ pub(crate) enum Status {
     Waiting,
     /// A destination answered 2xx.
     Delivered,
+    /// A run of the sync that was owed has succeeded.
+    Synced,
     /// It ended without success.
     Dead,
 }
@@ -80,7 +82,10 @@ pub(crate) enum Status {
 pub(crate) struct Delivery {
     id: DeliveryId,
     status: Status,
+    /// Where it goes; of a sync that is owed, its engine's id.
     destination: Option<String>,
+    /// The sync, when one is owed.
+    sync: Option<String>,
     route: Option<String>,
     /// Why it died, when it did.
     reason: Option<DeadReason>,
@@ -88,6 +93,7 @@ pub(crate) struct Delivery {
     attempts: u64,
     owed_at: Option<Timestamp>,
     delivered_at: Option<Timestamp>,
+    synced_at: Option<Timestamp>,
     died_at: Option<Timestamp>,
     replay: Option<String>,
     last_attempt: Option<Attempt>,
@@ -248,6 +254,7 @@ impl Status {
         match self {
             Self::Waiting => Standing::Waiting,
             Self::Delivered => Standing::Delivered,
+            Self::Synced => Standing::Synced,
             Self::Dead => Standing::Dead,
         }
     }
@@ -256,6 +263,7 @@ impl Status {
     pub(crate) const fn of(state: Standing) -> Self {
         match state {
             Standing::Delivered => Self::Delivered,
+            Standing::Synced => Self::Synced,
             Standing::Dead => Self::Dead,
             Standing::Waiting | Standing::Filtered | Standing::Unrouted | Standing::Unmatched | Standing::Gone => {
                 Self::Waiting
@@ -271,12 +279,14 @@ impl Delivery {
             id: note.delivery,
             status: Status::Dead,
             destination: note.destination.map(|id| id.to_string()),
+            sync: note.sync.map(|sync| sync.to_string()),
             route: note.route.map(|id| id.to_string()),
             reason: Some(note.reason),
             detail: note.detail,
             attempts: note.attempts.into(),
             owed_at: None,
             delivered_at: None,
+            synced_at: None,
             died_at: Some(note.died_at),
             replay: None,
             last_attempt: note.last,
@@ -292,12 +302,14 @@ impl Delivery {
             id: delivery.id,
             status: Status::of(delivery.status),
             destination: delivery.destination,
+            sync: delivery.sync,
             route: delivery.route,
             reason: delivery.reason,
             detail: delivery.detail,
             attempts: delivery.attempts,
             owed_at: delivery.owed_at,
             delivered_at: delivery.delivered_at,
+            synced_at: delivery.synced_at,
             died_at: delivery.died_at,
             replay: delivery.replay,
             last_attempt: delivery.last_attempt,

@@ -23,6 +23,7 @@ mod replays;
 mod requests;
 mod search;
 mod serve;
+mod syncs;
 mod table;
 mod tenants;
 mod unmatched;

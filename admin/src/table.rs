@@ -24,7 +24,7 @@ use crate::{
     history::query::Hit,
     keys, quarantine, replays, requests, search,
     serve::Admin,
-    tenants, unmatched,
+    syncs, tenants, unmatched,
 };
 
 /// A route.
@@ -232,6 +232,16 @@ pub(crate) fn table() -> Vec<Route> {
             .query::<search::Ask>()
             .page::<Hit>()
             .refuses(&[409]),
+        get("/v1/syncs", Operator(Read), syncs::list)
+            .about("Syncs that have been run, in the order of their last changes")
+            .query::<syncs::Ask>()
+            .page::<syncs::View>(),
+        get("/v1/syncs/{engine}/{integration}/{connection}/{sync}", Operator(Read), syncs::show)
+            .about("When a sync was run last, and when it is next")
+            .gives::<syncs::View>(200),
+        post("/v1/syncs/{engine}/{integration}/{connection}/{sync}/trigger", Operator(Write), syncs::trigger)
+            .about("Ask for a run, which begins soon and surely")
+            .gives::<syncs::View>(202),
         get("/v1/tenants", Anyone(Read), tenants::list)
             .about("What is known of tenants, by id")
             .query::<tenants::Ask>()

@@ -79,6 +79,9 @@ pub(crate) enum Command {
     /// Try routes out on what is stored
     #[command(subcommand)]
     Routes(RoutesCommand),
+    /// How syncs of connections stand; ask for a run
+    #[command(subcommand)]
+    Syncs(SyncsCommand),
     /// Set up or check the store
     #[command(subcommand)]
     Store(StoreCommand),
@@ -327,7 +330,7 @@ pub(crate) struct WhenArgs {
 pub(crate) enum DeliveriesCommand {
     /// Deliveries, newest event first
     List {
-        /// Only those that stand so: waiting, delivered, dead
+        /// Only those that stand so: waiting, delivered, synced, dead
         #[arg(long, value_name = "STATUS")]
         status: Option<String>,
         #[command(flatten)]
@@ -439,7 +442,7 @@ pub(crate) enum EventsCommand {
         /// Only of this account
         #[arg(long, value_name = "KEY")]
         account: Option<String>,
-        /// Only those that stand so: waiting, delivered, dead, filtered, unrouted, unmatched
+        /// Only those that stand so: waiting, delivered, synced, dead, filtered, unrouted, unmatched
         #[arg(long, value_name = "STATE")]
         state: Option<String>,
         #[command(flatten)]
@@ -602,4 +605,48 @@ mod tests {
     fn the_command_line_is_sound() {
         Args::command().debug_assert();
     }
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum SyncsCommand {
+    /// Those that have been run, with when, and when the next backstop is
+    List {
+        /// Only those of an engine
+        #[arg(long)]
+        engine: Option<String>,
+        /// Only those of a connection
+        #[arg(long)]
+        connection: Option<String>,
+        #[command(flatten)]
+        list: ListArgs,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// One
+    Show {
+        #[command(flatten)]
+        sync: SyncArgs,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Ask for a run now
+    Trigger {
+        #[command(flatten)]
+        sync: SyncArgs,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+}
+
+/// A sync of a connection.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SyncArgs {
+    /// Its engine
+    pub(crate) engine: String,
+    /// The connection's integration
+    pub(crate) integration: String,
+    /// The connection
+    pub(crate) connection: String,
+    /// What the engine calls it
+    pub(crate) sync: String,
 }

@@ -31,6 +31,7 @@ mod send;
 mod signals;
 mod store;
 mod style;
+mod syncs;
 mod trace;
 
 use std::process::ExitCode;
@@ -72,6 +73,7 @@ async fn dispatch(args: Args) -> Result<(), Exit> {
         Command::Events(command) => events::events(&command).await,
         Command::Keys(command) => keys::keys(&command).await,
         Command::Audit(command) => keys::audit(&command).await,
+        Command::Syncs(command) => syncs::syncs(&command).await,
         Command::Search(search) => search::search(&search).await,
         Command::Trace(args) => trace::trace(&args).await,
         Command::Replays(command) => replays::replays(&command).await,

@@ -69,7 +69,11 @@ fn event(event: &Value) {
     for delivery in event.get("deliveries").and_then(Value::as_array).into_iter().flatten() {
         let (destination, route) = (field(delivery, "destination"), field(delivery, "route"));
         let status = state(&field(delivery, "status"));
-        row("delivery", &format!("{}  to {destination} by {route}  {status}", field(delivery, "id")));
+        let (what, whither) = match delivery.get("sync").and_then(Value::as_str) {
+            Some(sync) => ("sync", format!("{sync} at {destination}")),
+            None => ("delivery", format!("to {destination}")),
+        };
+        row(what, &format!("{}  {whither} by {route}  {status}", field(delivery, "id")));
         for attempt in delivery.get("tries").and_then(Value::as_array).into_iter().flatten() {
             try_of(attempt);
         }
@@ -105,7 +109,7 @@ fn row(name: &str, text: &str) {
 
 fn state(word: &str) -> String {
     let style = match word {
-        "delivered" => GOOD,
+        "delivered" | "synced" => GOOD,
         "dead" => BAD,
         _ => WARN,
     };

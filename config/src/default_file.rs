@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::section::{
     Admin, CatalogueFolder, Connection, Destination, EMBEDDED_FIELDS, Gateway, Integration, NatsStore, Ops, Quarantine,
-    Retention, Route, Router, Secrets, Store,
+    Retention, Route, Router, Secrets, Store, SyncEngine,
     declare::{Absent, Field},
 };
 
@@ -38,6 +38,7 @@ pub fn default_file() -> String {
     section(&mut file, "#[[integration]]", Integration::ABOUT, &[Integration::FIELDS]);
     section(&mut file, "#[[connection]]", Connection::ABOUT, &[Connection::FIELDS]);
     section(&mut file, "#[[destination]]", Destination::ABOUT, &[Destination::FIELDS]);
+    section(&mut file, "#[[sync_engine]]", SyncEngine::ABOUT, &[SyncEngine::FIELDS]);
     section(&mut file, "#[[route]]", Route::ABOUT, &[Route::FIELDS]);
     file
 }

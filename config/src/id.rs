@@ -116,6 +116,10 @@ ids! {
     DestinationId
     /// Names a rule.
     RouteId
+    /// Names what runs syncs.
+    SyncEngineId
+    /// Names a sync, as its engine knows it.
+    SyncName
     /// Names a catalogue entry (`github`).
     ProviderName
 }

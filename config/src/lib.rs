@@ -17,7 +17,9 @@ pub mod time;
 pub mod units;
 
 pub use default_file::default_file;
-pub use id::{ConnectionId, DestinationId, ID_PATTERN, IntegrationId, ProviderName, RouteId, TenantId};
+pub use id::{
+    ConnectionId, DestinationId, ID_PATTERN, IntegrationId, ProviderName, RouteId, SyncEngineId, SyncName, TenantId,
+};
 pub use load::{FilterCheck, Loaded, Options, PublicKeyCheck, destination, load, parse, std_env};
 pub use problem::{Place, Problem, Problems, Severity};
 pub use provider::{Catalogue, Provider};
@@ -26,7 +28,7 @@ pub use secret::Secret;
 pub use section::{
     Admin, Auth, CatalogueFolder, ClientCertificate, Config, Connection, DeliveryFormat, Destination, Durability,
     EgressProxy, Engine, Forward, Gateway, Header, Integration, NatsStore, Ops, Quarantine, Rate, Retention, Route,
-    Router, Secrets, SharedAccounts, Store, Unmatched,
+    RouteSync, Router, Secrets, SharedAccounts, Store, SyncEngine, SyncKind, Unmatched,
 };
 pub use signing::{KeyKind, SigningKey};
 pub use time::Timestamp;

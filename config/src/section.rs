@@ -16,6 +16,7 @@ mod route;
 mod router;
 mod secrets;
 mod store;
+mod sync;
 mod value;
 
 pub use admin::Admin;
@@ -33,6 +34,7 @@ pub use route::{Forward, Route};
 pub use router::Router;
 pub use secrets::Secrets;
 pub use store::{Durability, Engine, NatsStore, Store};
+pub use sync::{RouteSync, SyncEngine, SyncKind};
 
 pub(crate) use store::EMBEDDED_FIELDS;
 pub(crate) use value::maybe_span;

@@ -56,7 +56,7 @@ fn a_good_file_loads_without_warnings() {
     assert_eq!(config.connections[0].tenant.as_str(), "acme");
     assert_eq!(config.destinations[0].schedule.len(), 8);
     assert_eq!(config.destinations[0].secrets[0].expose(), b"canary-canary-canary-canary");
-    assert_eq!(config.routes[0].forward, Forward::To(vec!["backend".parse().expect("an id")]));
+    assert_eq!(config.routes[0].forward, Some(Forward::To(vec!["backend".parse().expect("an id")])));
     let debug = format!("{config:?}");
     assert!(!debug.contains("canary"), "no secret is printed: {debug}");
     assert!(debug.contains("GITHUB_SECRET"), "but where it came from is");

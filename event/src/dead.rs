@@ -1,6 +1,6 @@
 //! Deliveries that ended without success.
 
-use gatepost_config::{DestinationId, RouteId, Timestamp};
+use gatepost_config::{DestinationId, RouteId, SyncName, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{Attempt, DeliveryId, Event};
@@ -19,8 +19,11 @@ pub struct DeadLetter {
 pub struct DeadNote {
     /// The delivery; a letter that died in routing has a fresh one.
     pub delivery: DeliveryId,
-    /// The destination; none when it died in routing.
+    /// The destination; of a sync that was owed, its engine's id; none when it died in routing.
     pub destination: Option<DestinationId>,
+    /// The sync, when one was owed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync: Option<SyncName>,
     /// The route.
     pub route: Option<RouteId>,
     /// Attempts made.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use gatepost_config::{ConnectionId, DestinationId, IntegrationId, RouteId, TenantId, Timestamp};
+use gatepost_config::{ConnectionId, DestinationId, IntegrationId, RouteId, SyncName, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{DeliveryId, EventRef, id::Token, subject};
@@ -14,7 +14,7 @@ pub struct Task {
     pub delivery: DeliveryId,
     /// Which event.
     pub event: EventRef,
-    /// To which destination.
+    /// To which destination; of a task that a sync is owed to ([`Self::sync`]), its engine's id.
     pub destination: DestinationId,
     /// By which route.
     pub route: RouteId,
@@ -40,19 +40,23 @@ pub struct Task {
     /// What owes it anew; none when routing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<crate::Replay>,
+    /// Not a delivery: a run of this sync of the connection is owed, that begins after the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync: Option<SyncName>,
 }
 
 /// Where deliveries wait: those of one tenant's events to one destination, or, on ordered routes, those of one
 /// connection's.
 ///
-/// Tenants wait apart, so that they take turns at a destination that they share.
+/// Tenants wait apart, so that they take turns at a destination that they share. Events that make the same sync of the
+/// same connection stale wait together, for one run.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Lane {
     /// Stands for the destination.
     pub destination: Token,
     /// Stands for the event's tenant.
     pub tenant: Option<Token>,
-    /// Stands for the integration and connection; ordered lanes only.
+    /// Stands for the integration and connection, in ordered lanes; and for the sync too where one is owed.
     pub connection: Option<Token>,
 }
 
@@ -76,6 +80,11 @@ impl Task {
 impl Lane {
     /// The lane that a task waits in.
     pub fn of(task: &Task) -> Self {
+        if let Some(sync) = &task.sync {
+            let engine = subject::engine_token(task.destination.as_str());
+            let stale = subject::sync_token(&task.integration, task.connection.as_ref(), sync);
+            return Self { destination: engine, tenant: None, connection: Some(stale) };
+        }
         let connection =
             task.ordered.then(|| subject::connection_token(&task.integration, task.connection.as_ref(), None));
         Self {

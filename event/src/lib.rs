@@ -22,6 +22,7 @@ pub mod secret;
 pub mod standing;
 pub mod store;
 pub mod subject;
+pub mod sync;
 
 pub use attempt::{Attempt, AttemptError};
 pub use audit::Act;

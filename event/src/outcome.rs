@@ -1,6 +1,6 @@
 //! What became of events, written down for those who follow the store: which deliveries they were owed, or why none.
 
-use gatepost_config::{DestinationId, RouteId, Timestamp};
+use gatepost_config::{DestinationId, RouteId, SyncName, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{DeliveryId, Ending, EventId, EventRef, ReplayId, Task, store::Routed};
@@ -22,13 +22,19 @@ pub struct Outcomes {
     /// Dead letters that were taken back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revived: Vec<DeliveryId>,
+    /// Deliveries that a run of their sync has ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub synced: Vec<DeliveryId>,
 }
 
 /// Deliveries to one destination by one route.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owed {
-    /// The destination.
+    /// The destination; of a sync that is owed, its engine's id.
     pub destination: DestinationId,
+    /// The sync, when one is owed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync: Option<SyncName>,
     /// The route.
     pub route: RouteId,
     /// The replay that owes them anew; none when routing does.
@@ -64,7 +70,7 @@ impl Outcomes {
             }
         }
         if !ended.is_empty() {
-            records.push(Self { at: now, owed: Vec::new(), ended, revived: Vec::new() });
+            records.push(Self { ended, ..Self::nothing(now) });
         }
         records
     }
@@ -75,17 +81,19 @@ impl Outcomes {
     }
 
     fn of_some<'a>(tasks: impl Iterator<Item = &'a Task>, now: Timestamp) -> Self {
-        let mut record = Self { at: now, owed: Vec::<Owed>::new(), ended: Vec::new(), revived: Vec::new() };
+        let mut record = Self::nothing(now);
         for task in tasks {
             let delivery = (task.delivery, Spot::of(&task.event));
             let replay = task.replay.as_ref().map(|replay| replay.id);
             let same = |owed: &&mut Owed| {
-                (&owed.destination, &owed.route, owed.replay) == (&task.destination, &task.route, replay)
+                (&owed.destination, &owed.sync, &owed.route, owed.replay)
+                    == (&task.destination, &task.sync, &task.route, replay)
             };
             match record.owed.iter_mut().find(same) {
                 Some(owed) => owed.deliveries.push(delivery),
                 None => record.owed.push(Owed {
                     destination: task.destination.clone(),
+                    sync: task.sync.clone(),
                     route: task.route.clone(),
                     replay,
                     deliveries: vec![delivery],
@@ -97,7 +105,16 @@ impl Outcomes {
 
     /// Of a dead letter that was taken back.
     pub(crate) fn of_revived(delivery: DeliveryId, now: Timestamp) -> Self {
-        Self { at: now, owed: Vec::new(), ended: Vec::new(), revived: vec![delivery] }
+        Self { revived: vec![delivery], ..Self::nothing(now) }
+    }
+
+    /// Of deliveries that a run has ended.
+    pub(crate) fn of_synced(synced: Vec<DeliveryId>, now: Timestamp) -> Self {
+        Self { synced, ..Self::nothing(now) }
+    }
+
+    const fn nothing(at: Timestamp) -> Self {
+        Self { at, owed: Vec::new(), ended: Vec::new(), revived: Vec::new(), synced: Vec::new() }
     }
 
     /// Leaves events of a partition out that stand at or before a place; whether anything is left.
@@ -110,7 +127,7 @@ impl Outcomes {
         }
         self.owed.retain(|owed| !owed.deliveries.is_empty());
         self.ended.retain(|ended| !ended.events.is_empty());
-        !(self.owed.is_empty() && self.ended.is_empty() && self.revived.is_empty())
+        !(self.owed.is_empty() && self.ended.is_empty() && self.revived.is_empty() && self.synced.is_empty())
     }
 }
 

@@ -29,6 +29,10 @@ pub enum Kind {
     MadeDestination,
     /// A release of refused requests that somebody asked for.
     Release,
+    /// How a sync of a connection stands ([`crate::sync::SyncState`]).
+    Sync,
+    /// That somebody asks for a run of one ([`crate::sync::SyncWish`]).
+    SyncWish,
 }
 
 /// What stands under an id.
@@ -92,6 +96,8 @@ impl Kind {
             Self::Tenant => "tenant",
             Self::MadeDestination => "made_destination",
             Self::Release => "release",
+            Self::Sync => "sync",
+            Self::SyncWish => "sync_wish",
         }
     }
 

@@ -457,6 +457,23 @@ impl Store {
         engine!(self.heads(shard, lane, after, limit).await)
     }
 
+    /// The last task of a lane, as far as is known: one that arrived just now may be missing.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn newest(&self, shard: u16, lane: &Lane) -> Result<Option<Queued>, StoreError> {
+        engine!(self.newest(shard, lane).await)
+    }
+
+    /// Ends as synced what stands in a lane up to a position, however much it is; how many.
+    ///
+    /// # Errors
+    /// When the engine can't confirm; any part may have ended, and a repeat ends the rest and counts nothing twice within
+    /// the dedupe window.
+    pub async fn finish_through(&self, shard: u16, lane: &Lane, through: u64) -> Result<u64, StoreError> {
+        engine!(self.finish_through(shard, lane, through).await)
+    }
+
     /// Ends a delivery as delivered, with its last attempt.
     ///
     /// # Errors
@@ -578,6 +595,18 @@ impl Store {
     /// When the engine can't be asked.
     pub async fn outcomes(&self, after: u64, limit: usize) -> Result<Vec<(u64, Outcomes)>, StoreError> {
         engine!(self.outcomes(after, limit).await)
+    }
+
+    /// Asks the operator's own workers something, on a subject below the store's prefix and `.sync.`, and waits for the
+    /// answer of one of them. Asked once: whether they got it is not known when no answer comes.
+    ///
+    /// # Errors
+    /// When no worker listens, none answers before `deadline`, or the engine is not NATS.
+    pub async fn request(&self, subject: &str, payload: Bytes, deadline: Instant) -> Result<Bytes, StoreError> {
+        match self {
+            Self::Embedded(_) => Err(StoreError::Unavailable("the store is not on NATS".to_owned())),
+            Self::Nats(engine) => engine.request(subject, payload, deadline).await,
+        }
     }
 
     /// Counts everything that was acknowledged and is retained.

@@ -1,7 +1,7 @@
 //! How ids are spread over partitions and shards, and stand in subjects: as hashes, so that no id can change a
 //! subject's shape.
 
-use gatepost_config::{ConnectionId, DestinationId, IntegrationId, TenantId};
+use gatepost_config::{ConnectionId, DestinationId, IntegrationId, SyncName, TenantId};
 
 use crate::id::Token;
 
@@ -38,4 +38,15 @@ pub fn destination_token(destination: &DestinationId) -> Token {
 /// Stands for a tenant.
 pub fn tenant_token(tenant: &TenantId) -> Token {
     Token::hash(&[b"tenant", tenant.as_str().as_bytes()])
+}
+
+/// Stands for a sync engine.
+pub fn engine_token(engine: &str) -> Token {
+    Token::hash(&[b"sync engine", engine.as_bytes()])
+}
+
+/// Stands for one sync of one connection.
+pub fn sync_token(integration: &IntegrationId, connection: Option<&ConnectionId>, sync: &SyncName) -> Token {
+    let connection = connection.map_or("", ConnectionId::as_str);
+    Token::hash(&[b"sync", integration.as_str().as_bytes(), connection.as_bytes(), sync.as_str().as_bytes()])
 }

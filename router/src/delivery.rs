@@ -103,6 +103,7 @@ pub(crate) fn note_of(
     DeadNote {
         delivery: task.delivery,
         destination: Some(task.destination.clone()),
+        sync: task.sync.clone(),
         route: Some(task.route.clone()),
         attempts: if last.is_some() { task.attempt } else { task.attempt.saturating_sub(1) },
         reason,

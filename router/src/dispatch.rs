@@ -48,8 +48,8 @@ const UNKNOWN_HEADS: usize = 32;
 pub(crate) enum Note {
     /// The shard is worked on from now.
     Opened(u16, Held),
-    /// What its lanes hold.
-    Listed(u16, Vec<LaneCount>),
+    /// What its lanes hold; `true` when arrivals may have gone unheard.
+    Listed(u16, Vec<LaneCount>, bool),
     /// A task arrived.
     Arrived(u16, Lane, Box<Queued>),
     /// The first task of an ordered lane may go earlier than was said.
@@ -219,7 +219,7 @@ impl Dispatcher {
             Note::Opened(shard, held) => {
                 self.shards.insert(shard, Shard { held, flying: 0, drained: None });
             }
-            Note::Listed(shard, counts) if self.shards.contains_key(&shard) => self.lanes.listed(shard, &counts),
+            Note::Listed(shard, counts, _) if self.shards.contains_key(&shard) => self.lanes.listed(shard, &counts),
             Note::Arrived(shard, lane, queued) if self.shards.contains_key(&shard) => {
                 self.tell_unknown(&lane, &queued);
                 self.lanes.arrived(shard, lane, *queued);

@@ -45,6 +45,16 @@ impl Envelope {
         Self { content_type: HeaderValue::from_static(content_type), headers: HeaderMap::new(), pieces }
     }
 
+    /// JSON of our own.
+    pub(crate) fn of_json(json: Vec<u8>) -> Self {
+        Self::new("application/json", [json.into(), Bytes::new(), Bytes::new()])
+    }
+
+    /// No body at all.
+    pub(crate) fn empty() -> Self {
+        Self::of_json(Vec::new())
+    }
+
     /// Its media type.
     pub(crate) const fn content_type(&self) -> &HeaderValue {
         &self.content_type

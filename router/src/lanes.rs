@@ -6,7 +6,7 @@
 //! A task goes when its lane's turn comes (round robin over tenants, then over a tenant's lanes) and its destination's
 //! [`gate`] lets it. A lane that can't go waits at that gate or asleep, and holds nothing that another could use.
 
-mod gate;
+pub(crate) mod gate;
 mod lane;
 mod turns;
 mod wait;

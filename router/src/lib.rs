@@ -33,6 +33,7 @@ mod shard;
 mod sign;
 mod standing;
 mod step;
+mod sync;
 mod work;
 
 pub use run::{RunError, run};

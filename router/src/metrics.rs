@@ -1,5 +1,7 @@
 //! What a router counts. Label values are words of closed sets, and ids from the configuration.
 
+mod sync;
+
 use std::collections::HashMap;
 
 use gatepost_config::{DestinationId, Timestamp};
@@ -7,6 +9,8 @@ use gatepost_event::{DeadReason, store::LeaseKey};
 use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
+
+pub(crate) use sync::SyncMetrics;
 
 use crate::{redelivery::Rearmed, send::Sent, settle::End};
 
@@ -30,6 +34,8 @@ pub(crate) struct Metrics {
     redeliveries: IntCounter,
     rearmed: IntCounterVec,
     released: IntCounter,
+    /// Of syncs.
+    pub(crate) syncs: SyncMetrics,
 }
 
 impl Metrics {
@@ -39,6 +45,7 @@ impl Metrics {
     /// When the registry has a metric of the same name already.
     pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let metrics = Self {
+            syncs: SyncMetrics::register(registry)?,
             deliveries: IntCounterVec::new(
                 Opts::new("gatepost_router_deliveries_total", "What attempts of deliveries came to"),
                 &["destination", "outcome"],

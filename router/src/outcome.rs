@@ -82,6 +82,12 @@ pub(crate) fn health(sent: &Sent) -> Health {
     }
 }
 
+/// How long the backend asks to be left alone, at most an hour.
+pub(crate) fn asked_wait(sent: &Sent, now: Timestamp) -> Option<Duration> {
+    let asked = sent.retry_after.as_deref().and_then(|text| retry_after::parse(text, now));
+    asked.map(|asked| asked.min(ASKED_MAX))
+}
+
 /// How long to wait after attempt `made`; `None` when the schedule has no further attempt.
 ///
 /// The schedule's wait changed by `jitter` times a fifth. A destination's `Retry-After` can only lengthen it: then the

@@ -11,7 +11,7 @@ use gatepost_event::{
     store::{Lease, LeaseKey},
 };
 use tokio::{
-    sync::{mpsc, watch},
+    sync::watch,
     task::{Id, JoinError, JoinSet},
     time::timeout,
 };
@@ -20,10 +20,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     backoff::around,
     binding,
-    dispatch::Note,
     lease::{Keeper, hold},
     plan::Plan,
-    redelivery, replay, routing, shard,
+    redelivery, replay, routing,
+    shard::{self, Notes},
     work::Desk,
 };
 
@@ -37,7 +37,7 @@ const ASK_MAX: Duration = Duration::from_secs(2);
 pub(crate) struct Ownership {
     desk: Arc<Desk>,
     plan: watch::Receiver<Arc<Plan>>,
-    notes: mpsc::Sender<Note>,
+    notes: Notes,
     owner: String,
     living: usize,
     held: HashMap<LeaseKey, CancellationToken>,
@@ -49,7 +49,7 @@ pub(crate) struct Ownership {
 
 impl Ownership {
     /// Holds nothing yet.
-    pub(crate) fn new(desk: Arc<Desk>, plan: watch::Receiver<Arc<Plan>>, notes: mpsc::Sender<Note>) -> Self {
+    pub(crate) fn new(desk: Arc<Desk>, plan: watch::Receiver<Arc<Plan>>, notes: Notes) -> Self {
         Self {
             desk,
             plan,
@@ -172,7 +172,7 @@ impl Ownership {
             let work = async {
                 match key {
                     LeaseKey::Partition(partition) => routing::follow(&desk, plan, held, partition).await,
-                    LeaseKey::Shard(shard) => shard::follow(&desk, held, shard, &notes).await,
+                    LeaseKey::Shard(shard) => shard::follow(&desk, plan, held, shard, &notes).await,
                     LeaseKey::Replays => {
                         let replays = replay::follow(desk.clone(), plan.clone(), held.clone());
                         tokio::join!(replays, redelivery::follow(&desk, plan, held));

@@ -2,10 +2,17 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use gatepost_config::{Config, ConnectionId, Destination, DestinationId, EgressProxy, Forward, IntegrationId, RouteId};
+use gatepost_config::{
+    Config, ConnectionId, Destination, DestinationId, EgressProxy, Forward, IntegrationId, RouteId, RouteSync,
+};
 use gatepost_event::{Meta, id::Token, subject};
 
-use crate::{filter::Filter, own::Owned, pattern::Pattern};
+use crate::{
+    filter::Filter,
+    own::Owned,
+    pattern::Pattern,
+    sync::engine::{self, Engine},
+};
 
 /// A compiled configuration.
 #[derive(Debug)]
@@ -18,6 +25,8 @@ pub(crate) struct Plan {
     pub(crate) backends: Vec<Arc<Backend>>,
     by_token: HashMap<Token, Arc<Backend>>,
     declared: HashMap<IntegrationId, HashMap<ConnectionId, Owned>>,
+    /// Sync engines.
+    pub(crate) engines: HashMap<Token, Arc<Engine>>,
 }
 
 /// A compiled route.
@@ -32,7 +41,9 @@ pub(crate) struct Rule {
     /// Only events that pass.
     pub(crate) filter: Option<Filter>,
     /// Where to.
-    pub(crate) forward: Forward,
+    pub(crate) forward: Option<Forward>,
+    /// Which sync of their connection they make stale.
+    pub(crate) sync: Option<RouteSync>,
     /// One after the other, by connection.
     pub(crate) ordered: bool,
 }
@@ -57,7 +68,7 @@ impl Plan {
     /// same id.
     ///
     /// # Errors
-    /// One text for each route whose filter is not an expression.
+    /// One text for each route whose filter is not an expression, and each sync engine that can't be used.
     pub(crate) fn compile(config: Arc<Config>, made: &[Destination]) -> Result<Self, Vec<String>> {
         let mut errors = Vec::new();
         let mut rules = Vec::new();
@@ -70,9 +81,17 @@ impl Plan {
                     events: route.events.iter().map(|text| Pattern::new(text)).collect(),
                     filter,
                     forward: route.forward.clone(),
+                    sync: route.sync.clone(),
                     ordered: route.ordered,
                 }),
                 Err(error) => errors.push(format!("route {:?}: filter {error}", route.id.as_str())),
+            }
+        }
+        let mut engines = HashMap::new();
+        for engine in &config.sync_engines {
+            match Engine::of(engine, &config) {
+                Ok(engine) => drop(engines.insert(engine.token, Arc::new(engine))),
+                Err(error) => errors.push(format!("sync engine {:?}: {error}", engine.id.as_str())),
             }
         }
         if !errors.is_empty() {
@@ -90,7 +109,7 @@ impl Plan {
             let owned = (connection.tenant.clone(), connection.destination.clone());
             declared.entry(connection.integration.clone()).or_default().insert(connection.id.clone(), owned);
         }
-        Ok(Self { config, rules, backends, by_token, declared })
+        Ok(Self { config, rules, backends, by_token, declared, engines })
     }
 
     /// What the file says of an event's connection, when it declares it.
@@ -108,6 +127,11 @@ impl Plan {
         self.by_token.get(&subject::destination_token(id))
     }
 
+    /// Whether any sync is to run without events.
+    pub(crate) fn has_backstops(&self) -> bool {
+        self.engines.values().any(|engine| engine.syncs.values().any(engine::Rule::has_backstop))
+    }
+
     /// Whether any route has a filter, so that routing must leave the runtime's threads.
     pub(crate) fn has_filters(&self) -> bool {
         self.rules.iter().any(|rule| rule.filter.is_some())
@@ -115,7 +139,8 @@ impl Plan {
 }
 
 impl Backend {
-    fn new(destination: &Destination, disable_after: Duration, proxy: Option<Arc<EgressProxy>>) -> Self {
+    /// A destination, with how long it may fail and the way to it.
+    pub(crate) fn new(destination: &Destination, disable_after: Duration, proxy: Option<Arc<EgressProxy>>) -> Self {
         Self {
             events: destination.events.iter().map(|text| Pattern::new(text)).collect(),
             token: subject::destination_token(&destination.id),

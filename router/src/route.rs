@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
-use gatepost_config::{DestinationId, Forward, RouteId, Timestamp};
+use gatepost_config::{DestinationId, Forward, RouteId, RouteSync, Timestamp};
 use gatepost_event::{
     DeadLetter, DeadReason, DeliveryId, Ending, Event, EventRef, Lane, Task,
     dead::DeadNote,
@@ -75,8 +75,13 @@ pub(crate) fn direct(
     route: Option<&RouteId>,
     now: Timestamp,
 ) -> Option<Task> {
-    let backend = plan.backend_named(destination).filter(|backend| may_receive(backend, event))?;
     let route = route?;
+    let of_route = |rule: &&Rule| rule.id == *route;
+    let sync = plan.rules.iter().find(of_route).and_then(|rule| rule.sync.as_ref());
+    if let Some(sync) = sync.filter(|sync| sync.engine.as_str() == destination.as_str()) {
+        return event.meta.connection.as_ref().and_then(|_| sync_task(at, sync, route.clone(), event, now));
+    }
+    let backend = plan.backend_named(destination).filter(|backend| may_receive(backend, event))?;
     let ordered = plan.rules.iter().any(|rule| rule.id == *route && rule.ordered);
     Some(Task { ordered, ..task(at, &backend.destination.id, route.clone(), event, now) })
 }
@@ -93,15 +98,20 @@ pub(crate) fn possible(plan: &Plan, event: &Event, at: EventRef) -> Vec<(Deliver
     all.into_iter().map(|id| (delivery_to(&at, id), lane(id))).collect()
 }
 
-/// The deliveries that a stored event may have died of in routing: one for each route with a filter.
+/// What a stored event may have died of that never waits for a time of its own: in routing, one for each route with a
+/// filter, and syncs that failed too often.
 pub(crate) fn possible_failures(plan: &Plan, event: &Event, at: EventRef) -> Vec<DeliveryId> {
     let rules = plan.rules.iter().filter(|rule| rule.filter.is_some() && is_about(rule, event));
-    rules.map(|rule| delivery_by(&at, Some(rule))).collect()
+    let syncs = plan.rules.iter().filter(|rule| is_about(rule, event)).filter_map(|rule| rule.sync.as_ref());
+    rules.map(|rule| delivery_by(&at, Some(rule))).chain(syncs.map(|sync| delivery_for(&at, sync))).collect()
 }
 
 /// Whether of all routes only this one sends an event to a destination, whatever their filters say.
 pub(crate) fn is_only_way(plan: &Plan, event: &Event, route: &RouteId, destination: &DestinationId) -> bool {
-    let goes = |rule: &&Rule| targets(plan, rule, event).contains(&destination);
+    let goes = |rule: &&Rule| {
+        let is_engine = rule.sync.as_ref().is_some_and(|sync| sync.engine.as_str() == destination.as_str());
+        is_engine || targets(plan, rule, event).contains(&destination)
+    };
     plan.rules.iter().filter(|rule| is_about(rule, event)).filter(goes).map(|rule| &rule.id).eq([route])
 }
 
@@ -131,6 +141,9 @@ fn is_about(rule: &Rule, event: &Event) -> bool {
 }
 
 fn follow(plan: &Plan, rule: &Rule, event: &Event, now: Timestamp, decision: &mut Decision) {
+    if let Some(sync) = &rule.sync {
+        owe_sync(sync, rule, event, now, decision);
+    }
     for destination in targets(plan, rule, event) {
         owe(destination, rule, event, now, decision);
     }
@@ -138,6 +151,8 @@ fn follow(plan: &Plan, rule: &Rule, event: &Event, now: Timestamp, decision: &mu
 
 /// Where a route sends an event.
 fn targets<'a>(plan: &'a Plan, rule: &Rule, event: &'a Event) -> Vec<&'a DestinationId> {
+    // It makes a sync stale, and sends nothing anywhere.
+    let Some(forward) = &rule.forward else { return Vec::new() };
     if let Some(own) = &event.meta.destination {
         // Its connection's own, in place of the route's. Not configured: the delivery waits for it as one does whose
         // destination was removed, and whose it is by then is asked when it is made (`crate::delivery`).
@@ -145,7 +160,7 @@ fn targets<'a>(plan: &'a Plan, rule: &Rule, event: &'a Event) -> Vec<&'a Destina
     }
     let may_have = |backend: &&Arc<Backend>| may_receive(backend, event);
     let id = |backend: &'a Arc<Backend>| &backend.destination.id;
-    match &rule.forward {
+    match forward {
         Forward::To(ids) => ids.iter().filter_map(|id| plan.backend_named(id)).filter(may_have).map(id).collect(),
         Forward::Tenant => {
             let wants = |backend: &&Arc<Backend>| {
@@ -190,12 +205,32 @@ fn may_receive(backend: &Backend, event: &Event) -> bool {
 }
 
 fn owe(destination: &DestinationId, rule: &Rule, event: &Event, now: Timestamp, decision: &mut Decision) {
-    if let Some(task) = decision.tasks.iter_mut().find(|task| task.destination == *destination) {
+    if let Some(task) = decision.tasks.iter_mut().find(|task| task.destination == *destination && task.sync.is_none()) {
         task.ordered |= rule.ordered;
         return;
     }
     let task = task(decision.at, destination, rule.id.clone(), event, now);
     decision.tasks.push(Task { ordered: rule.ordered, ..task });
+}
+
+/// A run of the sync of the event's connection. An event of no connection makes none stale, and nothing may ever make all
+/// of them so.
+fn owe_sync(sync: &RouteSync, rule: &Rule, event: &Event, now: Timestamp, decision: &mut Decision) {
+    let is_owed =
+        |task: &Task| task.destination.as_str() == sync.engine.as_str() && task.sync.as_ref() == Some(&sync.name);
+    if event.meta.connection.is_some()
+        && !decision.tasks.iter().any(is_owed)
+        && let Some(task) = sync_task(decision.at, sync, rule.id.clone(), event, now)
+    {
+        decision.tasks.push(task);
+    }
+}
+
+fn sync_task(at: EventRef, sync: &RouteSync, route: RouteId, event: &Event, now: Timestamp) -> Option<Task> {
+    // An engine's id is one that a destination could have, and none has.
+    let engine = sync.engine.as_str().parse().ok()?;
+    let delivery = delivery_for(&at, sync);
+    Some(Task { delivery, sync: Some(sync.name.clone()), ..task(at, &engine, route, event, now) })
 }
 
 fn task(at: EventRef, destination: &DestinationId, route: RouteId, event: &Event, now: Timestamp) -> Task {
@@ -213,12 +248,18 @@ fn task(at: EventRef, destination: &DestinationId, route: RouteId, event: &Event
         not_before: None,
         bytes: event.body.len() as u64,
         replay: None,
+        sync: None,
     }
 }
 
 fn delivery_to(at: &EventRef, destination: &DestinationId) -> DeliveryId {
     // A space, so that no destination is taken for a route.
     DeliveryId::of(at, &format!("to {destination}"))
+}
+
+/// Of a sync that is owed.
+fn delivery_for(at: &EventRef, sync: &RouteSync) -> DeliveryId {
+    DeliveryId::of(at, &format!("sync {} by {}", sync.name, sync.engine))
 }
 
 /// Of what died in routing.
@@ -235,6 +276,7 @@ fn note(at: &EventRef, reason: DeadReason, detail: String, rule: Option<&Rule>, 
     DeadNote {
         delivery: delivery_by(at, rule),
         destination: None,
+        sync: None,
         route: rule.map(|rule| rule.id.clone()),
         attempts: 0,
         reason,

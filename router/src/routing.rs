@@ -10,7 +10,7 @@ use gatepost_event::{
 };
 use tokio::{sync::watch, time::Instant};
 
-use crate::{backoff::Backoff, filter, lease::Held, plan::Plan, step, work, work::Desk};
+use crate::{backoff::Backoff, filter, lease::Held, plan::Plan, step, sync, work, work::Desk};
 
 /// Most events routed and stored together.
 const BATCH: usize = 256;
@@ -76,6 +76,10 @@ async fn read(
                 let events = events?;
                 reading.set(next(log));
                 let Some(newest) = events.last().map(|event| event.at.received_at) else { continue };
+                for heard in sync::heard::of(&events) {
+                    // When it can't be told now, the sync is looked at in its own time.
+                    let _ = desk.heard.try_send(heard);
+                }
                 let current = plan.borrow_and_update().clone();
                 desk.recent.remember(&events, Instant::now().into());
                 let routed = route(current, partition, events).await?;

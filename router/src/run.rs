@@ -17,7 +17,9 @@ use crate::{
     recent::Recent,
     send::Outside,
     settle::Unconfirmed,
+    shard::Notes,
     standing::{self, Standings},
+    sync::{conduct::Conductor, live, wish},
     work::Desk,
 };
 
@@ -69,6 +71,7 @@ async fn work(
         let (store, config) = (store.clone(), config.clone());
         AbortOnDropHandle::new(tokio::spawn(async move { made::follow(&store, config, made_send).await }))
     };
+    let (wishes, wished) = mpsc::channel(NOTES_MAX);
     let desk = Arc::new(Desk {
         store,
         outside,
@@ -76,15 +79,27 @@ async fn work(
         unconfirmed: Unconfirmed::default(),
         recent: Recent::default(),
         standings: Standings::default(),
+        heard: wishes.clone(),
     });
 
-    let (notes, heard) = mpsc::channel(NOTES_MAX);
+    let (deliveries, heard) = mpsc::channel(NOTES_MAX);
     let dispatcher = AbortOnDropHandle::new(tokio::spawn(Dispatcher::new(desk.clone(), plan.clone()).run(heard)));
+    let (syncs, heard) = mpsc::channel(NOTES_MAX);
+    let conductor = Conductor::new(desk.clone(), plan.clone());
+    let conductor = AbortOnDropHandle::new(tokio::spawn(conductor.run(heard, wished)));
+    let wishing = {
+        let (desk, wishes) = (desk.clone(), wishes.clone());
+        AbortOnDropHandle::new(tokio::spawn(async move { wish::follow(&desk, wishes).await }))
+    };
+    let living = {
+        let (desk, plan) = (desk.clone(), plan.clone());
+        AbortOnDropHandle::new(tokio::spawn(async move { live::follow(&desk, plan, wishes).await }))
+    };
     let following = {
         let desk = desk.clone();
         AbortOnDropHandle::new(tokio::spawn(async move { standing::follow(&desk).await }))
     };
-    let mut ownership = Ownership::new(desk, plan.clone(), notes);
+    let mut ownership = Ownership::new(desk, plan.clone(), Notes { deliveries, syncs });
 
     tokio::select! {
         () = ownership.run(&shutdown) => {}
@@ -98,7 +113,7 @@ async fn work(
             "the router has stopped at its deadline; attempts that were under way are made again"
         ),
     }
-    drop((dispatcher, following, following_made));
+    drop((dispatcher, conductor, following, following_made, wishing, living));
     Ok(())
 }
 

@@ -9,12 +9,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gatepost_config::Timestamp;
-use gatepost_event::{AttemptError, attempt::Phases};
+use gatepost_config::{Destination, Timestamp};
+use gatepost_event::{
+    AttemptError,
+    attempt::{Phases, RESPONSE_BYTES_KEPT},
+};
 use gatepost_outbound::{DialError, Stopwatch, guard};
 use http::{Method, Request, Uri, Version, header};
 use hyper_util::client::legacy::Error as ClientError;
 use tokio::time::timeout;
+use url::Url;
 
 pub(crate) use self::outside::Outside;
 use self::{answer::Answer, body::Pieces};
@@ -39,8 +43,24 @@ pub(crate) struct Sent {
     pub(crate) retry_after: Option<String>,
 }
 
+/// What is asked of a backend, and how much of its answer is of interest.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) timeout: Duration,
+    pub(crate) kept_bytes: usize,
+}
+
 /// Sends a delivery. Whatever happens is an answer: this never takes longer than the destination's timeout.
 pub(crate) async fn send(outside: &Outside, backend: &Backend, signed: Signed) -> Sent {
+    let Destination { url, timeout, .. } = &backend.destination;
+    let call = Call { method: Method::POST, url: url.clone(), timeout: *timeout, kept_bytes: RESPONSE_BYTES_KEPT };
+    exchange_within(outside, backend, call, signed).await
+}
+
+/// As [`send`], within the call's own timeout.
+pub(crate) async fn exchange_within(outside: &Outside, backend: &Backend, call: Call, signed: Signed) -> Sent {
     let started_at = Timestamp::now();
     let clock = Instant::now();
     let watch = Stopwatch::start();
@@ -53,8 +73,8 @@ pub(crate) async fn send(outside: &Outside, backend: &Backend, signed: Signed) -
         response: String::new(),
         retry_after: None,
     };
-    let exchange = watch.over(exchange(outside, backend, signed, &watch, &mut sent));
-    let result = timeout(backend.destination.timeout, exchange).await.unwrap_or(Err(AttemptError::Timeout));
+    let exchange = watch.over(exchange(outside, backend, &call, signed, &watch, &mut sent));
+    let result = timeout(call.timeout, exchange).await.unwrap_or(Err(AttemptError::Timeout));
     sent.error = match (result, sent.status) {
         (Err(error), _) => Some(error),
         (Ok(()), Some(200..=299)) => None,
@@ -70,12 +90,13 @@ pub(crate) async fn send(outside: &Outside, backend: &Backend, signed: Signed) -
 async fn exchange(
     outside: &Outside,
     backend: &Backend,
+    call: &Call,
     signed: Signed,
     watch: &Stopwatch,
     sent: &mut Sent,
 ) -> Result<(), AttemptError> {
     let destination = &backend.destination;
-    let uri = guard::target(&destination.url, destination.private).map_err(|refused| {
+    let uri = guard::target(&call.url, destination.private).map_err(|refused| {
         tracing::warn!(destination = %destination.id, %refused, "a destination's URL is refused");
         AttemptError::AddressRefused
     })?;
@@ -83,22 +104,23 @@ async fn exchange(
         tracing::error!(destination = %destination.id, error, "TLS can't be set up for a destination");
         AttemptError::Tls
     })?;
-    let response = pool.request(request(uri, signed, watch)).await.map_err(|error| error_of(&error))?;
+    let response =
+        pool.request(request(call.method.clone(), uri, signed, watch)).await.map_err(|error| error_of(&error))?;
     watch.answered();
     sent.status = Some(response.status().as_u16());
     sent.retry_after =
         response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let mut answer = Answer::new(response.into_body());
+    let mut answer = Answer::new(response.into_body(), call.kept_bytes);
     let read = answer.read().await;
     watch.ended();
     sent.response = answer.into_text();
     read.map_err(|_| AttemptError::Protocol)
 }
 
-fn request(uri: Uri, signed: Signed, watch: &Stopwatch) -> Request<Pieces> {
+fn request(method: Method, uri: Uri, signed: Signed, watch: &Stopwatch) -> Request<Pieces> {
     let (headers, envelope) = signed.into_parts();
     let mut request = Request::new(Pieces::new(envelope, watch.clone()));
-    *request.method_mut() = Method::POST;
+    *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.version_mut() = Version::HTTP_11;
     *request.headers_mut() = headers;

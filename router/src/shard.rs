@@ -1,10 +1,16 @@
 //! Following one shard: what arrives in its lanes, and what they hold already.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use gatepost_event::{Store, StoreError, store::Tailed};
+use gatepost_event::{
+    Lane, Store, StoreError,
+    store::{LaneCount, Tailed},
+};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{
+        mpsc::{self, error::SendError},
+        oneshot, watch,
+    },
     time::{Instant, timeout},
 };
 
@@ -12,6 +18,7 @@ use crate::{
     backoff::{Backoff, around},
     dispatch::Note,
     lease::Held,
+    plan::Plan,
     work::Desk,
 };
 
@@ -27,16 +34,20 @@ const HAND_OVER_MAX: Duration = Duration::from_secs(2);
 
 /// Tells the dispatcher of the shard's tasks until the lease ends or is to be given up, then waits until nothing of the
 /// shard is under way.
-pub(crate) async fn follow(desk: &Desk, held: Held, shard: u16, notes: &mpsc::Sender<Note>) {
-    if notes.send(Note::Opened(shard, held.clone())).await.is_err() {
-        return;
+pub(crate) async fn follow(desk: &Desk, plan: watch::Receiver<Arc<Plan>>, held: Held, shard: u16, notes: &Notes) {
+    for to in [&notes.deliveries, &notes.syncs] {
+        if to.send(Note::Opened(shard, held.clone())).await.is_err() {
+            return;
+        }
     }
     tokio::select! {
         () = held.stopped() => {}
-        () = listen(&desk.store, shard, notes) => {}
+        () = listen(&desk.store, &plan, shard, notes) => {}
     }
+    let (send, of_syncs) = oneshot::channel();
+    let syncs_closed = notes.syncs.send(Note::Closed(shard, send)).await;
     let (send, mut drained) = oneshot::channel();
-    if notes.send(Note::Closed(shard, send)).await.is_ok() {
+    if notes.deliveries.send(Note::Closed(shard, send)).await.is_ok() {
         // An error means that the dispatcher is gone, and with it all that was under way.
         let patience = if desk.store.is_shared() { HAND_OVER_MAX } else { Duration::MAX };
         if timeout(patience, &mut drained).await.is_err() {
@@ -44,14 +55,27 @@ pub(crate) async fn follow(desk: &Desk, held: Held, shard: u16, notes: &mpsc::Se
             let _ = drained.await;
         }
     }
+    if syncs_closed.is_ok() {
+        // What it has under way ends at once.
+        let _ = of_syncs.await;
+    }
+}
+
+/// Whom a shard's follower tells what it hears.
+#[derive(Debug, Clone)]
+pub(crate) struct Notes {
+    /// The dispatcher: of deliveries, and of what nobody is configured for.
+    pub(crate) deliveries: mpsc::Sender<Note>,
+    /// The conductor: of tasks that syncs are owed to.
+    pub(crate) syncs: mpsc::Sender<Note>,
 }
 
 /// Returns only when the dispatcher is gone.
-async fn listen(store: &Store, shard: u16, notes: &mpsc::Sender<Note>) {
+async fn listen(store: &Store, plan: &watch::Receiver<Arc<Plan>>, shard: u16, notes: &Notes) {
     let mut backoff = Backoff::store();
     loop {
         let opened = Instant::now();
-        match listen_once(store, shard, notes).await {
+        match listen_once(store, plan, shard, notes).await {
             Ok(()) => return,
             Err(error @ StoreError::Corrupt(_)) => {
                 tracing::error!(shard, %error, "the shard can't be read; trying again")
@@ -66,32 +90,67 @@ async fn listen(store: &Store, shard: u16, notes: &mpsc::Sender<Note>) {
 }
 
 /// Opens the tail first and then asks for the lanes, so that no task falls between.
-async fn listen_once(store: &Store, shard: u16, notes: &mpsc::Sender<Note>) -> Result<(), StoreError> {
+async fn listen_once(
+    store: &Store,
+    plan: &watch::Receiver<Arc<Plan>>,
+    shard: u16,
+    notes: &Notes,
+) -> Result<(), StoreError> {
     let mut tail = timeout(ASK_MAX, store.tail(shard)).await.unwrap_or_else(|_| Err(late()))?;
+    let mut missed = true;
     loop {
         let counts = timeout(ASK_MAX, store.lanes(shard)).await.unwrap_or_else(|_| Err(late()))?;
-        if notes.send(Note::Listed(shard, counts)).await.is_err() {
+        if notes.listed(plan, shard, counts, missed).await.is_err() {
             return Ok(());
         }
+        missed = false;
         let list_again = Instant::now() + around(LIST_EVERY);
         loop {
             tokio::select! {
                 () = tokio::time::sleep_until(list_again) => break,
                 heard = tail.next() => match heard? {
                     Tailed::Arrived(lane, queued) => {
-                        if notes.send(Note::Arrived(shard, lane, Box::new(queued))).await.is_err() {
+                        let note = Note::Arrived(shard, lane, Box::new(queued));
+                        if notes.of(plan, &lane).send(note).await.is_err() {
                             return Ok(());
                         }
                     }
                     Tailed::Sooner(lane) => {
-                        if notes.send(Note::Sooner(lane)).await.is_err() {
+                        if notes.of(plan, &lane).send(Note::Sooner(lane)).await.is_err() {
                             return Ok(());
                         }
                     }
-                    Tailed::Missed => break,
+                    Tailed::Missed => {
+                        missed = true;
+                        break;
+                    }
                 },
             }
         }
+    }
+}
+
+impl Notes {
+    /// Who works on a lane.
+    fn of(&self, plan: &watch::Receiver<Arc<Plan>>, lane: &Lane) -> &mpsc::Sender<Note> {
+        match plan.borrow().engines.contains_key(&lane.destination) {
+            true => &self.syncs,
+            false => &self.deliveries,
+        }
+    }
+
+    async fn listed(
+        &self,
+        plan: &watch::Receiver<Arc<Plan>>,
+        shard: u16,
+        counts: Vec<LaneCount>,
+        missed: bool,
+    ) -> Result<(), SendError<Note>> {
+        let engines = plan.borrow().clone();
+        let is_sync = |count: &LaneCount| engines.engines.contains_key(&count.lane.destination);
+        let (syncs, deliveries) = counts.into_iter().partition(is_sync);
+        self.syncs.send(Note::Listed(shard, syncs, missed)).await?;
+        self.deliveries.send(Note::Listed(shard, deliveries, missed)).await
     }
 }
 

@@ -42,6 +42,25 @@ pub(crate) fn sign(delivery: &Delivery, mut body: Envelope, now: Timestamp) -> S
     Signed { headers, body, key_ids: used.iter().map(|key| key.id().to_owned()).collect() }
 }
 
+/// Signs a call of a sync engine: as a delivery, with an id of its own.
+pub(crate) fn sign_call(destination: &Destination, body: Envelope, id: &str, now: Timestamp) -> Signed {
+    let mut headers = caller::headers(destination);
+    headers.insert(header::CONTENT_TYPE, body.content_type().clone());
+    set(&mut headers, "webhook-id", id);
+    set(&mut headers, "webhook-timestamp", &now.seconds().to_string());
+    let keys: Vec<&SigningKey> = destination.secrets.iter().filter(|key| key.is_active(now)).collect();
+    prove(&mut headers, &keys, destination, id, now, &body);
+    Signed { headers, body, key_ids: Vec::new() }
+}
+
+/// A call that is proven by a token only.
+pub(crate) fn introduce(destination: &Destination, body: Envelope) -> Signed {
+    let mut headers = caller::headers(destination);
+    headers.insert(header::CONTENT_TYPE, body.content_type().clone());
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    Signed { headers, body, key_ids: Vec::new() }
+}
+
 impl Signed {
     /// Ids of the keys that signed it.
     pub(crate) fn key_ids(&self) -> &[String] {

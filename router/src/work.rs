@@ -10,6 +10,8 @@ use gatepost_event::{
     store::{Routed, StoredEvent},
 };
 
+use tokio::sync::mpsc;
+
 use crate::{
     delivery::{self, Due, Read},
     envelope,
@@ -22,6 +24,7 @@ use crate::{
     settle::{self, End, Settled, Unconfirmed},
     sign,
     standing::{self, Standings},
+    sync::conduct::Heard,
 };
 
 /// What all work of one router shares.
@@ -38,6 +41,8 @@ pub(crate) struct Desk {
     pub(crate) unconfirmed: Unconfirmed,
     /// Destinations that get nothing for now.
     pub(crate) standings: Standings,
+    /// To whoever runs syncs.
+    pub(crate) heard: mpsc::Sender<Heard>,
 }
 
 /// Stored events of one partition -> deliveries that are owed, to be stored together.

@@ -232,6 +232,7 @@ fn dead_in_routing(event: &StoredEvent) -> DeadLetter {
     let note = DeadNote {
         delivery: gatepost_event::DeliveryId::fresh(now),
         destination: None,
+        sync: None,
         route: Some(make::id("all")),
         attempts: 0,
         reason: DeadReason::FilterError,

@@ -167,6 +167,9 @@ async fn the_whole_way(servers: &[NatsServer]) {
     assert_eq!(census.ended, [(Ending::Delivered, 2), (Ending::Dead, 1)].into());
 
     the_redelivery(&gateway, &router, waiting[0].task.event).await;
+    // No worker of the operator's listens; the server says so, and no more.
+    let asked = router.request("contacts", "{}".into(), wait::soon()).await;
+    assert!(matches!(&asked, Err(StoreError::Unavailable(error)) if error.contains("no responders")), "{asked:?}");
 
     let admin = open(servers, "admin").await;
     assert_eq!(admin.dead_letters(0, 10).await.expect("they are read").len(), 1);
@@ -269,6 +272,7 @@ async fn no_role_can_do_another_s_work() {
             "$KV.GATEPOST_STATE.lease.shard.0",
             "$KV.GATEPOST_STATE.lease.replays",
             "gatepost.reg.replay.a",
+            "gatepost.sync.contacts",
             "$JS.API.DIRECT.GET.GATEPOST_EV_0",
             "$JS.API.STREAM.MSG.GET.GATEPOST_EV_0",
             "$JS.API.CONSUMER.CREATE.GATEPOST_EV_0",

@@ -33,4 +33,5 @@ mod registry;
 mod replay;
 mod retention;
 mod secrets;
+mod synced;
 mod wait;

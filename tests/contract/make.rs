@@ -102,6 +102,7 @@ pub(crate) fn task(at: EventRef, connection: &str, destination: &str) -> Task {
         not_before: None,
         bytes: 0,
         replay: None,
+        sync: None,
     }
 }
 
@@ -128,6 +129,7 @@ pub(crate) fn letter(queued: &Queued, event: Event, reason: DeadReason) -> DeadL
     let note = DeadNote {
         delivery: queued.task.delivery,
         destination: Some(queued.task.destination.clone()),
+        sync: None,
         route: Some(queued.task.route.clone()),
         attempts: queued.task.attempt,
         reason,

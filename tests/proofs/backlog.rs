@@ -143,5 +143,6 @@ fn task(event: EventRef) -> Task {
         not_before: None,
         bytes: 0,
         replay: None,
+        sync: None,
     }
 }

@@ -12,6 +12,7 @@ mod quarantine;
 mod receivers;
 mod rolling;
 mod setup;
+mod syncs;
 
 /// A number of rounds: the short form's, or the full one's.
 #[expect(clippy::disallowed_methods, reason = "the drills' own setting")]

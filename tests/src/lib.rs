@@ -8,4 +8,5 @@ pub mod github;
 pub mod judge;
 pub mod nats_server;
 pub mod post;
+pub mod sync_engine;
 pub mod wait;

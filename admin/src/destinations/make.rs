@@ -92,6 +92,9 @@ pub(crate) async fn put(
     wish: Result<Json<Wish>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let (Path(id), Json(Wish(wish))) = (id?, wish?);
+    if admin.config.borrow().sync_engines.iter().any(|engine| engine.id.as_str() == id.as_str()) {
+        return Err(declared_in_file(&format!("{id}, which is a sync engine's id,")));
+    }
     let keys = admin.keyring()?;
     for _ in 0..TRIES {
         let before = made(&admin, &caller, &id).await?;

@@ -1,7 +1,7 @@
 //! The file's tables. Numbers and words stand for texts that repeat, so that the indexes stay small.
 
 /// Version of the tables, kept as `user_version`: a file of another version is made anew.
-pub(super) const VERSION: i32 = 2;
+pub(super) const VERSION: i32 = 3;
 
 /// Makes the tables.
 ///
@@ -47,6 +47,7 @@ CREATE TABLE delivery (
     kind INTEGER,
     event INTEGER,
     event_id TEXT,
+    sync INTEGER,
     route INTEGER,
     owed_at INTEGER NOT NULL,
     anew_at INTEGER NOT NULL,
@@ -54,6 +55,7 @@ CREATE TABLE delivery (
     done_at INTEGER NOT NULL,
     died_at INTEGER NOT NULL,
     revived_at INTEGER NOT NULL,
+    synced_at INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
     last_at INTEGER NOT NULL,
     reason TEXT,

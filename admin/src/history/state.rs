@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum State {
     /// Something is owed, or it is not routed yet.
     Waiting,
-    /// All that was owed was delivered.
+    /// All that was owed was delivered, or synced.
     Delivered,
+    /// Nothing was owed but syncs, and a run of each that began after the event has succeeded.
+    Synced,
     /// A dead letter, or one of them.
     Dead,
     /// Routes matched its type but every filter said no.
@@ -26,8 +28,16 @@ pub(crate) enum State {
 
 impl State {
     /// All of them.
-    const ALL: [Self; 7] =
-        [Self::Waiting, Self::Delivered, Self::Dead, Self::Filtered, Self::Unrouted, Self::Unmatched, Self::Gone];
+    const ALL: [Self; 8] = [
+        Self::Waiting,
+        Self::Delivered,
+        Self::Dead,
+        Self::Filtered,
+        Self::Unrouted,
+        Self::Unmatched,
+        Self::Gone,
+        Self::Synced,
+    ];
 
     /// Its number in the file.
     pub(super) const fn number(self) -> i64 {
@@ -39,6 +49,7 @@ impl State {
             Self::Unrouted => 4,
             Self::Unmatched => 5,
             Self::Gone => 6,
+            Self::Synced => 7,
         }
     }
 

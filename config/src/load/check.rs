@@ -4,9 +4,11 @@ mod destination;
 mod gateway;
 mod integration;
 mod reference;
+mod sync;
 
 pub(super) use gateway::{gateway, listeners};
 pub(super) use integration::master_keys;
+pub(super) use sync::sync_engines;
 
 use super::document::Entries;
 use crate::{Destination, read::Table};

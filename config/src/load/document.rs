@@ -5,7 +5,7 @@ use toml::de::DeTable;
 use super::check;
 use crate::{
     Admin, Catalogue, CatalogueFolder, Config, Connection, Destination, Gateway, Integration, Ops, Provider,
-    Quarantine, Retention, Route, Router, Secrets, Store,
+    Quarantine, Retention, Route, Router, Secrets, Store, SyncEngine,
     provider::overlay,
     read::{Node, Sheet, Table, all},
 };
@@ -21,6 +21,7 @@ pub(super) struct Entries<'a> {
     pub(super) integrations: Vec<Entry<'a, Integration>>,
     pub(super) connections: Vec<Entry<'a, Connection>>,
     pub(super) destinations: Vec<Entry<'a, Destination>>,
+    pub(super) sync_engines: Vec<Entry<'a, SyncEngine>>,
     pub(super) routes: Vec<Entry<'a, Route>>,
 }
 
@@ -53,6 +54,7 @@ fn read_document<'a>(sheet: &'a Sheet<'a>, document: &'a DeTable<'a>) -> Option<
         integrations: entries(&root, "integration", Integration::read),
         connections: entries(&root, "connection", Connection::read),
         destinations: entries(&root, "destination", Destination::read),
+        sync_engines: entries(&root, "sync_engine", SyncEngine::read),
         routes: entries(&root, "route", Route::read),
     };
     root.finish();
@@ -63,6 +65,9 @@ fn read_document<'a>(sheet: &'a Sheet<'a>, document: &'a DeTable<'a>) -> Option<
     }
     if let (Some(store), Some(secrets)) = (&store, &secrets) {
         check::master_keys(&root, store, secrets, &entries.integrations);
+    }
+    if let Some(store) = &store {
+        check::sync_engines(store, &entries.sync_engines);
     }
     Some(Config {
         gateway: gateway?,
@@ -79,6 +84,7 @@ fn read_document<'a>(sheet: &'a Sheet<'a>, document: &'a DeTable<'a>) -> Option<
         integrations: values(entries.integrations)?,
         connections: values(entries.connections)?,
         destinations: values(entries.destinations)?,
+        sync_engines: values(entries.sync_engines)?,
         routes: values(entries.routes)?,
     })
 }

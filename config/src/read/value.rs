@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{Node, near};
 use crate::{
-    ByteSize, ConnectionId, DestinationId, IntegrationId, ProviderName, RouteId, TenantId,
+    ByteSize, ConnectionId, DestinationId, IntegrationId, ProviderName, RouteId, SyncEngineId, SyncName, TenantId,
     provider::{Location, Pointer, Template},
     units::parse_span,
 };
@@ -172,6 +172,8 @@ read_by_parsing! {
     TenantId: "1 to 128 characters of A-Z a-z 0-9 . _ ~ @ : -"
     DestinationId: "1 to 128 characters of A-Z a-z 0-9 . _ ~ @ : -"
     RouteId: "1 to 128 characters of A-Z a-z 0-9 . _ ~ @ : -"
+    SyncEngineId: "1 to 128 characters of A-Z a-z 0-9 . _ ~ @ : -"
+    SyncName: "1 to 128 characters of A-Z a-z 0-9 . _ ~ @ : -"
     ProviderName: "1 to 128 characters of A-Z a-z 0-9 . _ ~ @ : -"
     Location: "a place such as \"header:x-github-event\" or \"json:/team/id\""
     Pointer: "a pointer such as \"/team/id\""

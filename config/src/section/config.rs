@@ -2,7 +2,7 @@
 
 use super::{
     Admin, CatalogueFolder, Connection, Destination, Gateway, Integration, Ops, Quarantine, Retention, Route, Router,
-    Secrets, Store,
+    Secrets, Store, SyncEngine,
 };
 use crate::Catalogue;
 
@@ -37,6 +37,8 @@ pub struct Config {
     pub connections: Vec<Connection>,
     /// Destinations declared in the file.
     pub destinations: Vec<Destination>,
+    /// What runs syncs.
+    pub sync_engines: Vec<SyncEngine>,
     /// Rules, in file order.
     pub routes: Vec<Route>,
 }

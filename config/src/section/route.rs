@@ -1,6 +1,6 @@
 //! `[[route]]`
 
-use super::{declare::section, value};
+use super::{declare::section, sync::RouteSync, value};
 use crate::{
     DestinationId, IntegrationId, RouteId,
     read::{Node, Read},
@@ -21,10 +21,14 @@ section! {
         /// more.
         pub events: Vec<String> = optional(["github.pull_request.*", "github.push"]) by value::patterns,
         /// Only events for which this CEL expression is true; an error in it is a dead letter with its reason.
-        pub filter: Option<String> = optional("event.data.repository.private == false") by filter,
+        pub filter: Option<String> = optional("event.data.repository.private == false") by expression,
         /// Where matching events go: a list of your own destinations, or "tenant" for every destination of the event's
-        /// tenant that subscribes to its type.
-        pub forward: Forward = required(["backend"]),
+        /// tenant that subscribes to its type. A route has this, or sync, or both.
+        pub forward: Option<Forward> = optional(["backend"]) by forward,
+        /// What a matching event makes stale: the sync of its connection is run once for all events that come within
+        /// coalesce of each other, at most max_wait after the first; and, with a backstop, when none was run for that long.
+        /// coalesce = "2s" and max_wait = "30s" when not said.
+        pub sync: Option<RouteSync> = optional({ engine = "nango", name = "contacts", backstop = "1h" }) by RouteSync::read,
         /// One connection's events go to a destination one after the other, in stored order: the next is first attempted
         /// when the one before was delivered or is a dead letter.
         pub ordered: bool = default(false),
@@ -57,7 +61,12 @@ impl Read for Forward {
     }
 }
 
-fn filter(node: &Node<'_>) -> Option<Option<String>> {
+fn forward(node: &Node<'_>) -> Option<Option<Forward>> {
+    Forward::read(node).map(Some)
+}
+
+/// A CEL expression.
+pub(super) fn expression(node: &Node<'_>) -> Option<Option<String>> {
     let filter = String::read(node)?;
     match filter.len() {
         0 => node.error("is empty", "write a CEL expression, or leave it out"),

@@ -65,15 +65,24 @@ listen = "127.0.0.1:9090"
     },
     Case {
         what: "one table where a list of tables belongs",
-        changes: &[(
-            r#"[[route]]
+        changes: &[
+            (
+                r#"[[route]]
 id = "all"
 events = ["github.push"]
 forward = ["backend"]
 
 [[route]]"#,
-            "[route]",
-        )],
+                "[route]",
+            ),
+            (
+                r#"[[route]]
+id = "stale"
+sync = { engine = "nango", name = "contacts", backstop = "1h" }
+"#,
+                "",
+            ),
+        ],
         said: "90:1: error: route is one table but should be a list of them; write [[route]] instead of [route]",
     },
     Case {

@@ -10,6 +10,7 @@ mod provider;
 mod reference;
 mod secret;
 mod section;
+mod sync;
 
 use std::{os::unix::fs::PermissionsExt, path::Path};
 

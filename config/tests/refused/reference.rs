@@ -147,7 +147,7 @@ integration = "gitlab""#,
 "#,
             "",
         )],
-        said: r#"90:1: error: route[0].forward is missing; add for example forward = ["backend"]"#,
+        said: r#"90:1: error: route[0].forward is missing, and so is sync; add for example forward = ["backend"], or sync = { engine = "nango", name = "contacts" }"#,
     },
     Case {
         what: "a route to a word",

@@ -305,6 +305,23 @@ impl Embedded {
         self.0.readers.ask(move |from| history::heads(from, &lane, after, limit)).await
     }
 
+    pub(super) async fn newest(&self, _shard: u16, lane: &Lane) -> Result<Option<Queued>, StoreError> {
+        let lane = *lane;
+        self.0.readers.ask(move |from| history::newest(from, &lane)).await
+    }
+
+    pub(super) async fn finish_through(&self, _shard: u16, lane: &Lane, through: u64) -> Result<u64, StoreError> {
+        let mut ended = 0;
+        loop {
+            let change = Change::FinishThrough { lane: *lane, through };
+            match self.write(Kind::Completion, change, 0).await? {
+                Answer::Count(0) => return Ok(ended),
+                Answer::Count(count) => ended += count,
+                _ => return Err(StoreError::Unavailable("no answer".to_owned())),
+            }
+        }
+    }
+
     pub(super) async fn finish(&self, _shard: u16, queued: &Queued, attempt: &Attempt) -> Result<(), StoreError> {
         let change = Change::Finish { position: queued.position, attempt: AttemptRow::of(attempt)? };
         self.write(Kind::Completion, change, attempt.response.len()).await.map(drop)

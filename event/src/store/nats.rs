@@ -26,6 +26,7 @@ mod redelivery;
 mod registry;
 mod replay;
 mod reply;
+mod request;
 mod routed;
 mod secret;
 mod settle;
@@ -33,6 +34,7 @@ mod setup;
 mod state;
 mod streams;
 mod sweep;
+mod synced;
 mod tally;
 mod unmatched;
 

@@ -32,6 +32,7 @@ pub(crate) fn delivery(destination: Destination, event: Event, attempt: u32) -> 
         not_before: None,
         bytes: 0,
         replay: None,
+        sync: None,
     };
     let config = config(vec![destination], vec![]);
     let expires_at = expiry::expires_at(received_at, config.retention.events);

@@ -53,8 +53,8 @@ impl Budget {
     /// Why the evaluation was cut short, when it was.
     pub(super) fn spent(&self) -> Option<&'static str> {
         match self.state.load(Ordering::Relaxed) {
-            OUT_OF_TIME => Some("the filter took more than a second"),
-            OUT_OF_TURNS => Some("the filter's loops took more than 1000000 turns"),
+            OUT_OF_TIME => Some("it took more than a second"),
+            OUT_OF_TURNS => Some("its loops took more than 1000000 turns"),
             _ => None,
         }
     }

@@ -143,3 +143,19 @@ fn a_body_too_large_to_look_into_is_an_error_only_for_filters_that_do() {
     assert!(passes("event.data == 'x'", &body).expect_err("too large").contains("event.data"));
     assert_eq!(passes("event.type == 'github.push'", &body), Ok(true));
 }
+
+#[test]
+fn a_body_is_json_of_the_run() {
+    let run = serde_json::json!({ "connection": "acme", "reason": "events", "first_event_at": null });
+    let of = |body: &str| {
+        let (compiled, run) = (Body::compile(body)?, run.clone());
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+        let evaluated = thread.spawn(move || compiled.of(run, Instant::now())).expect("a thread");
+        let json = evaluated.join().expect("no panic")?;
+        Ok::<_, String>(serde_json::from_slice::<serde_json::Value>(&json).expect("JSON"))
+    };
+    let expected = serde_json::json!({ "customer": "acme", "by": ["events", 1], "since": null });
+    assert_eq!(of("{'customer': run.connection, 'by': [run.reason, 1], 'since': run.first_event_at}"), Ok(expected));
+    assert!(of("{'customer': run.tenant}").is_err_and(|error| error.contains("tenant")));
+    assert!(of("{'customer': ").is_err());
+}

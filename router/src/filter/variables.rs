@@ -1,4 +1,4 @@
-//! What a filter sees: the variable `event`, with the fields of the delivered envelope.
+//! What expressions see: a filter the variable `event`, with the fields of the delivered envelope; a body the run.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -36,6 +36,11 @@ pub(super) fn bind(context: &mut Context<'_, '_>, event: &Event, with_body: bool
         fields.insert("data".to_owned(), serde_json::from_slice(&event.body).map_or(Value::Null, value));
     }
     context.add_variable_from_value("event", fields);
+}
+
+/// Binds `run`: what an engine without a body of its own is sent.
+pub(super) fn bind_run(context: &mut Context<'_, '_>, run: serde_json::Value) {
+    context.add_variable_from_value("run", value(run));
 }
 
 /// JSON as CEL has it: whole numbers are `int` where they fit, so that `event.data.n * 2` means what it says.

@@ -7,7 +7,7 @@
 //! and half of the bucket's burst is kept for such: what is offered in excess waits by itself.
 
 mod breaker;
-mod bucket;
+pub(crate) mod bucket;
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use super::turns::Turns;
 
 /// The gate of one destination.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     /// Its shard.
     pub(super) shard: u16,
     /// Lanes that wait here, with the one task that their tenant has waiting.
@@ -38,7 +38,7 @@ pub(super) struct Gate {
 
 /// Whether a delivery may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// It may.
     Go,
     /// When an attempt under way has ended.
@@ -51,7 +51,7 @@ pub(super) enum Verdict {
 
 /// How a delivery stands among those of its destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Claim {
+pub(crate) enum Claim {
     /// It is the only one that its tenant has waiting.
     Lone,
     /// More of its tenant's wait.
@@ -76,15 +76,20 @@ pub(crate) enum Health {
 
 impl Gate {
     /// Nothing is known of the destination.
-    pub(super) fn new(shard: u16) -> Self {
+    pub(crate) fn new(shard: u16) -> Self {
         let breaker = Breaker::unknown();
         let (lone, crowd) = (Turns::default(), Turns::default());
         Self { shard, lone, crowd, lone_in_a_row: 0, opens_at: None, flying: 0, breaker, bucket: None }
     }
 
+    /// Of a sync engine, which is taken to answer until it does not: a probe may take as long as a run.
+    pub(crate) fn of_engine(shard: u16) -> Self {
+        Self { breaker: Breaker::closed(), ..Self::new(shard) }
+    }
+
     /// Whether a delivery may begin now. While slots are `scarce`, a destination gets one: what it takes in excess is
     /// what another lacks.
-    pub(super) fn ask(&mut self, policy: &Destination, claim: Claim, scarce: bool, now: Instant) -> Verdict {
+    pub(crate) fn ask(&mut self, policy: &Destination, claim: Claim, scarce: bool, now: Instant) -> Verdict {
         if policy.paused {
             return Verdict::Shut;
         }
@@ -107,7 +112,7 @@ impl Gate {
     }
 
     /// A delivery begins.
-    pub(super) fn begin(&mut self, claim: Claim, now: Instant) -> Pass {
+    pub(crate) fn begin(&mut self, claim: Claim, now: Instant) -> Pass {
         self.flying += 1;
         self.lone_in_a_row = if claim == Claim::Lone { self.lone_in_a_row.saturating_add(1) } else { 0 };
         if let Some(bucket) = &mut self.bucket {
@@ -117,10 +122,16 @@ impl Gate {
     }
 
     /// A delivery that began has ended. Without a word on the destination's health nothing was learnt of it.
-    pub(super) fn ended(&mut self, pass: Pass, policy: Option<&Destination>, health: Option<Health>, now: Instant) {
+    pub(crate) fn ended(&mut self, pass: Pass, policy: Option<&Destination>, health: Option<Health>, now: Instant) {
         self.flying = self.flying.saturating_sub(1);
         let (most, longest) = policy.map_or((0, FIRST_WAIT), |policy| (policy.breaker_failures, policy.breaker_wait));
         self.breaker.ended(pass.opened, health, (most, longest), now);
+    }
+
+    /// It answered something that began and has not ended.
+    pub(crate) fn answers(&mut self, pass: Pass, policy: &Destination, now: Instant) {
+        let bounds = (policy.breaker_failures, policy.breaker_wait);
+        self.breaker.ended(pass.opened, Some(Health::Answers), bounds, now);
     }
 
     /// The claim of a lane, in which more tasks than the next one wait or not.
@@ -176,7 +187,7 @@ impl Gate {
     }
 
     /// Whether it waits for the destination to answer again.
-    pub(super) const fn is_open(&self) -> bool {
+    pub(crate) const fn is_open(&self) -> bool {
         self.breaker.is_open()
     }
 }

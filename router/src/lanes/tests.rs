@@ -35,6 +35,7 @@ fn task(destination: &str) -> Task {
         not_before: None,
         bytes: 0,
         replay: None,
+        sync: None,
     }
 }
 

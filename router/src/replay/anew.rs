@@ -40,7 +40,8 @@ pub(super) async fn of_event(plan: &Arc<Plan>, job: &Job, at: EventRef, event: E
     let tasks = routed(plan, at, event, Timestamp::now()).await?;
     let anew = |task: Task| {
         // A space, so that no destination is taken for another's replay.
-        let delivery = DeliveryId::of(&at, &format!("to {} by {}", task.destination, job.id));
+        let sync = task.sync.as_ref().map_or_else(String::new, |sync| format!(" for {sync}"));
+        let delivery = DeliveryId::of(&at, &format!("to {}{sync} by {}", task.destination, job.id));
         marked(job, Task { delivery, ..task }, None)
     };
     Ok(tasks.into_iter().map(anew).collect())

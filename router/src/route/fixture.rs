@@ -73,7 +73,8 @@ pub(crate) fn route(id: &str, forward: Forward) -> Route {
         integration: None,
         events: Vec::new(),
         filter: None,
-        forward,
+        forward: Some(forward),
+        sync: None,
         ordered: false,
     }
 }
@@ -132,6 +133,7 @@ pub(crate) fn config(destinations: Vec<Destination>, routes: Vec<Route>) -> Conf
         integrations: Vec::new(),
         connections: Vec::new(),
         destinations,
+        sync_engines: Vec::new(),
         routes,
     }
 }

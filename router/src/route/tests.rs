@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     fixture::{config, destination, event, route as rule, to},
@@ -137,4 +137,36 @@ fn a_connections_own_destination_takes_the_place_of_the_routes_whoever_they_forw
     // It is where routes forward to, and not a route.
     assert_eq!(decide(config(all(), vec![filtered]), event.clone()).ended, Some(Ending::Filtered));
     assert_eq!(decide(config(all(), vec![]), event).ended, Some(Ending::Unrouted));
+}
+
+#[test]
+fn a_sync_is_owed_once_to_its_events_connection_and_to_none_without_one() {
+    let stale = |id: &str, name: &str, forward: Option<Forward>| {
+        let (engine, name) = ("engine".parse().expect("an id"), name.parse().expect("a name"));
+        let (coalesce, max_wait) = (Duration::from_secs(2), Duration::from_secs(30));
+        let sync = Some(RouteSync { engine, name, coalesce, max_wait, backstop: None });
+        gatepost_config::Route { sync, forward, ..rule(id, to(&["a"])) }
+    };
+    let routes =
+        vec![stale("one", "contacts", None), stale("two", "contacts", Some(to(&["a"]))), stale("three", "deals", None)];
+    let of = |event| decide(config(vec![destination("a", None)], routes.clone()), event);
+    let owed = |decision: &Decision| {
+        let sync = |task: &Task| (task.destination.to_string(), task.sync.as_ref().map(ToString::to_string));
+        decision.tasks.iter().map(sync).collect::<Vec<_>>()
+    };
+    let sync = |name: &str| ("engine".to_owned(), Some(name.to_owned()));
+    let mut event = event("github.push", "{}");
+    let decision = of(event.clone());
+    assert_eq!(owed(&decision), [sync("contacts"), ("a".to_owned(), None), sync("deals")]);
+    let lanes: BTreeSet<_> = decision.tasks.iter().map(Lane::of).collect();
+    let deliveries: BTreeSet<_> = decision.tasks.iter().map(|task| task.delivery).collect();
+    assert_eq!((lanes.len(), deliveries.len()), (3, 3), "each is apart");
+
+    // A destination of its connection's own takes the place of what the route forwards to, not of the sync.
+    event.meta.destination = Some("own".parse().expect("an id"));
+    assert_eq!(owed(&of(event.clone())), [sync("contacts"), ("own".to_owned(), None), sync("deals")]);
+
+    event.meta.destination = None;
+    event.meta.connection = None;
+    assert_eq!(owed(&of(event)), [("a".to_owned(), None)], "a sync of no connection would be one of all");
 }

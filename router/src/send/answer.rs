@@ -1,7 +1,6 @@
 //! Reading a response: a little of it, and not for long.
 
 use bytes::Bytes;
-use gatepost_event::attempt::RESPONSE_BYTES_KEPT;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
@@ -13,12 +12,13 @@ const BYTES_READ_MAX: usize = 64 * 1024;
 pub(super) struct Answer {
     body: Incoming,
     kept: Vec<u8>,
+    kept_max: usize,
 }
 
 impl Answer {
     /// Nothing read yet.
-    pub(super) const fn new(body: Incoming) -> Self {
-        Self { body, kept: Vec::new() }
+    pub(super) const fn new(body: Incoming, kept_max: usize) -> Self {
+        Self { body, kept: Vec::new(), kept_max }
     }
 
     /// Reads to the end or to the most that is read. Nothing is decompressed.
@@ -43,7 +43,7 @@ impl Answer {
     }
 
     fn keep(&mut self, data: &Bytes) {
-        let room = RESPONSE_BYTES_KEPT.saturating_sub(self.kept.len());
+        let room = self.kept_max.saturating_sub(self.kept.len());
         self.kept.extend(data.iter().take(room));
     }
 }

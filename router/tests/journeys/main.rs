@@ -10,3 +10,4 @@ mod replicas;
 mod retry;
 mod routing;
 mod support;
+mod syncs;

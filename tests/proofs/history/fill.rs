@@ -153,6 +153,7 @@ async fn end(store: &Store, shard: u16, queued: Queued) -> Result<(), gatepost_e
             let note = DeadNote {
                 delivery: queued.task.delivery,
                 destination: Some(queued.task.destination.clone()),
+                sync: None,
                 route: Some(queued.task.route.clone()),
                 attempts: 1,
                 reason: DeadReason::FinalStatus,
@@ -219,6 +220,7 @@ fn task(at: EventRef, n: usize) -> Task {
         // Tells whoever ends it which event it is of.
         bytes: n as u64,
         replay: None,
+        sync: None,
     }
 }
 

@@ -25,9 +25,12 @@ pub(crate) struct DeliveryFilter {
 #[schema(as = KnownDelivery)]
 pub(crate) struct DeliveryItem {
     pub(crate) id: DeliveryId,
-    /// `waiting`, `delivered` or `dead`.
+    /// `waiting`, `delivered`, `synced` or `dead`.
     pub(crate) status: State,
+    /// Where it goes; of a sync that is owed, its engine's id.
     pub(crate) destination: Option<String>,
+    /// The sync, when one is owed.
+    pub(crate) sync: Option<String>,
     pub(crate) route: Option<String>,
     /// Why it died, when it did.
     pub(crate) reason: Option<DeadReason>,
@@ -36,6 +39,7 @@ pub(crate) struct DeliveryItem {
     pub(crate) attempts: u64,
     pub(crate) owed_at: Option<Timestamp>,
     pub(crate) delivered_at: Option<Timestamp>,
+    pub(crate) synced_at: Option<Timestamp>,
     pub(crate) died_at: Option<Timestamp>,
     /// The replay that it was last owed anew by.
     pub(crate) replay: Option<String>,
@@ -51,7 +55,7 @@ pub(crate) struct DeliveryItem {
 pub(crate) type WithEvent = (DeliveryItem, Option<EventItem>);
 
 const COLUMNS: &str = "id, state, destination, route, reason, detail, attempts, owed_at, died_at, done_at, replay,
-    event_id, event, tenant, integration, connection, kind";
+    event_id, event, tenant, integration, connection, kind, sync, synced_at";
 
 /// The filter's texts as numbers of the file.
 struct Filter {
@@ -190,6 +194,7 @@ fn read(db: &Connection, row: &Row<'_>) -> Result<DeliveryItem, ReadError> {
         id: id_of(row)?,
         status,
         destination: words::text(db, row.get(2)?)?,
+        sync: words::text(db, row.get(17)?)?,
         route: words::text(db, row.get(3)?)?,
         // What an earlier life died of is in its attempts.
         reason: row.get::<_, Option<String>>(4)?.filter(|_| is_dead).and_then(|word| reason(&word)),
@@ -198,6 +203,7 @@ fn read(db: &Connection, row: &Row<'_>) -> Result<DeliveryItem, ReadError> {
         owed_at: at(row.get(7)?),
         died_at: at(row.get(8)?).filter(|_| is_dead),
         delivered_at: at(row.get(9)?),
+        synced_at: at(row.get(18)?),
         replay: row.get(10)?,
         last_attempt: None,
         event_id: event_id.transpose()?,

@@ -15,6 +15,7 @@ pub(super) struct Row {
     destination: Option<i64>,
     event: Option<i64>,
     event_id: Option<String>,
+    sync: Option<i64>,
     route: Option<i64>,
     /// When it was first owed.
     owed_at: i64,
@@ -25,6 +26,8 @@ pub(super) struct Row {
     done_at: i64,
     died_at: i64,
     revived_at: i64,
+    /// When a run of its sync was last known to have ended it.
+    synced_at: i64,
     attempts: i64,
     last_at: i64,
     reason: Option<String>,
@@ -46,12 +49,17 @@ impl Work<'_> {
             let row = self.delivery(*delivery)?;
             row.revived_at = row.revived_at.max(outcomes.at.millis());
         }
+        for delivery in &outcomes.synced {
+            let row = self.delivery(*delivery)?;
+            row.synced_at = row.synced_at.max(outcomes.at.millis());
+        }
         Ok(())
     }
 
     fn owed(&mut self, owed: &Owed, at: Timestamp) -> rusqlite::Result<()> {
         let destination = self.words.number(self.db, owed.destination.as_str())?;
         let route = self.words.number(self.db, owed.route.as_str())?;
+        let sync = self.words.maybe(self.db, owed.sync.as_ref().map(|sync| sync.as_str()))?;
         for (delivery, spot) in &owed.deliveries {
             let event = self.number_at(spot)?;
             let is_new_life = match owed.replay {
@@ -62,7 +70,7 @@ impl Work<'_> {
                 }
             };
             let row = self.delivery(*delivery)?;
-            (row.destination, row.route) = (Some(destination), Some(route));
+            (row.destination, row.sync, row.route) = (Some(destination), sync, Some(route));
             row.event = event.or(row.event);
             row.event_id = Some(spot.0.token().as_str().to_owned());
             if row.owed_at == 0 || at.millis() < row.owed_at {
@@ -114,10 +122,11 @@ impl Work<'_> {
         }
         let destination = self.words.maybe(self.db, note.destination.as_ref().map(|id| id.as_str()))?;
         let route = self.words.maybe(self.db, note.route.as_ref().map(|id| id.as_str()))?;
+        let sync = self.words.maybe(self.db, note.sync.as_ref().map(|sync| sync.as_str()))?;
         let event = letter.event.as_ref().map(|event| self.of_letter(event)).transpose()?;
         let row = self.delivery(note.delivery)?;
         row.destination = destination.or(row.destination);
-        row.route = route.or(row.route);
+        (row.sync, row.route) = (sync.or(row.sync), route.or(row.route));
         row.event = row.event.or(event);
         if let Some(event) = &letter.event {
             row.event_id = Some(event.meta.id.token().as_str().to_owned());
@@ -132,12 +141,12 @@ impl Work<'_> {
 
     /// Writes every delivery that the batch was about.
     pub(super) fn flush_deliveries(&mut self) -> rusqlite::Result<()> {
-        let sql = "INSERT OR REPLACE INTO delivery (id, state, destination, tenant, integration, connection, kind, event, event_id, route, owed_at,
-                anew_at, replay, done_at, died_at, revived_at, attempts, last_at, reason, detail)
+        let sql = "INSERT OR REPLACE INTO delivery (id, state, destination, tenant, integration, connection, kind, event, event_id, sync, route,
+                owed_at, anew_at, replay, done_at, died_at, revived_at, synced_at, attempts, last_at, reason, detail)
             VALUES (?1, ?2, ?3, (SELECT tenant FROM event WHERE number = ?4),
                 (SELECT integration FROM event WHERE number = ?4), (SELECT connection FROM event WHERE number = ?4),
                 (SELECT kind FROM event WHERE number = ?4), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
-                ?13, ?14, ?15, ?16)";
+                ?13, ?14, ?15, ?16, ?17, ?18)";
         let mut write = self.db.prepare_cached(sql)?;
         for (id, row) in std::mem::take(&mut self.deliveries) {
             write.execute(params![
@@ -146,6 +155,7 @@ impl Work<'_> {
                 row.destination,
                 row.event,
                 row.event_id,
+                row.sync,
                 row.route,
                 row.owed_at,
                 row.anew_at,
@@ -153,6 +163,7 @@ impl Work<'_> {
                 row.done_at,
                 row.died_at,
                 row.revived_at,
+                row.synced_at,
                 row.attempts,
                 row.last_at,
                 row.reason,
@@ -174,8 +185,8 @@ impl Work<'_> {
     }
 
     fn read_delivery(&self, token: &str) -> rusqlite::Result<Option<Row>> {
-        let sql = "SELECT destination, event, event_id, route, owed_at, anew_at, replay, done_at, died_at, revived_at,
-                attempts, last_at, reason, detail
+        let sql = "SELECT destination, event, event_id, sync, route, owed_at, anew_at, replay, done_at, died_at,
+                revived_at, synced_at, attempts, last_at, reason, detail
             FROM delivery WHERE id = ?1";
         let mut find = self.db.prepare_cached(sql)?;
         let found = find.query_row([token], |row| {
@@ -183,17 +194,19 @@ impl Work<'_> {
                 destination: row.get(0)?,
                 event: row.get(1)?,
                 event_id: row.get(2)?,
-                route: row.get(3)?,
-                owed_at: row.get(4)?,
-                anew_at: row.get(5)?,
-                replay: row.get(6)?,
-                done_at: row.get(7)?,
-                died_at: row.get(8)?,
-                revived_at: row.get(9)?,
-                attempts: row.get(10)?,
-                last_at: row.get(11)?,
-                reason: row.get(12)?,
-                detail: row.get(13)?,
+                sync: row.get(3)?,
+                route: row.get(4)?,
+                owed_at: row.get(5)?,
+                anew_at: row.get(6)?,
+                replay: row.get(7)?,
+                done_at: row.get(8)?,
+                died_at: row.get(9)?,
+                revived_at: row.get(10)?,
+                synced_at: row.get(11)?,
+                attempts: row.get(12)?,
+                last_at: row.get(13)?,
+                reason: row.get(14)?,
+                detail: row.get(15)?,
             })
         });
         found.optional()
@@ -202,10 +215,13 @@ impl Work<'_> {
 
 impl Row {
     fn state(&self) -> State {
-        let is_done = self.done_at > 0 && self.done_at >= self.anew_at.max(self.died_at);
+        let last = self.anew_at.max(self.died_at);
+        let is_done = self.done_at > 0 && self.done_at >= last;
+        let is_synced = self.synced_at > 0 && self.synced_at >= last;
         let is_dead = self.died_at > self.anew_at.max(self.revived_at);
         match () {
             () if is_done => State::Delivered,
+            () if is_synced => State::Synced,
             () if is_dead => State::Dead,
             () if self.revived_at > 0 && self.owed_at == 0 => State::Gone,
             () => State::Waiting,
@@ -226,6 +242,8 @@ mod tests {
         assert_eq!(Row { done_at: 3, ..row.clone() }.state(), State::Delivered);
         assert_eq!(Row { anew_at: 6, revived_at: 6, ..dead.clone() }.state(), State::Waiting, "owed anew");
         assert_eq!(Row { anew_at: 6, done_at: 7, ..dead.clone() }.state(), State::Delivered);
+        assert_eq!(Row { anew_at: 6, synced_at: 7, ..dead.clone() }.state(), State::Synced);
+        assert_eq!(Row { anew_at: 6, synced_at: 5, ..row.clone() }.state(), State::Waiting, "synced, and owed anew");
         assert_eq!(Row { anew_at: 6, done_at: 3, ..row.clone() }.state(), State::Waiting, "delivered, and owed anew");
         assert_eq!(Row { anew_at: 6, died_at: 8, ..row }.state(), State::Dead, "it died again");
         assert_eq!(Row { owed_at: 0, revived_at: 6, ..dead }.state(), State::Gone, "it died in routing");

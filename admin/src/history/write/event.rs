@@ -106,18 +106,19 @@ impl Work<'_> {
 
     /// Says how every event stands that may stand otherwise now.
     pub(super) fn restate(&mut self) -> rusqlite::Result<()> {
-        let sums = "SELECT total(state = 2), total(state = 0), total(state = 1) FROM delivery WHERE event = ?1";
+        let sums = "SELECT total(state = 2), total(state = 0), total(state = 1),
+                total(state = 7) FROM delivery WHERE event = ?1";
         let sql = "UPDATE event SET state = CASE
-                WHEN ?2 THEN 2 WHEN ?3 THEN 0 WHEN ?4 THEN 1
+                WHEN ?2 THEN 2 WHEN ?3 THEN 0 WHEN ?4 THEN 1 WHEN ?5 THEN 7
                 WHEN partition = -1 THEN 5 ELSE coalesce(ended, 0) END
             WHERE number = ?1";
         for number in std::mem::take(&mut self.touched) {
             let some = |row: &rusqlite::Row<'_>, at| Ok::<_, rusqlite::Error>(row.get::<_, f64>(at)? > 0.0);
-            let (dead, waiting, delivered) = self
+            let (dead, waiting, delivered, synced) = self
                 .db
                 .prepare_cached(sums)?
-                .query_row([number], |row| Ok((some(row, 0)?, some(row, 1)?, some(row, 2)?)))?;
-            self.run(sql, params![number, dead, waiting, delivered])?;
+                .query_row([number], |row| Ok((some(row, 0)?, some(row, 1)?, some(row, 2)?, some(row, 3)?)))?;
+            self.run(sql, params![number, dead, waiting, delivered, synced])?;
         }
         Ok(())
     }

@@ -2,13 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use url::Host;
+use url::{Host, Url};
 
-use crate::{DeliveryFormat, Destination, KeyKind, read::Table, section::PUBLIC_PORTS};
+use crate::{DeliveryFormat, Destination, KeyKind, SigningKey, read::Table, section::PUBLIC_PORTS};
 
 /// Notes what doesn't fit together in a destination.
 pub(super) fn check(table: &Table<'_>, destination: &Destination) {
-    url(table, destination);
+    url(table, &destination.url, destination.private);
     keys(table, destination);
     burst(table, destination);
     if destination.nango_legacy_signature && destination.format != DeliveryFormat::Nango {
@@ -34,7 +34,18 @@ fn keys(table: &Table<'_>, destination: &Destination) {
         return;
     }
     let is_nango = destination.format == DeliveryFormat::Nango;
-    for (n, key) in destination.secrets.iter().enumerate() {
+    check_keys(table, &destination.secrets, is_nango);
+}
+
+/// Keys must be of Standard Webhooks.
+pub(super) fn standard_keys(table: &Table<'_>, keys: &[SigningKey]) {
+    if !table.spot.sheet.is_without_secrets() {
+        check_keys(table, keys, false);
+    }
+}
+
+fn check_keys(table: &Table<'_>, keys: &[SigningKey], is_nango: bool) {
+    for (n, key) in keys.iter().enumerate() {
         let spot = table.at_item("secrets", n);
         let source = key.source();
         match key.kind() {
@@ -59,8 +70,7 @@ fn keys(table: &Table<'_>, destination: &Destination) {
 }
 
 /// What a name resolves to is checked again when it is dialled.
-fn url(table: &Table<'_>, destination: &Destination) {
-    let url = &destination.url;
+pub(super) fn url(table: &Table<'_>, url: &Url, private: bool) {
     let spot = table.at("url");
     if !matches!(url.scheme(), "http" | "https") {
         spot.error(format!("starts with {}:", url.scheme()), "write https://...");
@@ -77,7 +87,7 @@ fn url(table: &Table<'_>, destination: &Destination) {
         spot.error("is a metadata service, which hands out credentials", "name your backend");
         return;
     }
-    if destination.private {
+    if private {
         return;
     }
     if is_private(&host) {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Display};
 
 use crate::{
-    ConnectionId, DestinationId, Forward, IntegrationId, RouteId,
+    ConnectionId, DestinationId, Forward, IntegrationId, RouteId, SyncEngineId,
     load::document::{Entries, Entry},
     read::{Read, Spot, near},
 };
@@ -19,6 +19,15 @@ struct Taken<K> {
 pub(super) fn check(entries: &Entries<'_>) {
     let integrations: Taken<IntegrationId> = unique(&entries.integrations, "id");
     let destinations: Taken<DestinationId> = unique(&entries.destinations, "id");
+    let engines: Taken<SyncEngineId> = unique(&entries.sync_engines, "id");
+    for entry in &entries.sync_engines {
+        // Dead letters and the API name both in the same place.
+        if let Some(id) = read::<DestinationId, _>(entry, "id")
+            && let Some(first) = destinations.first.get(&id)
+        {
+            entry.table.at("id").error(format!("is {:?}, which {first} has already", id.as_str()), "choose another");
+        }
+    }
     let _: Taken<RouteId> = unique(&entries.routes, "id");
     let connections = connections(entries, &integrations);
     for entry in &entries.connections {
@@ -45,6 +54,7 @@ pub(super) fn check(entries: &Entries<'_>) {
             );
         }
         route(entry, entries, &destinations);
+        sync(entry, &engines);
     }
 }
 
@@ -143,6 +153,21 @@ fn route(entry: &Entry<'_, crate::Route>, entries: &Entries<'_>, destinations: &
             let remedy = "write forward = \"tenant\", or remove the destination's tenant to make it your own";
             spot.error(message, remedy);
         }
+    }
+}
+
+fn sync(entry: &Entry<'_, crate::Route>, engines: &Taken<SyncEngineId>) {
+    let table = &entry.table;
+    if table.get("forward").is_none() && table.get("sync").is_none() {
+        let remedy = "add for example forward = [\"backend\"], or sync = { engine = \"nango\", name = \"contacts\" }";
+        table.at("forward").error("is missing, and so is sync", remedy);
+    }
+    if let Some(sync) = entry.value.as_ref().and_then(|route| route.sync.as_ref())
+        && engines.lacks(&sync.engine)
+    {
+        let known = engines.first.keys().map(SyncEngineId::as_str);
+        let spot = table.get("sync").and_then(|node| node.table()).map(|sync| sync.at("engine"));
+        dangling(&spot.unwrap_or_else(|| table.at("sync")), "sync engine", &sync.engine, known);
     }
 }
 

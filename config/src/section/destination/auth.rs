@@ -61,7 +61,7 @@ fn user(node: &Node<'_>) -> Option<String> {
     Some(user)
 }
 
-fn token(node: &Node<'_>) -> Option<Secret> {
+pub(in crate::section) fn token(node: &Node<'_>) -> Option<Secret> {
     checked(node, "is no token", |byte| byte.is_ascii_graphic())
 }
 

@@ -10,7 +10,7 @@ use super::super::value;
 const SCHEDULE_MAX: usize = 50;
 
 /// Waits before attempt 1, 2, ...: a list, or waits that grow.
-pub(super) fn schedule(node: &Node<'_>) -> Option<Vec<Duration>> {
+pub(in crate::section) fn schedule(node: &Node<'_>) -> Option<Vec<Duration>> {
     if node.is_table() {
         return growing(node);
     }

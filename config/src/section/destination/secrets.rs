@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Signing keys, decoded. Whether they are of the kind that the format signs with is checked with the format.
-pub(super) fn keys(node: &Node<'_>) -> Option<Vec<SigningKey>> {
+pub(in crate::section) fn keys(node: &Node<'_>) -> Option<Vec<SigningKey>> {
     let nodes = node.items()?;
     if nodes.is_empty() {
         node.error("is an empty list", "add a secret, so that the backend can tell deliveries from forgeries");

@@ -5,14 +5,17 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
     job::{Answer, AttemptRow, LetterRow, TaskRow},
-    replay,
+    replay, route,
     sql::{execute, int, uint},
     work::{self, Outcome, Work},
 };
-use crate::{Ending, Lane, Queued, Task};
+use crate::{Ending, Lane, Outcomes, Queued, Task};
 
 /// Due retries that are moved in one transaction.
 pub(super) const DUE_MAX: usize = 256;
+
+/// Tasks that are ended as synced in one change.
+const SYNCED_MAX: usize = 1024;
 
 struct DueRow {
     id: i64,
@@ -36,6 +39,29 @@ pub(super) fn finish(work: &mut Work<'_>, position: u64, attempt: &AttemptRow) -
         work.count(Ending::Delivered, 1)?;
     }
     Ok(Ok(Answer::Done))
+}
+
+/// Ends as synced the first of what stands in a lane up to a position; how many, 0 when none is left.
+pub(super) fn finish_through(work: &mut Work<'_>, lane: &Lane, through: u64) -> Outcome {
+    let sql = "DELETE FROM task WHERE position IN (
+            SELECT position FROM task
+            WHERE lane = (SELECT id FROM lane WHERE name = ?1) AND position <= ?2 ORDER BY position LIMIT ?3
+        ) RETURNING task";
+    let mut delete = work.db.prepare_cached(sql)?;
+    let values = params![lane.to_string(), int(through), SYNCED_MAX as i64];
+    let tasks = delete.query_map(values, |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+    drop(delete);
+    for task in &tasks {
+        replay::forget_copy(work, task)?;
+    }
+    if !tasks.is_empty() {
+        // One that can't be read was told of when its lane was.
+        let tasks_read = tasks.iter().filter_map(|json| serde_json::from_str::<Task>(json).ok());
+        let synced = tasks_read.map(|task| task.delivery).collect();
+        route::record(work, &Outcomes::of_synced(synced, work.now))?;
+        work.count(Ending::Synced, tasks.len() as u64)?;
+    }
+    Ok(Ok(Answer::Count(tasks.len() as u64)))
 }
 
 /// Takes a task out of its lane until it is due; an ordered one stays where it is.

@@ -51,6 +51,19 @@ pub(super) fn heads(from: &Snapshot<'_>, lane: &Lane, after: u64, limit: usize) 
         .collect()
 }
 
+/// The last task of a lane.
+pub(super) fn newest(from: &Snapshot<'_>, lane: &Lane) -> Read<Option<Queued>> {
+    let sql = "SELECT position, task FROM task
+        WHERE lane = (SELECT id FROM lane WHERE name = ?1) ORDER BY position DESC LIMIT 1";
+    let mut find = from.db.prepare_cached(sql)?;
+    let found = find.query_row([lane.to_string()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    found
+        .map(|(position, json): (i64, String)| {
+            Ok(Queued { position: uint(position), task: serde_json::from_str::<Task>(&json)? })
+        })
+        .transpose()
+}
+
 /// Dead letters, oldest first, after a position.
 pub(super) fn dead(from: &Snapshot<'_>, after: u64, limit: usize) -> Read<Vec<(u64, DeadLetter)>> {
     let sql = "SELECT position, note, file, frame FROM dead WHERE position > ?1 ORDER BY position LIMIT ?2";

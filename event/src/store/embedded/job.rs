@@ -34,6 +34,10 @@ pub(super) enum Change {
         position: u64,
         attempt: AttemptRow,
     },
+    FinishThrough {
+        lane: Lane,
+        through: u64,
+    },
     Retry {
         position: u64,
         attempt: AttemptRow,

@@ -129,6 +129,7 @@ fn bury(work: &mut Work<'_>, bucket: &Bucket, sequence: i64, task: Option<Task>)
         delivery: task.as_ref().map_or_else(|| DeliveryId::fresh(work.now), |task| task.delivery),
         attempts: task.as_ref().map_or(0, |task| task.attempt.saturating_sub(1)),
         destination: task.as_ref().map(|task| task.destination.clone()),
+        sync: task.as_ref().and_then(|task| task.sync.clone()),
         route: task.map(|task| task.route),
         reason: DeadReason::Expired,
         detail: detail.map(str::to_owned),

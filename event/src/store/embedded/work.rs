@@ -83,6 +83,7 @@ impl Work<'_> {
             Change::Append(items) => Ok(Ok(Answer::Appended(append::append(self, items)?))),
             Change::Route(routed) => route::route(self, routed),
             Change::Finish { position, attempt } => deliver::finish(self, *position, attempt),
+            Change::FinishThrough { lane, through } => deliver::finish_through(self, lane, *through),
             Change::Retry { position, attempt, due, task } => deliver::retry(self, *position, attempt, *due, task),
             Change::Bury { position, attempt, letter } => deliver::bury(self, *position, attempt.as_ref(), letter),
             Change::Unpark(release, through) => Ok(Ok(Answer::Count(park::unpark(self, release, *through)?))),

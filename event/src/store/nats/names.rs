@@ -334,6 +334,11 @@ impl Names {
         format!("{}.end.replays.{OUTCOMES}", self.prefix)
     }
 
+    /// A record of what runs of syncs made of events.
+    pub(super) fn synced_outcomes(&self, shard: u16) -> String {
+        format!("{}.end.s{shard}.{OUTCOMES}", self.prefix)
+    }
+
     pub(super) fn outcomes_filter(&self) -> String {
         format!("{}.end.*.{OUTCOMES}", self.prefix)
     }
@@ -341,6 +346,11 @@ impl Names {
     /// Matches attempts and ends.
     pub(super) fn endings_filter(&self) -> String {
         format!("{}.*.*.*", self.prefix)
+    }
+
+    /// Where the operator's own workers listen; no stream has it.
+    pub(super) fn worker_subject(&self, subject: &str) -> String {
+        format!("{}.sync.{subject}", self.prefix)
     }
 
     pub(super) fn lease_key(&self, key: LeaseKey) -> String {
@@ -384,7 +394,11 @@ pub(super) fn scheduled_delivery(subject: &str) -> Option<DeliveryId> {
 
 /// A task: a later repeat of the event, stored again after the window, is owed again, and so is every replay of it.
 pub(super) fn task_message(task: &Task) -> String {
-    let destination = destination_token(&task.destination);
+    let destination = match &task.sync {
+        None => destination_token(&task.destination),
+        // One event may make several syncs of an engine stale.
+        Some(_) => Token::hash(&[b"owed", Lane::of(task).to_string().as_bytes()]),
+    };
     alive(format!("{}:{destination}:{}", task.event.id, task.event.sequence), task)
 }
 

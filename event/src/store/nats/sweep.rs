@@ -89,6 +89,7 @@ impl Nats {
         let note = DeadNote {
             delivery: queued.task.delivery,
             destination: Some(queued.task.destination.clone()),
+            sync: queued.task.sync.clone(),
             route: Some(queued.task.route.clone()),
             attempts: queued.task.attempt.saturating_sub(1),
             reason: DeadReason::Expired,

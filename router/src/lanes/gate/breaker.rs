@@ -32,6 +32,11 @@ impl Breaker {
         Self { state: State::HalfOpen { probing: false }, opened: 0, failures: 0, waited: None }
     }
 
+    /// Taken to answer until it does not.
+    pub(super) const fn closed() -> Self {
+        Self { state: State::Closed, opened: 0, failures: 0, waited: None }
+    }
+
     /// Whether a delivery may begin.
     pub(super) fn ask(&mut self, now: Instant) -> Verdict {
         match self.state {

@@ -9,7 +9,7 @@ use gatepost_config::{Destination, Rate};
 /// It holds `burst` tokens and gains them so slowly that burst and gain together stay within the rate, in whatever span
 /// of its length one counts.
 #[derive(Debug)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     rate: Rate,
     burst: u32,
     /// Time in which a token is gained.
@@ -19,7 +19,7 @@ pub(super) struct Bucket {
 
 impl Bucket {
     /// The bucket that a destination's policy asks for: the one at hand if it fits, else a new, empty one.
-    pub(super) fn fitted(at_hand: Option<Self>, policy: &Destination, now: Instant) -> Option<Self> {
+    pub(crate) fn fitted(at_hand: Option<Self>, policy: &Destination, now: Instant) -> Option<Self> {
         let rate = policy.rate?;
         let asked = policy.burst.and_then(|burst| u32::try_from(burst).ok()).unwrap_or(rate.count / 20);
         let burst = asked.clamp(1, rate.count);
@@ -33,14 +33,14 @@ impl Bucket {
     }
 
     /// When it holds a token, beside the half of the burst that is kept back from some.
-    pub(super) fn ready_at(&self, now: Instant, keeps_back: bool) -> Instant {
+    pub(crate) fn ready_at(&self, now: Instant, keeps_back: bool) -> Instant {
         let kept = if keeps_back { self.burst / 2 } else { 0 };
         let room = self.gap * (self.burst - 1 - kept);
         self.full_at.checked_sub(room).map_or(now, |at| at.max(now))
     }
 
     /// Takes a token.
-    pub(super) fn take(&mut self, now: Instant) {
+    pub(crate) fn take(&mut self, now: Instant) {
         self.full_at = self.full_at.max(now) + self.gap;
     }
 }

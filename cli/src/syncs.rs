@@ -1,0 +1,48 @@
+//! `gatepost syncs`: how they stand, and runs asked for, through the API.
+
+use serde_json::{Value, json};
+
+use crate::{
+    api::{self, field},
+    args::{ApiArgs, SyncArgs, SyncsCommand},
+    exit::Exit,
+    style,
+};
+
+/// Lists, shows or asks for a run.
+pub(crate) async fn syncs(command: &SyncsCommand) -> Result<(), Exit> {
+    match command {
+        SyncsCommand::List { engine, connection, list, api } => {
+            let query = [
+                ("limit", list.limit.map(|limit| limit.to_string())),
+                ("cursor", list.cursor.clone()),
+                ("engine", engine.clone()),
+                ("connection", connection.clone()),
+            ];
+            api::print_page(api, &api::get(api, &["syncs"], &query).await?, line);
+        }
+        SyncsCommand::Show { sync, api } => show(api, &api::get(api, &path(sync), &[]).await?),
+        SyncsCommand::Trigger { sync, api } => {
+            let path = [path(sync).as_slice(), &["trigger"]].concat();
+            show(api, &api::post(api, &path, &json!({})).await?);
+        }
+    }
+    Ok(())
+}
+
+fn path(sync: &SyncArgs) -> [&str; 5] {
+    ["syncs", &sync.engine, &sync.integration, &sync.connection, &sync.sync]
+}
+
+fn show(api: &ApiArgs, sync: &Value) {
+    match api.json {
+        true => api::print(sync),
+        false => style::line(&line(sync)),
+    }
+}
+
+fn line(sync: &Value) -> String {
+    let id = ["engine", "integration", "connection", "sync"].map(|word| field(sync, word)).join("/");
+    let words = ["triggered_at", "succeeded_at", "backstop_at", "failures", "error"];
+    format!("{id}  {}", words.map(|word| field(sync, word)).join("  "))
+}
