@@ -4,7 +4,7 @@ use gatepost_config::Config;
 
 use crate::args::Role;
 
-/// Beside connections: the store's files, listeners, pooled connections to backends that wait to be used again.
+/// Beside connections: the store's files and listeners.
 const OTHERS: u64 = 512;
 
 /// Raises the soft limit to the hard one, since most systems start a process with 1,024, and warns when that is too few
@@ -27,6 +27,7 @@ pub(crate) fn raise_limit(config: &Config, has: impl Fn(Role) -> bool) {
 
 fn needed(config: &Config, has: impl Fn(Role) -> bool) -> u64 {
     let inbound = if has(Role::Gateway) { config.gateway.connections_max } else { 0 };
-    let outbound = if has(Role::Router) { config.router.concurrency } else { 0 };
+    // As many again wait to be used again.
+    let outbound = if has(Role::Router) { config.router.concurrency.saturating_mul(2) } else { 0 };
     (inbound as u64).saturating_add(outbound as u64).saturating_add(OTHERS)
 }

@@ -19,8 +19,9 @@ use super::body::Pieces;
 /// How long an unused connection is kept for the next delivery.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 
-/// Unused connections kept per host.
-const IDLE_PER_HOST_MAX: usize = 8;
+/// Unused connections kept per host. Fewer than a destination's attempts at once would be closed and made anew all the
+/// time: between two attempts a connection is unused.
+const IDLE_PER_HOST_MAX: usize = 64;
 
 /// Largest head of a response.
 const HEAD_BYTES_MAX: usize = 64 * 1024;

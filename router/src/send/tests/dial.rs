@@ -1,5 +1,6 @@
 //! What is dialled, and what is not.
 
+use futures::future::join_all;
 use gatepost_config::Destination;
 use gatepost_event::AttemptError;
 use gatepost_outbound::Stopwatch;
@@ -34,6 +35,20 @@ async fn a_connection_is_used_again() {
         assert_eq!(attempt(&outside, &to(&server.url())).await.error, None);
     }
     assert_eq!((server.requests(), server.connections()), (5, 1));
+}
+
+#[tokio::test]
+async fn as_many_connections_are_kept_as_attempts_were_made_at_once() {
+    const AT_ONCE: usize = 32;
+    let server = Server::start(polite).await;
+    let (outside, destination) = (outside(), to(&server.url()));
+    for _ in 0..8 {
+        let attempts = join_all((0..AT_ONCE).map(|_| attempt(&outside, &destination))).await;
+        assert!(attempts.iter().all(|attempt| attempt.error.is_none()));
+    }
+    // One that is on its way back to the pool when the next round begins may be made anew.
+    assert_eq!(server.requests(), 8 * AT_ONCE);
+    assert!(server.connections() <= 2 * AT_ONCE, "{} for {AT_ONCE} at once", server.connections());
 }
 
 #[tokio::test]
