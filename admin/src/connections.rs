@@ -61,8 +61,9 @@ pub(crate) struct Ask {
 pub(crate) struct View {
     integration: IntegrationId,
     id: ConnectionId,
+    /// Who owns it; while it is pending, who might.
     tenant: TenantId,
-    /// The provider's account keys, byte for byte.
+    /// The provider's account keys, byte for byte. While it is pending it keeps none of them from others.
     accounts: Vec<String>,
     secrets: Vec<SecretView>,
     metadata: BTreeMap<String, String>,
@@ -136,7 +137,7 @@ pub(crate) async fn list(
     let Query(ask) = ask?;
     let limit = page::limit(ask.limit)?;
     let config = admin.config.borrow().clone();
-    let wants = |view: &View| caller.sees(Some(&view.tenant)) && ask.wants(view);
+    let wants = |view: &View| caller.sees(view.owner()) && ask.wants(view);
     let mut spot = ask.cursor.as_deref().map_or(Ok(Spot::File(0)), str::parse).map_err(|()| page::bad_cursor())?;
     let mut items = Vec::new();
     if let Spot::File(after) = spot {
@@ -191,7 +192,12 @@ async fn find(
     id: &ConnectionId,
 ) -> Result<Found, Problem> {
     let found = connection::get(&admin.store, integration, id).await?;
-    caller.own(found, |found: &Found| Some(found.linked.tenant.clone()), || format!("connection {integration}/{id}"))
+    caller.own(found, |found: &Found| owner(&found.linked).cloned(), || format!("connection {integration}/{id}"))
+}
+
+/// Whose it is. What announced itself is nobody's until it is confirmed, so that only the operator sees it.
+fn owner(linked: &Linked) -> Option<&TenantId> {
+    Some(&linked.tenant).filter(|_| linked.phase != Phase::Pending)
 }
 
 fn declared<'c>(config: &'c Config, integration: &IntegrationId, id: &ConnectionId) -> Option<&'c Connection> {
@@ -213,6 +219,11 @@ impl Ask {
 }
 
 impl View {
+    /// As [`owner`].
+    fn owner(&self) -> Option<&TenantId> {
+        Some(&self.tenant).filter(|_| self.state != Stage::Pending)
+    }
+
     fn declared(declared: &Connection) -> Self {
         let secret = |secret: &gatepost_config::Secret| SecretView {
             id: secret.key_id(),

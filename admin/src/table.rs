@@ -106,7 +106,8 @@ pub(crate) fn table() -> Vec<Route> {
             .gives::<connections::View>(200)
             .refuses(&[409]),
         post("/v1/connections/{integration}/{connection}/confirm", Operator(Write), write::confirm)
-            .about("Let a connection receive events that announced itself")
+            .about("Say whose a connection is that announced itself, and release what waited for it")
+            .takes::<write::Confirmation>()
             .gives::<connections::View>(200)
             .refuses(&[409]),
         post("/v1/connections/{integration}/{connection}/secrets", Anyone(Write), own_secret::add)

@@ -86,10 +86,13 @@ pub(crate) enum ConnectionsCommand {
         #[command(flatten)]
         api: ApiArgs,
     },
-    /// Let one receive events that announced itself
+    /// Say whose one is that announced itself, and release what waited for it
     Confirm {
         #[command(flatten)]
         name: Name,
+        /// Who owns it from now on
+        #[arg(long, value_name = "ID")]
+        tenant: String,
         #[command(flatten)]
         api: ApiArgs,
     },
@@ -172,9 +175,11 @@ pub(crate) async fn connections(command: &ConnectionsCommand) -> Result<(), Exit
                 style::line(&format!("{}/{} is gone", name.integration, name.connection));
             }
         }
-        ConnectionsCommand::Disable { name, api } => tell(api, name, "disable").await?,
-        ConnectionsCommand::Enable { name, api } => tell(api, name, "enable").await?,
-        ConnectionsCommand::Confirm { name, api } => tell(api, name, "confirm").await?,
+        ConnectionsCommand::Disable { name, api } => tell(api, name, "disable", &json!({})).await?,
+        ConnectionsCommand::Enable { name, api } => tell(api, name, "enable", &json!({})).await?,
+        ConnectionsCommand::Confirm { name, tenant, api } => {
+            tell(api, name, "confirm", &json!({ "tenant": tenant })).await?;
+        }
         ConnectionsCommand::Import(args) => import::import(args).await?,
     }
     Ok(())
@@ -214,8 +219,8 @@ pub(crate) async fn unmatched(command: &UnmatchedCommand) -> Result<(), Exit> {
     Ok(())
 }
 
-async fn tell(api: &ApiArgs, name: &Name, what: &str) -> Result<(), Exit> {
-    show(api, &api::post(api, &name.path(&[what]), &json!({})).await?);
+async fn tell(api: &ApiArgs, name: &Name, what: &str, wish: &Value) -> Result<(), Exit> {
+    show(api, &api::post(api, &name.path(&[what]), wish).await?);
     Ok(())
 }
 

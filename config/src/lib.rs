@@ -26,7 +26,7 @@ pub use provider::{Catalogue, Provider};
 pub use reload::{Live, Reload, Reloader, watch};
 pub use secret::Secret;
 pub use section::{
-    Admin, Auth, CatalogueFolder, ClientCertificate, Config, Connection, DeliveryFormat, Destination, Durability,
+    Admin, Announced, Auth, CatalogueFolder, ClientCertificate, Config, Connection, DeliveryFormat, Destination, Durability,
     EgressProxy, Engine, Forward, Gateway, Header, Integration, NatsStore, Ops, Quarantine, Rate, Retention, Route,
     RouteSync, Router, Secrets, SharedAccounts, Store, SyncEngine, SyncKind, Unmatched,
 };

@@ -3,21 +3,23 @@
 //! A provider is data. These types are the whole language its file is written in; the gateway interprets them, and
 //! nothing else in Gatepost knows a provider by name.
 
+mod announce;
 mod builtin;
-mod check;
+pub(crate) mod check;
 pub mod condition;
 pub mod extract;
 pub mod handshake;
 mod identity;
 mod keys;
 pub mod overlay;
-mod read;
+pub(crate) mod read;
 pub mod scheme;
 pub mod template;
 mod vector;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+pub use announce::{Announce, OwnAnnounce};
 pub use condition::{Conditions, Expect};
 pub use extract::{Location, LocationError, Pointer, PointerError, Source};
 pub use handshake::{Compute, Echo, Handshake, Respond, Visit};
@@ -29,6 +31,8 @@ pub use scheme::{
 };
 pub use template::{Canonical, Segment, Sum, Template, TemplateError, UrlForm};
 pub use vector::{Expected, Vector};
+
+pub(crate) use announce::is_signed;
 
 use crate::{ByteSize, ProviderName};
 
@@ -80,6 +84,8 @@ pub struct Provider {
     pub event: EventRule,
     /// How one request is split into several events.
     pub batch: Option<Batch>,
+    /// Events that say that an account was connected, or is no more.
+    pub announce: Announce,
     /// Form field whose decoded bytes are the payload (`payload`), when the request is a form that has it.
     pub form_payload: Option<String>,
     /// Bodies may be compressed with gzip, and what is signed then.

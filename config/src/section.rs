@@ -26,7 +26,7 @@ pub use connection::Connection;
 pub use destination::{Auth, ClientCertificate, DeliveryFormat, Destination, Header, PUBLIC_PORTS, Rate};
 pub use egress::EgressProxy;
 pub use gateway::Gateway;
-pub use integration::{Integration, SharedAccounts, Unmatched};
+pub use integration::{Announced, Integration, SharedAccounts, Unmatched};
 pub use ops::Ops;
 pub use quarantine::Quarantine;
 pub use retention::Retention;

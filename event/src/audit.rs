@@ -19,11 +19,11 @@ pub struct Act {
     pub id: ActId,
     /// When.
     pub at: Timestamp,
-    /// Who: the key, by its id and name.
+    /// Who: the key, by its id and name; or `announcement` and the request of the event that announced it.
     pub who: String,
     /// The tenant that the key is bound to.
     pub tenant: Option<TenantId>,
-    /// What was asked for: method and route.
+    /// What was asked for: method and route; or what an event announced: `begins` or `ends`.
     pub action: String,
     /// Of what: the path.
     pub target: String,

@@ -7,6 +7,8 @@
 //!
 //! Connections that the configuration declares are not here; they win over those of the same id, and their accounts over
 //! claims, which is for the caller to see to.
+//!
+//! One that is pending claims nothing: what announced itself is nobody's yet, and keeps no account from anybody.
 
 mod check;
 mod claim;
@@ -36,7 +38,7 @@ pub struct Linked {
     pub integration: IntegrationId,
     /// Its id, unique within the integration.
     pub id: ConnectionId,
-    /// Who owns it.
+    /// Who owns it; while it is pending, who might.
     pub tenant: TenantId,
     /// The provider's account keys, byte for byte; at most [`ACCOUNTS_MAX`].
     #[serde(default)]
@@ -59,6 +61,12 @@ pub struct Linked {
     /// When it became active last.
     #[serde(default)]
     pub active_since: Option<Timestamp>,
+    /// The event that announced it, where one did.
+    #[serde(default)]
+    pub announced_by: Option<String>,
+    /// The last event that said that its account is no more: heeded once, whatever somebody did afterwards.
+    #[serde(default)]
+    pub ended_by: Option<String>,
     /// Grows with every change but those of its phase, also over a removal: what a writer expects to find.
     #[serde(default)]
     pub version: u64,
@@ -168,6 +176,8 @@ impl Linked {
             destination: None,
             phase: Phase::Binding,
             active_since: None,
+            announced_by: None,
+            ended_by: None,
             version: 0,
             created_at: now,
             updated_at: now,
@@ -182,6 +192,11 @@ impl Linked {
     /// Whether its record names an account.
     pub fn names(&self, account: &str) -> bool {
         self.accounts.iter().any(|own| own == account)
+    }
+
+    /// Whether an account may be its own: its record names it, and it is somebody's.
+    pub fn claims(&self, account: &str) -> bool {
+        self.phase != Phase::Pending && self.names(account)
     }
 
     /// Seals a secret as this connection's own.

@@ -3,6 +3,7 @@
 //! An [`Event`] is one verified, attributed occurrence with the provider's exact bytes; a [`Task`] is one delivery owed;
 //! an [`Attempt`] is one HTTP try of it. The [`Store`] keeps them, on one of two engines behind one contract.
 
+pub mod announcement;
 pub mod attempt;
 pub mod audit;
 pub mod connection;
@@ -24,6 +25,7 @@ pub mod store;
 pub mod subject;
 pub mod sync;
 
+pub use announcement::Announcement;
 pub use attempt::{Attempt, AttemptError};
 pub use audit::Act;
 pub use connection::{Claim, Linked};

@@ -33,6 +33,8 @@ pub enum Kind {
     Sync,
     /// That somebody asks for a run of one ([`crate::sync::SyncWish`]).
     SyncWish,
+    /// What an event said of a connection, until it is dealt with.
+    Announcement,
 }
 
 /// What stands under an id.
@@ -98,6 +100,7 @@ impl Kind {
             Self::Release => "release",
             Self::Sync => "sync",
             Self::SyncWish => "sync_wish",
+            Self::Announcement => "announcement",
         }
     }
 

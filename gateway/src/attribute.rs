@@ -93,7 +93,7 @@ fn owners(inbound: &Inbound, proof: &Proof, account: &Account, claimants: &Claim
 fn of_its_own(link: &Arc<Link>) -> Owner {
     match link.state {
         State::Open | State::Settling => Owner::Connection(Arc::clone(link)),
-        State::Binding | State::Shut => Owner::Waiting(Arc::clone(link)),
+        State::Binding | State::Shut | State::Pending => Owner::Waiting(Arc::clone(link)),
     }
 }
 
@@ -102,7 +102,7 @@ fn of_its_own(link: &Arc<Link>) -> Owner {
 fn of_its_account(link: &Arc<Link>) -> Owner {
     match link.state {
         State::Open | State::Settling => Owner::Connection(Arc::clone(link)),
-        State::Binding | State::Shut => Owner::Queued(Arc::clone(link)),
+        State::Binding | State::Shut | State::Pending => Owner::Queued(Arc::clone(link)),
     }
 }
 
@@ -117,6 +117,8 @@ fn by_url(
     let endpoint = inbound.endpoint();
     match account {
         Account::Key(key) if claimants.of(key).iter().any(|c| c.id == named.id) => {}
+        // It claims nothing yet, and its events wait.
+        Account::Key(key) if named.state == State::Pending && named.accounts.contains(key) => {}
         Account::Key(_) if !named.accounts.is_empty() => return Err(Reason::AccountMismatch),
         Account::Key(key) if !claimants.of(key).is_empty() => return Err(Reason::AccountMismatch),
         _ if endpoint.provider().secret_scope == SecretScope::Connection => {}

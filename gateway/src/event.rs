@@ -14,6 +14,7 @@ use crate::{
     attribute::{Attributed, Owner},
     identity::Names,
     inbound::Inbound,
+    link::State,
     split::Part,
     verify::Verified,
 };
@@ -54,7 +55,11 @@ fn item(verified: &Verified, part: &Part, owner: &Owner, id: EventId) -> Item {
     let integration = &inbound.endpoint().integration;
     let (connection, tenant, place) = match owner {
         Owner::Connection(connection) => (Some(connection.id.clone()), Some(connection.tenant.clone()), Place::Log),
-        Owner::Waiting(connection) => (Some(connection.id.clone()), Some(connection.tenant.clone()), Place::Unmatched),
+        Owner::Waiting(connection) => {
+            // Whose a pending one is, is yet to be said.
+            let tenant = (connection.state != State::Pending).then(|| connection.tenant.clone());
+            (Some(connection.id.clone()), tenant, Place::Unmatched)
+        }
         Owner::Queued(connection) => (None, Some(connection.tenant.clone()), Place::Unmatched),
         Owner::Unmatched => match integration.unmatched {
             Unmatched::Park => (None, None, Place::Unmatched),

@@ -155,7 +155,7 @@ fn first(lookup: &Lookup<'_>, places: &[Location]) -> Result<Option<String>, Rea
 }
 
 /// What a place holds, if anything; what can't be read is as good as absent.
-fn one(lookup: &Lookup<'_>, place: &Location) -> Result<Option<String>, Reason> {
+pub(crate) fn one(lookup: &Lookup<'_>, place: &Location) -> Result<Option<String>, Reason> {
     match lookup.find_text(place) {
         Ok(found) => Ok(found.filter(|text| !text.is_empty())),
         Err(Trouble::Duplicated) => Err(Reason::FieldDuplicated),

@@ -3,6 +3,7 @@
 //! `receive.rs` tells the way of one webhook; every stage of it is a file of its own. A stage takes the
 //! type that the stage before it made, and only that stage can make it: an unverified body can't reach the store.
 
+mod announce;
 mod answer;
 mod attribute;
 mod captured;

@@ -31,8 +31,10 @@ pub(crate) enum State {
     Settling,
     /// They are parked until what was parked before them is released.
     Binding,
-    /// They are parked until somebody confirms or enables the connection.
+    /// They are parked until somebody enables the connection.
     Shut,
+    /// They are parked until somebody confirms the connection, as nobody's.
+    Pending,
 }
 
 impl Link {
@@ -54,8 +56,8 @@ impl Link {
         let opened = linked.secrets.iter().map(|secret| linked.open(keys, secret));
         let opened: Result<Vec<_>, _> = opened.collect();
         let state = match linked.phase {
+            Phase::Pending => State::Pending,
             _ if linked.disabled => State::Shut,
-            Phase::Pending => State::Shut,
             Phase::Binding => State::Binding,
             Phase::Settling => State::Settling,
             Phase::Active => State::Open,

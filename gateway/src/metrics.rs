@@ -23,6 +23,7 @@ pub(crate) struct Metrics {
     quarantine_sampled_out: IntCounterVec,
     quarantine_dropped: IntCounterVec,
     redeliveries: IntCounterVec,
+    announcements: IntCounterVec,
     quarantine_held: IntGauge,
     released: IntCounterVec,
     lookups: IntCounterVec,
@@ -107,6 +108,11 @@ impl Metrics {
                 "Events that their providers sent once more, by what became of the note of it",
                 &["result"],
             )?,
+            announcements: to.counters(
+                "gatepost_gateway_announcements_total",
+                "Events that say that an account was connected or is no more, by integration and what became of the note of it",
+                &["integration", "result"],
+            )?,
             lookups: to.counters(
                 "gatepost_gateway_connection_lookups_total",
                 "Lookups of connections and accounts beside the file's: from memory (hit; stale while the store is away), \
@@ -176,6 +182,11 @@ impl Metrics {
     /// A provider sent an event once more, and what became of the note of it.
     pub(crate) fn redelivered(&self, result: &'static str) {
         self.redeliveries.with_label_values(&[result]).inc();
+    }
+
+    /// An event announced a connection or its end, and what became of the note of it.
+    pub(crate) fn announced(&self, integration: &str, result: &'static str) {
+        self.announcements.with_label_values(&[integration, result]).inc();
     }
 
     /// A refused request was kept.

@@ -6,6 +6,7 @@ use http::Request;
 use hyper::body::Incoming;
 
 use crate::{
+    announce,
     answer::{self, Answer, Response},
     attribute, captured, claimants, event, handshake,
     inbound::{self, Arrival},
@@ -32,10 +33,12 @@ pub(crate) async fn receive(gateway: &Gateway, arrival: Arc<Arrival>, request: R
             return Ok(Answer::Handshake(reply));
         }
         let split = split::split(verified)?;
+        let told = announce::heard(&split);
         let claimants = claimants::of_parts(&split, gateway).await?;
         let attributed = attribute::attribute(split, &claimants)?;
         let accepted = event::accept(attributed);
         let stored = store::append(accepted, gateway).await?;
+        announce::note(told, stored.inbound(), gateway).await?;
         Ok(Answer::Stored(stored))
     };
     let outcome = outcome.await;

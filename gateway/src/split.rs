@@ -6,6 +6,7 @@ use bytes::Bytes;
 use gatepost_config::provider::BatchForm;
 
 use crate::{
+    announce::{self, News},
     extract::{
         ItemScan, Lookup, Scan, Trouble,
         items::{self, Unsplit},
@@ -37,6 +38,8 @@ pub(crate) struct Part {
     pub(crate) fields: Fields,
     /// It is one item of a batch.
     pub(crate) of_batch: bool,
+    /// What it says of its account's connection itself.
+    pub(crate) news: Option<News>,
 }
 
 impl Split {
@@ -83,8 +86,9 @@ fn parts(inbound: &Inbound, claims: Option<&[u8]>) -> Result<Vec<Part>, Reason> 
         let lookup = Lookup::new(provider, &inbound.raw, &endpoint.integration.values);
         let lookup = lookup.with_scans(whole, whole_xml, item).with_claims(claims);
         let fields = fields::read(provider, &lookup)?;
+        let news = announce::read(endpoint, &lookup)?;
         let body = redacted.as_ref().map_or(&payload, |redacted| &redacted.bytes).slice(range.clone());
-        Ok(Part { body, redacted: redacted.as_ref().is_some_and(|r| r.touches(&range)), fields, of_batch })
+        Ok(Part { body, redacted: redacted.as_ref().is_some_and(|r| r.touches(&range)), fields, of_batch, news })
     };
 
     let all = 0..payload.len();

@@ -7,7 +7,7 @@ use std::{
 
 use gatepost_config::{
     Config, ConnectionId, Gateway as Settings, Integration, IntegrationId, Provider,
-    provider::{Handshake, Identity, Location, Method, Pointer, Scheme, Source},
+    provider::{Announce, Handshake, Identity, Location, Method, Pointer, Scheme, Source},
 };
 use http::HeaderName;
 
@@ -48,6 +48,8 @@ pub(crate) struct Profile {
     pub(crate) xml: Trie,
     /// Every place of a batch item that is read.
     pub(crate) item: Trie,
+    /// What is heeded of what events say of connections themselves.
+    pub(crate) announce: Announce,
     /// Secrets of the body that are overwritten.
     pub(crate) redaction: Option<Redaction>,
     /// Headers kept with an event, in the file's order.
@@ -96,7 +98,7 @@ impl Tables {
 
 impl Endpoint {
     fn new(integration: Integration, connections: Vec<Arc<Link>>) -> Self {
-        let profile = Profile::new(&integration.provider);
+        let profile = Profile::new(&integration.provider, integration.heeds());
         let mut by_account: HashMap<String, Vec<Arc<Link>>> = HashMap::new();
         for connection in &connections {
             for account in &connection.accounts {
@@ -130,9 +132,10 @@ impl Endpoint {
 }
 
 impl Profile {
-    fn new(provider: &Provider) -> Self {
+    fn new(provider: &Provider, announce: Announce) -> Self {
         let mut places = Vec::new();
         event_places(provider, &mut places);
+        places.extend(announce.places());
         let mut payload: Vec<_> = places.iter().filter_map(|place| json_pointer(&place.source)).collect();
         payload.extend(provider.batch.iter().flat_map(|batch| &batch.items));
         let item = places.iter().filter_map(|place| match &place.source {
@@ -162,7 +165,7 @@ impl Profile {
             header(&given.source).map(|name| evidence.remove(&name));
         }
         let redaction = Redaction::new(provider);
-        Self { payload, xml, item, redaction, kept, evidence, allow: allow(&provider.methods) }
+        Self { payload, xml, item, announce, redaction, kept, evidence, allow: allow(&provider.methods) }
     }
 }
 

@@ -4,6 +4,7 @@
 //! Any number of routers share one store: each owns some partitions (routing) and shards (delivery) by leases. A router
 //! keeps nothing on disk; what it knows of its lanes is a bounded memory of what the store holds.
 
+mod announced;
 mod backoff;
 mod binding;
 mod delivery;

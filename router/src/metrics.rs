@@ -36,6 +36,7 @@ pub(crate) struct Metrics {
     released: IntCounter,
     /// Of syncs.
     pub(crate) syncs: SyncMetrics,
+    announcements: IntCounterVec,
 }
 
 impl Metrics {
@@ -97,6 +98,13 @@ impl Metrics {
                 "gatepost_router_released_events_total",
                 "Parked events that were released to a connection",
             )?,
+            announcements: IntCounterVec::new(
+                Opts::new(
+                    "gatepost_router_announcements_total",
+                    "Events that say that an account was connected or is no more, by integration and what came of it",
+                ),
+                &["integration", "result"],
+            )?,
             lag: GaugeVec::new(
                 Opts::new(
                     "gatepost_router_routing_lag_seconds",
@@ -130,6 +138,7 @@ impl Metrics {
         registry.register(Box::new(metrics.redeliveries.clone()))?;
         registry.register(Box::new(metrics.rearmed.clone()))?;
         registry.register(Box::new(metrics.released.clone()))?;
+        registry.register(Box::new(metrics.announcements.clone()))?;
         Ok(metrics)
     }
 
@@ -141,6 +150,11 @@ impl Metrics {
     /// Parked events were released to a connection.
     pub(crate) fn released(&self, events: u64) {
         self.released.inc_by(events);
+    }
+
+    /// An announcement was dealt with.
+    pub(crate) fn announced(&self, integration: &str, result: &'static str) {
+        self.announcements.with_label_values(&[integration, result]).inc();
     }
 
     /// What was decided is stored.

@@ -18,6 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    announced,
     backoff::around,
     binding,
     lease::{Keeper, hold},
@@ -179,7 +180,10 @@ impl Ownership {
                     }
                     // A gateway's; no router asks for it.
                     LeaseKey::Quarantine => {}
-                    LeaseKey::Bindings => binding::follow(desk.clone(), plan, held).await,
+                    LeaseKey::Bindings => {
+                        let bindings = binding::follow(desk.clone(), plan.clone(), held.clone());
+                        tokio::join!(bindings, announced::follow(&desk, plan, held));
+                    }
                 }
             };
             tokio::pin!(work);

@@ -259,7 +259,7 @@ async fn no_role_can_do_another_s_work() {
 
     let mut gateway = Role::connect(server, "gateway").await;
     gateway.may_ask(&["gatepost.ev.0.a", "gatepost.unm.a.b", "gatepost.qtn.a.b.c.d.e", "gatepost.blb.0.a"]).await;
-    gateway.may_ask(&["gatepost.rdl.a"]).await;
+    gateway.may_ask(&["gatepost.rdl.a", "gatepost.reg.announcement.a"]).await;
     gateway.may_ask(&["$JS.API.STREAM.MSG.GET.GATEPOST_SEC"]).await;
     let taken = [gateway.stored("gatepost.sec.a").await, gateway.stored("gatepost.sec.a").await];
     assert_eq!(taken, [true, false], "a secret can be replaced by whoever may add one");
@@ -283,6 +283,9 @@ async fn no_role_can_do_another_s_work() {
             "$JS.API.STREAM.MSG.DELETE.GATEPOST_SEC",
             "$JS.API.STREAM.PURGE.GATEPOST_SEC",
             "gatepost.reg.destination.a",
+            "gatepost.reg.connection.a",
+            "gatepost.reg.claim.a",
+            "gatepost.aud.act",
             "$JS.API.STREAM.PURGE.GATEPOST_REG",
             "$JS.API.DIRECT.GET.GATEPOST_RDL",
             "$JS.API.STREAM.PURGE.GATEPOST_RDL",
@@ -296,6 +299,7 @@ async fn no_role_can_do_another_s_work() {
     // A dead letter that is owed again is a letter no more.
     router.may_ask(&["$JS.API.STREAM.MSG.DELETE.GATEPOST_DLQ", "$JS.API.STREAM.PURGE.GATEPOST_DLQ"]).await;
     router.may_ask(&["$JS.API.STREAM.MSG.GET.GATEPOST_UNM", "$JS.API.STREAM.MSG.DELETE.GATEPOST_UNM"]).await;
+    router.may_ask(&["gatepost.aud.act"]).await;
     router
         .may_not_publish(&[
             "gatepost.unm.a.b",
@@ -312,7 +316,6 @@ async fn no_role_can_do_another_s_work() {
             "$JS.API.STREAM.MSG.GET.GATEPOST_SEC",
             "$JS.API.CONSUMER.CREATE.GATEPOST_SEC",
             "gatepost.sec.b",
-            "gatepost.aud.act",
             "$JS.API.STREAM.MSG.DELETE.GATEPOST_REG",
             "$JS.API.STREAM.PURGE.GATEPOST_REG",
         ])

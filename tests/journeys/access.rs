@@ -167,6 +167,7 @@ fn body(route: &Route) -> Option<Value> {
         ("POST", "/v1/replays") => Some(json!({ "dry_run": true })),
         ("POST", "/v1/connections/import") => Some(json!({ "integration": "github", "id": "imported" })),
         ("PUT", "/v1/connections/{integration}/{connection}") => Some(json!({ "tenant": "t1" })),
+        ("POST", path) if path.ends_with("/confirm") => Some(json!({ "tenant": "t1" })),
         ("POST", path) if path.ends_with("/secrets") => Some(json!({ "secret": "another of its own" })),
         ("PUT", "/v1/destinations/{destination}") => {
             Some(json!({ "tenant": "t1", "url": "https://example.com/", "paused": true }))

@@ -1,6 +1,7 @@
 //! Journeys of webhooks through the true binary.
 
 mod access;
+mod announced;
 mod batches;
 mod binding;
 mod bodies;

@@ -21,7 +21,7 @@ use gatepost_event::{
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::{Place, View, declared, declared_in_file, find};
+use super::{Place, View, declared, declared_in_file, find, owner};
 use crate::{
     access::Caller,
     audit::Note,
@@ -40,9 +40,11 @@ const TRIES: usize = 20;
 #[serde(deny_unknown_fields)]
 #[schema(as = ConnectionWish)]
 pub(crate) struct Wish {
-    /// Who owns it; when absent who owns it already, and for a new one its own id (or the key's tenant).
+    /// Who owns it; when absent who owns it already, and for a new one its own id (or the key's tenant). One that is pending
+    /// stays so until it is confirmed.
     tenant: Option<TenantId>,
-    /// The provider's account keys, byte for byte. Only a key that is bound to no tenant may change them.
+    /// The provider's account keys, byte for byte. Only a key that is bound to no tenant may change them. Where several
+    /// connections may share one (`shared_accounts = "all"`), what was parked under it goes to the first that has it.
     #[serde(default)]
     #[schema(max_items = 64)]
     accounts: Vec<String>,
@@ -70,6 +72,15 @@ pub(crate) struct NewSecret {
     pub(super) secret: String,
     /// When it stops being accepted.
     pub(super) until: Option<Timestamp>,
+}
+
+/// Whose a connection is that announced itself.
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ConnectionConfirmation)]
+pub(crate) struct Confirmation {
+    /// Who owns it from now on.
+    tenant: TenantId,
 }
 
 /// What may be done beside writing the connection itself.
@@ -127,13 +138,13 @@ pub(super) async fn replace(
     }
     let before = connection::get(&admin.store, integration, id).await?;
     if let Some(before) = &before
-        && !caller.sees(Some(&before.linked.tenant))
+        && !caller.sees(owner(&before.linked))
     {
         return Err(Problem::missing(&format!("connection {integration}/{id}")));
     }
     let wanted = wanted(admin, caller, integration, id, before.as_ref(), wish)?;
     check_destination(admin, caller, &wanted).await?;
-    check_declared_accounts(&config, &wanted)?;
+    check_declared_accounts(&config, &wanted, &wanted.tenant)?;
     let expect = expected.over(before.is_some())?;
     let claiming = Claiming {
         shared: shares_accounts(declared_integration),
@@ -180,15 +191,23 @@ pub(crate) async fn enable(State(admin): State<Arc<Admin>>, caller: Caller, plac
     change(&admin, &caller, place, |linked| Ok(Linked { disabled: false, ..linked })).await
 }
 
-/// `POST .../confirm`: a connection that announced itself receives events.
+/// `POST .../confirm`: a connection that announced itself becomes a tenant's, and receives what waited for it.
 pub(crate) async fn confirm(
     State(admin): State<Arc<Admin>>,
     caller: Caller,
     place: Place,
+    confirmation: Result<Json<Confirmation>, JsonRejection>,
 ) -> Result<Response, Problem> {
+    let Json(Confirmation { tenant }) = confirmation?;
+    let config = admin.config.borrow().clone();
     let confirmed = |linked: Linked| match linked.phase {
-        Phase::Pending => Ok(Linked { phase: Phase::Binding, ..linked }),
-        _ => Ok(linked),
+        Phase::Pending => {
+            check_declared_accounts(&config, &linked, &tenant)?;
+            // From here on it is not one of those that may announce themselves at most.
+            Ok(Linked { phase: Phase::Binding, tenant: tenant.clone(), announced_by: None, ..linked })
+        }
+        _ if linked.tenant == tenant => Ok(linked),
+        _ => Err(LinkError::OtherTenant.into()),
     };
     change(&admin, &caller, place, confirmed).await
 }
@@ -337,10 +356,10 @@ async fn check_destination(admin: &Admin, caller: &Caller, wanted: &Linked) -> R
 }
 
 /// What the file says of an account wins, so that nobody else can have it.
-fn check_declared_accounts(config: &Config, wanted: &Linked) -> Result<(), Problem> {
+fn check_declared_accounts(config: &Config, wanted: &Linked, tenant: &TenantId) -> Result<(), Problem> {
     for declared in config.connections.iter().filter(|declared| declared.integration == wanted.integration) {
         let Some(account) = declared.account.as_ref().filter(|account| wanted.names(account)) else { continue };
-        return Err(match declared.tenant == wanted.tenant {
+        return Err(match declared.tenant == *tenant {
             true => LinkError::AccountShared { account: account.clone(), connections: vec![declared.id.clone()] },
             false => LinkError::AccountTaken(account.clone()),
         }

@@ -174,10 +174,25 @@ fn events(page: &mut String, provider: &Provider) {
             );
         }
     }
+    announce(page, provider);
     line(page, &format!("- `gatepost send`: {}.", words::sending(provider)));
     let samples: Vec<String> = provider.samples.iter().map(|sample| format!("`{}`", sample.event)).collect();
     if !samples.is_empty() {
         line(page, &format!("- Samples for `gatepost send`: {}.", samples.join(", ")));
+    }
+}
+
+/// What its events say of connections themselves.
+fn announce(page: &mut String, provider: &Provider) {
+    let announce = &provider.announce;
+    for (what, alternatives) in [("is connected", &announce.begins), ("is no more", &announce.ends)] {
+        for when in alternatives {
+            let when = words::conditions(when);
+            line(page, &format!("- Says that an account {what} (heeded as `announced` says): when {when}."));
+        }
+    }
+    if !announce.tenant.is_empty() {
+        line(page, &format!("- Whose an announced connection might be: {}.", words::places(&announce.tenant)));
     }
 }
 

@@ -1,11 +1,13 @@
 //! What a provider's file must satisfy as a whole.
 
+mod announce;
 mod body;
 mod keys;
 mod scheme;
 
 use std::collections::BTreeSet;
 
+pub(crate) use self::announce::check as check_announce;
 use super::{
     Compute, Echo, Encoding, Handshake, Identity, Location, Method, Parse, Provider, Respond, Scheme, SchemeKind,
     Source, Template, Trust,
@@ -26,6 +28,7 @@ pub(super) fn check(table: &Table<'_>, provider: &Provider) {
     trust(table, provider);
     event(table, provider);
     identity(table, provider);
+    announce::check(&table.at("announce"), provider, &provider.announce);
     body::check(table, provider);
     handshakes(table, provider);
     responses(table, provider);

@@ -1,5 +1,6 @@
 //! How a provider's file is read.
 
+pub(crate) mod announce;
 mod condition;
 mod handshake;
 mod identity;
@@ -48,6 +49,7 @@ impl Provider {
         let keys = table.optional("keys", |node| in_table(node, keys::read).map(Some));
         let event = table.required_like("event", "{ type = \"json:/type\" }", |node| in_table(node, event));
         let batch = table.optional("batch", |node| in_table(node, batch).map(Some));
+        let announce = table.optional("announce", |node| in_table(node, announce::read));
         let handshakes = table.optional("handshake", |node| each(node, handshake::read));
         let responses = table.or("responses", Responses::default());
         let samples = table.optional("sample", |node| each(node, sample));
@@ -70,6 +72,7 @@ impl Provider {
             handshakes: handshakes?,
             event: event?,
             batch: batch?,
+            announce: announce?,
             form_payload: form_payload?,
             gzip: gzip?,
             redact: redact?,

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::declare::section;
 use crate::{
-    ConnectionId, IntegrationId, Provider, Secret,
+    ConnectionId, IntegrationId, Provider, Secret, TenantId,
+    provider::{Announce, OwnAnnounce, read::announce::of_integration},
     read::{Node, Read, near},
 };
 
@@ -30,8 +31,21 @@ section! {
         /// your own destinations, with no connection).
         pub unmatched: Unmatched = default("park"),
         /// Whether connections made at run time may have one account key together: "error" (a second one is refused) or "all"
-        /// (if they are one tenant's; each gets an event of its own).
+        /// (if they are one tenant's; each gets an event of its own, but what was parked before goes to the first of them).
         pub shared_accounts: SharedAccounts = default("error"),
+        /// What events may say of connections themselves (an app installed or removed, where the provider's file has
+        /// [announce]; verified ones only): "ignored", "ended" (one that ends is disabled, so that its events wait),
+        /// "pending" (that too; a new one is made, and its events wait until a key of yours confirms it, saying which
+        /// tenant's it is) or "trusted" (a new one receives events at once). An account that somebody has is never taken.
+        pub announced: Announced = default("ignored"),
+        /// With announced = "trusted": whose all new ones are. When not set it is what the event says at announce.tenant;
+        /// one of which it says nothing is pending.
+        pub announced_tenant: Option<TenantId> = optional("acme-inc"),
+        /// Pending connections, together with those trusted in the last 24 hours, at most; what announces further ones is
+        /// dropped, counted and logged, and its events wait as those of any unknown account.
+        pub announced_max: usize = default(1000) by announced_max,
+        /// What announces connections, instead of what the provider's file says, key by key.
+        pub announce: OwnAnnounce = optional({ tenant = "json:/organization/id" }) by of_integration,
         /// Where events go that carry no account at all.
         pub default_connection: Option<ConnectionId> = optional("acme"),
     }
@@ -65,6 +79,47 @@ impl Read for SharedAccounts {
     fn read(node: &Node<'_>) -> Option<Self> {
         node.one_of(&[("error", Self::Error), ("all", Self::All)])
     }
+}
+
+/// `announced = ...`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Announced {
+    /// Nothing is made or ended.
+    Ignored,
+    /// What ends is disabled.
+    Ended,
+    /// That, and what is new waits for a confirmation.
+    Pending,
+    /// That, and what is new receives events.
+    Trusted,
+}
+
+impl Read for Announced {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        node.one_of(&[
+            ("ignored", Self::Ignored),
+            ("ended", Self::Ended),
+            ("pending", Self::Pending),
+            ("trusted", Self::Trusted),
+        ])
+    }
+}
+
+impl Integration {
+    /// What announces connections, as far as it is heeded.
+    pub fn heeds(&self) -> Announce {
+        let all = self.announce.over(&self.provider.announce);
+        match self.announced {
+            Announced::Ignored => Announce::default(),
+            Announced::Ended => Announce { begins: Vec::new(), ..all },
+            Announced::Pending | Announced::Trusted => all,
+        }
+    }
+}
+
+/// So many are counted by one router in its memory.
+fn announced_max(node: &Node<'_>) -> Option<usize> {
+    usize::try_from(node.number(1, 100_000)?).ok()
 }
 
 fn provider(node: &Node<'_>) -> Option<Arc<Provider>> {

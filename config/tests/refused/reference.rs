@@ -180,6 +180,31 @@ integration = "gitlab""#,
         said: "43:14: error: integration[0].unverified is true, but GitHub proves its requests; remove it",
     },
     Case {
+        what: "a confirmation that no event waits for",
+        changes: &[(r#"unmatched = "forward""#, "unmatched = \"forward\"\nannounced = \"pending\"")],
+        said: r#"44:13: error: integration[0].announced is "pending", but unmatched = "forward" lets no event wait for a confirmation; write unmatched = "park", or announced = "ended" or "trusted""#,
+    },
+    Case {
+        what: "trusted connections that are nobody's",
+        changes: &[(r#"unmatched = "forward""#, r#"announced = "trusted""#)],
+        said: r#"43:13: error: integration[0].announced is "trusted", but nothing says whose a new connection is; add announced_tenant = "...", or announce = { tenant = "json:/..." }"#,
+    },
+    Case {
+        what: "announcements of a provider that makes none",
+        changes: &[(r#"id = "pay""#, "id = \"pay\"\nannounced = \"ended\"")],
+        said: r#"48:13: error: integration[1].announced is set, but nothing that Acme Pay sends is known to announce connections so; say what does: announce = { ends = { "json:/type" = "..." } }, or remove it"#,
+    },
+    Case {
+        what: "a tenant that anybody may write",
+        changes: &[(r#"unmatched = "forward""#, r#"announce = { tenant = "header:x-tenant" }"#)],
+        said: r#"43:12: error: integration[0].announce.tenant is at header:x-tenant, which no signature covers; name a place of the body (json:, item:, form:, xml:) or of the token (claim:)"#,
+    },
+    Case {
+        what: "an end that anybody may write",
+        changes: &[(r#"unmatched = "forward""#, r#"announce = { ends = { "header:x-github-event" = "gone" } }"#)],
+        said: r#"43:12: error: integration[0].announce.ends looks only at what no signature covers; add a condition: name a place of the body (json:, item:, form:, xml:) or of the token (claim:)"#,
+    },
+    Case {
         what: "a word that unmatched doesn't know",
         changes: &[(r#"unmatched = "forward""#, r#"unmatched = "drop""#)],
         said: r#"43:13: error: integration[0].unmatched is "drop"; use one of park, forward"#,

@@ -34,7 +34,7 @@ pub async fn claimants(store: &Store, integration: &IntegrationId, account: &str
 /// When the store can't be asked, or the claim can't be read.
 pub async fn holds(store: &Store, linked: &Linked, account: &str) -> Result<bool, StoreError> {
     let claim = read::claim(store, &linked.integration, account).await?;
-    Ok(linked.names(account) && claim.is_some_and(|claim| claim.tenant == linked.tenant && claim.lists(&linked.id)))
+    Ok(linked.claims(account) && claim.is_some_and(|claim| claim.tenant == linked.tenant && claim.lists(&linked.id)))
 }
 
 /// Claims an account for a connection whose record does not name it yet. `from` is the tenant whose connection it was
@@ -96,7 +96,7 @@ pub(super) async fn release(store: &Store, linked: &Linked, account: &str) -> Re
     for _ in 0..TRIES {
         let Some(entry) = store.entry(Kind::Claim, &id).await? else { return Ok(()) };
         let mut claim: Claim = value(&entry)?;
-        let names = |found: Found| found.linked.tenant == claim.tenant && found.linked.names(account);
+        let names = |found: Found| found.linked.tenant == claim.tenant && found.linked.claims(account);
         if !claim.lists(&linked.id) || read::get(store, &linked.integration, &linked.id).await?.is_some_and(names) {
             return Ok(());
         }
@@ -139,12 +139,12 @@ async fn others(
     }
 }
 
-/// The connections of a claim that name its account, but for one.
+/// The connections of a claim that name its account and are somebody's, but for one.
 async fn living(store: &Store, claim: &Claim, but: Option<&ConnectionId>) -> Result<Vec<Found>, StoreError> {
     let mut living = Vec::new();
     for connection in claim.connections.iter().filter(|connection| Some(*connection) != but) {
         let found = read::get(store, &claim.integration, connection).await?;
-        living.extend(found.filter(|found| found.linked.tenant == claim.tenant && found.linked.names(&claim.account)));
+        living.extend(found.filter(|found| found.linked.tenant == claim.tenant && found.linked.claims(&claim.account)));
     }
     Ok(living)
 }

@@ -24,7 +24,7 @@ pub struct Claiming {
 
 /// Makes or replaces a connection, with the version that is expected of it ([`Linked::version`]).
 ///
-/// Version, times and phase are worked out: [`Phase::Pending`] is kept, any other becomes [`Phase::Binding`] when the
+/// Version, times and phase are worked out: [`Phase::Pending`] is kept, and claims nothing; any other becomes [`Phase::Binding`] when the
 /// connection may have become the owner of parked events, and else stays what it was. Nothing is written when it is the
 /// same already, whatever was expected. A repeat after an error completes what was begun.
 ///
@@ -40,7 +40,8 @@ pub async fn put(
     check(&wanted)?;
     for _ in 0..TRIES {
         let before = read::get(store, &wanted.integration, &wanted.id).await?;
-        let tenant = before.as_ref().map(|before| &before.linked.tenant);
+        // Whose a pending one is, is yet to be said.
+        let tenant = before.as_ref().filter(|before| has_owner(before)).map(|before| &before.linked.tenant);
         if tenant.is_some_and(|tenant| *tenant != wanted.tenant) && !claiming.change_tenant {
             return Err(LinkError::OtherTenant);
         }
@@ -153,14 +154,21 @@ fn next(before: Option<&Linked>, wanted: &Linked, now: Timestamp) -> Linked {
     Linked { phase, active_since, version, created_at, updated_at: now, ..wanted.clone() }
 }
 
-/// The accounts that a record names and the one before did not, or not as this tenant's.
+/// Whether it is somebody's.
+fn has_owner(found: &Found) -> bool {
+    found.linked.phase != Phase::Pending
+}
+
+/// The accounts that a record claims and the one before did not, or not as this tenant's.
 fn gained<'a>(next: &'a Linked, before: Option<&'a Found>) -> impl Iterator<Item = &'a String> {
-    let same_tenant = before.filter(|before| before.linked.tenant == next.tenant);
-    next.accounts.iter().filter(move |account| !same_tenant.is_some_and(|before| before.linked.names(account)))
+    let same_tenant = before.filter(|before| has_owner(before) && before.linked.tenant == next.tenant);
+    let claims = next.phase != Phase::Pending;
+    let gains = move |account: &&String| claims && !same_tenant.is_some_and(|before| before.linked.names(account));
+    next.accounts.iter().filter(gains)
 }
 
 async fn claim_all(store: &Store, next: &Linked, before: Option<&Found>, claiming: Claiming) -> Result<(), LinkError> {
-    let from = before.map(|before| &before.linked.tenant);
+    let from = before.filter(|before| has_owner(before)).map(|before| &before.linked.tenant);
     let mut taken = Vec::new();
     for account in gained(next, before) {
         if let Err(error) = claim::take(store, next, account, from, claiming).await {
@@ -187,7 +195,7 @@ async fn confirm_all(
 /// Gives claims up that were taken for a record that is not written.
 async fn give_back(store: &Store, next: &Linked, before: Option<&Found>, taken: &[&String]) -> Result<(), LinkError> {
     for account in taken {
-        match before.filter(|before| before.linked.names(account)) {
+        match before.filter(|before| has_owner(before) && before.linked.names(account)) {
             // It stays what it was, another tenant's.
             Some(before) => {
                 let claiming = Claiming { change_tenant: true, ..Claiming::default() };

@@ -9,7 +9,7 @@ use gatepost_event::{
 };
 
 use super::{Answer, Directory, Key};
-use crate::link::Link;
+use crate::link::{Link, State};
 
 /// Entries read at once.
 const PAGE: usize = 1000;
@@ -99,5 +99,5 @@ fn read_claim(entry: &Entry) -> Result<Claim, StoreError> {
 
 /// Whether an account is a connection's, by both its claim and its record.
 fn has(claim: &Claim, link: &Link) -> bool {
-    link.tenant == claim.tenant && link.accounts.contains(&claim.account)
+    link.state != State::Pending && link.tenant == claim.tenant && link.accounts.contains(&claim.account)
 }

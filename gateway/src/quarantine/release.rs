@@ -16,6 +16,7 @@ use gatepost_event::{
 
 use super::evidence;
 use crate::{
+    announce::{self, Told},
     attribute, captured, claimants, event,
     failure::Failure,
     handshake,
@@ -36,8 +37,8 @@ const ENDED_KEPT: Duration = Duration::from_secs(30 * 86_400);
 
 /// What a kept request comes to.
 enum Verdict {
-    /// It is genuine, and these are its events.
-    Genuine(Vec<Item>),
+    /// It is genuine, and these are its events and what they say of connections.
+    Genuine(Vec<Item>, Told),
     /// It is genuine, and brings none.
     NoEvent,
     /// It stays, for this reason.
@@ -94,7 +95,7 @@ async fn run(gateway: &Gateway, mut going: Going) -> Result<(), StoreError> {
 /// Verifies a page of requests; those that pass are stored, and only then are kept no more.
 async fn step(gateway: &Gateway, release: &mut Release, page: &[RefusalKey]) -> Result<(), StoreError> {
     let mut progress = release.progress.clone();
-    let (mut items, mut genuine) = (Vec::new(), Vec::new());
+    let (mut items, mut genuine, mut told) = (Vec::new(), Vec::new(), Told::default());
     for key in page {
         let Some(sealed) = gateway.store.refusal(key).await? else { continue };
         progress.examined += 1;
@@ -106,8 +107,9 @@ async fn step(gateway: &Gateway, release: &mut Release, page: &[RefusalKey]) -> 
             }
         };
         match verdict {
-            Verdict::Genuine(events) => {
+            Verdict::Genuine(events, announced) => {
                 items.extend(events);
+                told.extend(announced);
                 genuine.push(key.clone());
                 gateway.metrics.released(sealed.integration.as_str());
             }
@@ -119,6 +121,7 @@ async fn step(gateway: &Gateway, release: &mut Release, page: &[RefusalKey]) -> 
         true => Vec::new(),
         false => gateway.store.append(items, Instant::now() + STORED_WITHIN).await?,
     };
+    announce::keep(told, gateway).await?;
     gateway.store.forget_refusals(&genuine).await?;
     progress.events += stored.iter().filter(|appended| **appended == Appended::Stored).count() as u64;
     progress.released += genuine.len() as u64;
@@ -150,9 +153,10 @@ async fn judge(gateway: &Gateway, refusal: &Refusal, any_time: bool) -> Verdict 
             return Ok(Verdict::NoEvent);
         }
         let split = split::split(verified)?;
+        let told = announce::heard(&split);
         let claimants = claimants::of_parts(&split, gateway).await?;
         let accepted = event::accept(attribute::attribute(split, &claimants)?);
-        Ok(Verdict::Genuine(accepted.into_parts().1))
+        Ok(Verdict::Genuine(accepted.into_parts().1, told))
     };
     outcome.await.unwrap_or_else(|failure: Failure| match failure {
         Failure::Refused(reason, _) => Verdict::Refused(reason.code().to_owned()),

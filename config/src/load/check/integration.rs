@@ -1,9 +1,9 @@
 //! Integrations and connections against what their provider needs.
 
 use crate::{
-    Connection, Engine, Integration, Provider, PublicKeyCheck, Secret, Secrets, Store,
+    Announced, Connection, Engine, Integration, Provider, PublicKeyCheck, Secret, Secrets, Store, Unmatched,
     load::document::Entry,
-    provider::{Handshake, KeyForm, Scheme, SchemeKind, SecretScope},
+    provider::{Handshake, KeyForm, OwnAnnounce, Scheme, SchemeKind, SecretScope, check::check_announce},
     read::{Spot, Table, near},
 };
 
@@ -18,6 +18,7 @@ pub(super) fn check(table: &Table<'_>, integration: &Integration, connections: &
     secrets(table, integration, connections);
     keys(table, &integration.secrets, &integration.provider);
     values(table, integration);
+    announced(table, integration);
     if integration.private && integration.provider.keys.is_none() {
         let message = format!("is true, but {} publishes no keys that are fetched", integration.provider.title);
         table.at("private").error(message, "remove it");
@@ -29,6 +30,39 @@ pub(super) fn check_connection(table: &Table<'_>, connection: &Connection, integ
     let values = integrations.iter().filter_map(|entry| entry.value.as_ref());
     if let Some(integration) = values.into_iter().find(|integration| integration.id == connection.integration) {
         keys(table, &connection.secrets, &integration.provider);
+    }
+}
+
+/// Who lets events make connections must have such events, know whose those are, and let their events wait.
+fn announced(table: &Table<'_>, integration: &Integration) {
+    let title = &integration.provider.title;
+    let own = integration.announce.over(&integration.provider.announce);
+    if integration.announce != OwnAnnounce::default() {
+        check_announce(&table.at("announce"), &integration.provider, &own);
+    }
+    let spot = table.at("announced");
+    let (lacks, what) = match integration.announced {
+        Announced::Ignored => return,
+        Announced::Ended => (own.ends.is_empty(), "ends"),
+        Announced::Pending => (own.is_empty(), "begins"),
+        Announced::Trusted => (own.begins.is_empty(), "begins"),
+    };
+    if lacks {
+        let remedy = format!("say what does: announce = {{ {what} = {{ \"json:/type\" = \"...\" }} }}, or remove it");
+        spot.error(format!("is set, but nothing that {title} sends is known to announce connections so"), remedy);
+    }
+    if integration.announced == Announced::Pending && integration.unmatched == Unmatched::Forward {
+        let remedy = "write unmatched = \"park\", or announced = \"ended\" or \"trusted\"";
+        spot.error("is \"pending\", but unmatched = \"forward\" lets no event wait for a confirmation", remedy);
+    }
+    let is_trusted = integration.announced == Announced::Trusted;
+    if is_trusted && integration.announced_tenant.is_none() && own.tenant.is_empty() {
+        let remedy = "add announced_tenant = \"...\", or announce = { tenant = \"json:/...\" }";
+        spot.error("is \"trusted\", but nothing says whose a new connection is", remedy);
+    }
+    if !is_trusted && integration.announced_tenant.is_some() {
+        let remedy = "remove it, or write announced = \"trusted\"";
+        table.at("announced_tenant").error("is set, but a key says whose a connection is when it confirms it", remedy);
     }
 }
 
