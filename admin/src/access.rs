@@ -11,7 +11,7 @@ use gatepost_config::TenantId;
 use http::{StatusCode, request::Parts};
 use serde::{Deserialize, Serialize};
 
-use crate::{audit, audit::Note, key, problem::Problem, serve::Admin};
+use crate::{audit, audit::Note, key, listener, problem::Problem, serve::Admin};
 
 /// What a key may be for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
@@ -134,7 +134,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 pub(crate) async fn authenticate(State(admin): State<Arc<Admin>>, mut request: Request, next: Next) -> Response {
     let response = match admin.is_open(request.uri().path()) {
         true => next.run(request).await,
-        false => match key::caller(&admin, request.headers()).await {
+        false => match key::caller(&admin, request.headers(), listener::peer(&request)).await {
             Ok(caller) => {
                 request.extensions_mut().insert(caller);
                 next.run(request).await

@@ -124,7 +124,7 @@ fn responses(route: &Route, good: &(Vec<u16>, Option<(&'static str, Value)>), mo
     let doc = &route.doc;
     let mut bad = more.to_vec();
     if route.access != Access::Open {
-        bad.extend([401, 403, 503]);
+        bad.extend([401, 403, 429, 503]);
     }
     if route.path.contains('{') {
         bad.extend([400, 404]);
@@ -157,7 +157,7 @@ const fn describe(status: u16) -> &'static str {
         413 => "The body is too long",
         415 => "The body is of another type",
         422 => "What is asked makes no sense",
-        429 => "Too many at once",
+        429 => "Too many at once, or too many wrong keys from there",
         503 => "The store can't be asked now",
         _ => "",
     }

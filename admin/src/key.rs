@@ -1,5 +1,7 @@
 //! The key that a request carries: one of the file's, or one that was made through the API.
 
+use std::{net::IpAddr, time::Instant};
+
 use gatepost_config::{Secret, Timestamp};
 use gatepost_event::{KeyId, registry::Kind};
 use http::{HeaderMap, header};
@@ -19,22 +21,32 @@ const KEY_BYTES_MAX: usize = 4096;
 /// Who asks, by the key in `authorization: Bearer KEY`.
 ///
 /// # Errors
-/// 401 when there is none that fits, 503 when the store can't be asked.
-pub(crate) async fn caller(admin: &Admin, headers: &HeaderMap) -> Result<Caller, Problem> {
+/// 401 when there is none that fits, 429 when there were too many such from there, 503 when the store can't be asked.
+pub(crate) async fn caller(admin: &Admin, headers: &HeaderMap, from: IpAddr) -> Result<Caller, Problem> {
     let key = bearer(headers).ok_or_else(Problem::no_key)?;
+    let allowed = admin.config.borrow().admin.wrong_keys_a_minute;
+    admin.failures.admit(from, key, allowed, Instant::now()).map_err(Problem::too_many_wrong_keys)?;
+    let owner = owner(admin, key).await?;
+    match owner {
+        Some(_) => admin.failures.passed(key, Instant::now()),
+        None => admin.failures.failed(from, key, allowed, Instant::now()),
+    }
+    owner.ok_or_else(Problem::no_key)
+}
+
+/// Whose a key is; none when it is wrong.
+async fn owner(admin: &Admin, key: &[u8]) -> Result<Option<Caller>, Problem> {
     let now = Timestamp::now();
     let bootstrap = bootstrap(&admin.config.borrow().admin.api_keys, key, now);
     if let Some(source) = bootstrap {
-        return Ok(Caller::new(format!("admin.api_keys ({source})"), vec![Scope::Admin], None));
+        return Ok(Some(Caller::new(format!("admin.api_keys ({source})"), vec![Scope::Admin], None)));
     }
-    let (id, secret) = split(key).ok_or_else(Problem::no_key)?;
-    let entry = admin.store.entry(Kind::Key, &id.to_string()).await?.ok_or_else(Problem::no_key)?;
+    let Some((id, secret)) = split(key) else { return Ok(None) };
+    let Some(entry) = admin.store.entry(Kind::Key, &id.to_string()).await? else { return Ok(None) };
     let record: Record =
         serde_json::from_slice(&entry.value).map_err(|error| Problem::unreadable("key", &entry.id, &error))?;
-    match record.fits(secret) && record.is_active(now) {
-        true => Ok(Caller::new(record.who(), record.scopes.clone(), record.tenant.clone())),
-        false => Err(Problem::no_key()),
-    }
+    let fits = record.fits(secret) && record.is_active(now);
+    Ok(fits.then(|| Caller::new(record.who(), record.scopes.clone(), record.tenant.clone())))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {

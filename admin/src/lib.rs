@@ -11,6 +11,7 @@ mod destinations;
 mod docs;
 mod etag;
 mod events;
+mod failures;
 mod history;
 mod key;
 mod keys;

@@ -1,6 +1,11 @@
 //! Accepts connections and serves HTTP/1 on them, each within its limits.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{Router, body::Body, response::IntoResponse};
 use http::{Request, StatusCode};
@@ -32,14 +37,18 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 /// What answers under way get at the end.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
 
+/// The other end of a connection.
+#[derive(Debug, Clone, Copy)]
+struct Peer(IpAddr);
+
 /// Serves until `shutdown`, then lets answers under way end.
 pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: &CancellationToken) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let connections = TaskTracker::new();
     while let Some(Ok(slot)) = shutdown.run_until_cancelled(slots.clone().acquire_owned()).await {
-        let stream = match shutdown.run_until_cancelled(listener.accept()).await {
+        let (stream, peer) = match shutdown.run_until_cancelled(listener.accept()).await {
             None => break,
-            Some(Ok((stream, _))) => stream,
+            Some(Ok(accepted)) => accepted,
             Some(Err(error)) => {
                 tracing::warn!(%error, "the API can't accept a connection");
                 tokio::time::sleep(ACCEPT_BACKOFF).await;
@@ -49,7 +58,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: &Canc
         let (router, shutdown) = (router.clone(), shutdown.clone());
         connections.spawn(async move {
             // One that lasts too long, or breaks, is its client's business.
-            let _ = timeout(CONNECTION_MAX, connection(stream, router, shutdown)).await;
+            let _ = timeout(CONNECTION_MAX, connection(stream, peer.ip(), router, shutdown)).await;
             drop(slot);
         });
     }
@@ -59,8 +68,14 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: &Canc
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, shutdown: CancellationToken) {
-    let service = service_fn(move |request: Request<Incoming>| {
+/// Who sent a request, or the proxy that did: no header is believed.
+pub(crate) fn peer<B>(request: &Request<B>) -> IpAddr {
+    request.extensions().get::<Peer>().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0)
+}
+
+async fn connection(stream: TcpStream, peer: IpAddr, router: Router, shutdown: CancellationToken) {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
         let router = router.clone();
         async move {
             let answer = timeout(ANSWER_TIMEOUT, router.oneshot(request.map(Body::new))).await;

@@ -1,5 +1,7 @@
 //! Errors as problem+json (RFC 9457): the one place that makes answers of them.
 
+use std::time::Duration;
+
 use axum::{
     extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection},
     response::{IntoResponse, Response},
@@ -14,12 +16,22 @@ pub(crate) struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: String,
+    /// Seconds after which to ask again, where that is known.
+    retry_after: Option<u64>,
 }
 
 impl Problem {
     /// A status, a stable code, and words for people.
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into() }
+        Self { status, code, detail: detail.into(), retry_after: None }
+    }
+
+    /// Wrong keys came too fast from one address.
+    pub(crate) fn too_many_wrong_keys(wait: Duration) -> Self {
+        let detail =
+            "too many requests with wrong keys came from this address (admin.wrong_keys_a_minute); ask again later";
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_wrong_keys", detail) }
     }
 
     /// A request that can't be understood.
@@ -85,6 +97,9 @@ impl IntoResponse for Problem {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

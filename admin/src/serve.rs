@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::{self, Access},
+    failures::Failures,
     history::History,
     listener,
     problem::Problem,
@@ -30,6 +31,8 @@ pub(crate) struct Admin {
     /// What became of every event; none when it is turned off.
     pub(crate) history: Option<Arc<History>>,
     requests: IntCounterVec,
+    /// Wrong keys, by who sent them.
+    pub(crate) failures: Failures,
     /// Paths that need no key.
     open: BTreeSet<&'static str>,
 }
@@ -64,7 +67,7 @@ pub async fn run(
     let open = table().iter().filter(|route| route.access == Access::Open).map(|route| route.path).collect();
     let current = config.borrow().clone();
     let (history, following) = History::start(&current, store.clone(), registry, shutdown.clone()).await?.unzip();
-    let admin = Arc::new(Admin { config, store, history, requests, open });
+    let admin = Arc::new(Admin { config, store, history, requests, failures: Failures::default(), open });
     listener::serve(listener, router(admin), &shutdown).await;
     if let Some(following) = following {
         following.ended().await;

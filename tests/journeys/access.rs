@@ -27,7 +27,7 @@ async fn journey(engine: Engine, theirs: &Backend) -> Journey {
     file += &format!(
         "\n[[destination]]\nid = \"theirs\"\ntenant = \"t1\"\nurl = \"{}\"\nprivate = true\nfinal_statuses = [404]\n\
          secrets = [{{ file = \"signing\" }}]\n\n[[route]]\nid = \"tenants\"\nforward = \"tenant\"\n\n\
-         [admin]\nlisten = \"127.0.0.1:0\"\napi_keys = [{{ file = \"api\" }}]\n",
+         [admin]\nlisten = \"127.0.0.1:0\"\napi_keys = [{{ file = \"api\" }}]\nwrong_keys_a_minute = 1000000\n",
         theirs.url()
     );
     journey.home.write("api", KEY);
@@ -314,5 +314,28 @@ async fn every_route_refuses_who_has_no_key_a_wrong_one_too_little_scope_or_anot
     assert_eq!(tenants, BTreeSet::from(["\"t2\"".to_owned()]));
     let foreign = json!({ "dry_run": true, "tenant": "t1" });
     api.told(Method::POST, "/v1/replays", &other, Some(&foreign), 403).await;
+    gatepost.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_keys_are_slowed_down_and_shut_nobody_out_who_has_a_right_one() {
+    let journey = journey(Engine::Embedded, &Backend::start().await).await;
+    let file = std::fs::read_to_string(journey.home.path("gatepost.toml")).expect("there");
+    journey.home.write("gatepost.toml", &file.replace("wrong_keys_a_minute = 1000000", "wrong_keys_a_minute = 5"));
+    let gatepost = journey.run().await;
+    let api = Api::of(&gatepost).await;
+    let (_, key) = api.key(&json!({ "name": "ci", "scopes": ["read"] })).await;
+    api.told(Method::GET, "/v1/events", &key, None, 200).await;
+    assert_eq!(api.ask(Method::GET, "/v1/events", "wrong", None).await.status.as_u16(), 401);
+    let slowed = eventually("no more wrong keys are looked at", PATIENCE, async || {
+        let answer = api.ask(Method::GET, "/v1/events", "wrong", None).await;
+        (answer.status.as_u16() == 429).then_some(answer)
+    })
+    .await;
+    let seconds: u64 = slowed.header("retry-after").parse().expect("seconds");
+    assert!((1..=60).contains(&seconds), "{seconds}");
+    for right in [KEY, &key] {
+        api.told(Method::GET, "/v1/events", right, None, 200).await;
+    }
     gatepost.stop().await;
 }

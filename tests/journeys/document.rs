@@ -18,7 +18,7 @@ const EXAMPLES: &str = "3";
 async fn the_binary_does_what_its_document_says() {
     let journey = Journey::new(Engine::Embedded, "park", &BTreeSet::from([1])).await;
     let mut file = std::fs::read_to_string(journey.home.path("gatepost.toml")).expect("there");
-    file += "\n[admin]\nlisten = \"127.0.0.1:0\"\napi_keys = [{ file = \"api\" }]\n";
+    file += "\n[admin]\nlisten = \"127.0.0.1:0\"\napi_keys = [{ file = \"api\" }]\nwrong_keys_a_minute = 1000000\n";
     journey.home.write("api", KEY);
     journey.home.write("gatepost.toml", &file);
     let gatepost = journey.run().await;

@@ -126,7 +126,7 @@ pub(crate) fn config(destinations: Vec<Destination>, routes: Vec<Route>) -> Conf
             total_bytes_max: ByteSize(1),
         },
         secrets: Secrets { master_keys: Vec::new() },
-        admin: Admin { listen, api_keys: Vec::new(), history: true, history_path: None },
+        admin: Admin { listen, api_keys: Vec::new(), wrong_keys_a_minute: 60, history: true, history_path: None },
         ops: Ops { listen },
         nango_environments: Vec::new(),
         catalogue: Catalogue(BTreeMap::new()),
