@@ -33,8 +33,8 @@ section! {
         /// Whether connections made at run time may have one account key together: "error" (a second one is refused) or "all"
         /// (if they are one tenant's; each gets an event of its own, but what was parked before goes to the first of them).
         pub shared_accounts: SharedAccounts = default("error"),
-        /// What events may say of connections themselves (an app installed or removed, where the provider's file has
-        /// [announce]; verified ones only): "ignored", "ended" (one that ends is disabled, so that its events wait),
+        /// What events may say of connections themselves (an app installed or removed, where the provider's file
+        /// names such events; verified ones only): "ignored", "ended" (one that ends is disabled, so that its events wait),
         /// "pending" (that too; a new one is made, and its events wait until a key of yours confirms it, saying which
         /// tenant's it is) or "trusted" (a new one receives events at once). An account that somebody has is never taken.
         pub announced: Announced = default("ignored"),
