@@ -172,6 +172,7 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
             "request" | "refused" => made("req_"),
             "replay" => made("rpl_"),
             "release" => made("rls_"),
+            "heal" => made("hea_"),
             "key" => made("gpk_"),
             "own_secret" => json!({ "type": "string", "pattern": "^[0-9a-f]{8}$" }),
             _ => json!({ "type": "string", "pattern": gatepost_config::ID_PATTERN }),

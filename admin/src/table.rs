@@ -20,9 +20,9 @@ use crate::{
     connections::{self, import, own_secret, write},
     deliveries,
     destinations::{self, make, settings},
-    docs, etag, events,
+    docs, etag, events, heals,
     history::query::Hit,
-    keys, quarantine, replays, requests, search,
+    incidents, keys, quarantine, replays, requests, search,
     serve::Admin,
     syncs, tenants, unmatched,
 };
@@ -178,6 +178,21 @@ pub(crate) fn table() -> Vec<Route> {
             .about("The provider's exact bytes")
             .query::<events::At>()
             .raw("application/octet-stream"),
+        get("/v1/heals", Operator(Read), heals::list)
+            .about("Heals, newest first: what providers could not deliver, had from them later")
+            .query::<heals::Ask>()
+            .page::<heals::View>(),
+        post("/v1/heals", Operator(Write), heals::create)
+            .about("Have from a provider what it could not deliver in a time, or find out what that is")
+            .takes::<gatepost_event::heal::Wish>()
+            .gives::<heals::View>(202)
+            .refuses(&[404, 409, 429]),
+        get("/v1/heals/{heal}", Operator(Read), heals::show).about("How far a heal is").gives::<heals::View>(200),
+        get("/v1/incidents", Operator(Read), incidents::show)
+            .about("What was turned away or missed in a time, by integration, and what to do about it")
+            .query::<incidents::Ask>()
+            .gives::<incidents::View>(200)
+            .refuses(&[404, 422]),
         get("/v1/keys", Operator(Admin), keys::list)
             .about("Keys of the API, oldest first")
             .query::<keys::Ask>()

@@ -76,6 +76,10 @@ pub(crate) enum Command {
     /// Requests that were refused: see them, and let them in once what was wrong is put right
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
+    /// Have from a provider what it could not deliver (GitHub, Stripe)
+    Heal(HealArgs),
+    /// What was turned away or missed in a time, what providers do about it, and what to do
+    Incident(IncidentArgs),
     /// Try routes out on what is stored
     #[command(subcommand)]
     Routes(RoutesCommand),
@@ -585,6 +589,50 @@ pub(crate) enum QuarantineCommand {
         #[command(flatten)]
         api: ApiArgs,
     },
+}
+
+/// `gatepost heal`
+#[derive(Debug, clap::Args)]
+pub(crate) struct HealArgs {
+    /// The integration, which has `heal` in the configuration
+    #[arg(long, value_name = "ID")]
+    pub(crate) integration: String,
+    /// From then on: a time (RFC 3339), or how long ago (2h, 3d)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: String,
+    /// Before then; now when not said
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Only say what is missing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Don't wait for its end
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+}
+
+/// `gatepost incident`
+#[derive(Debug, clap::Args)]
+pub(crate) struct IncidentArgs {
+    /// When it began: a time (RFC 3339), or how long ago (2h, 3d)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: String,
+    /// When it was over; now when not said
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// Only this integration
+    #[arg(long, value_name = "ID")]
+    pub(crate) integration: Option<String>,
+    /// Have what can be had from providers
+    #[arg(long)]
+    pub(crate) fix: bool,
+    /// Don't ask providers what is missing; judge by what is known here
+    #[arg(long, conflicts_with = "fix")]
+    pub(crate) offline: bool,
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
 }
 
 #[derive(Debug, Subcommand)]

@@ -12,7 +12,9 @@ mod events;
 mod exit;
 mod explain;
 mod files;
+mod heal;
 mod http;
+mod incident;
 mod init;
 mod keys;
 mod load;
@@ -82,6 +84,8 @@ async fn dispatch(args: Args) -> Result<(), Exit> {
         Command::Trace(args) => trace::trace(&args).await,
         Command::Replays(command) => replays::replays(&command).await,
         Command::Quarantine(command) => quarantine::quarantine(&command).await,
+        Command::Heal(args) => heal::heal(&args).await,
+        Command::Incident(args) => incident::incident(&args).await,
         Command::Routes(command) => routes::routes(&config, &command).await,
         Command::Store(store) => store::store(&config, &store).await,
     }

@@ -27,8 +27,9 @@ pub use reload::{Live, Reload, Reloader, watch};
 pub use secret::Secret;
 pub use section::{
     Admin, Announced, Auth, CatalogueFolder, ClientCertificate, Config, Connection, DeliveryFormat, Destination,
-    Durability, EgressProxy, Engine, Forward, Gateway, Header, Integration, NatsStore, Ops, Quarantine, Rate,
-    Retention, Route, RouteSync, Router, Secrets, SharedAccounts, Store, SyncEngine, SyncKind, Unmatched,
+    Durability, EgressProxy, Engine, Forward, Gateway, Header, Heal, HealFrom, HookOwner, Integration, NatsStore, Ops,
+    Quarantine, Rate, Retention, Route, RouteSync, Router, Secrets, SharedAccounts, Store, SyncEngine, SyncKind,
+    Unmatched,
 };
 pub use signing::{KeyKind, SigningKey};
 pub use time::Timestamp;

@@ -9,6 +9,7 @@ pub(crate) mod check;
 pub mod condition;
 pub mod extract;
 pub mod handshake;
+pub mod heal;
 mod identity;
 mod keys;
 pub mod overlay;
@@ -23,6 +24,7 @@ pub use announce::{Announce, OwnAnnounce};
 pub use condition::{Conditions, Expect};
 pub use extract::{Location, LocationError, Pointer, PointerError, Source};
 pub use handshake::{Compute, Echo, Handshake, Respond, Visit};
+pub use heal::{HealBy, Retried};
 pub use identity::Identity;
 pub use keys::{CertificateRule, HostPattern, Keys};
 pub use scheme::{
@@ -62,8 +64,12 @@ pub struct Provider {
     pub category: Option<String>,
     /// How well the schemes are known; absent for an operator's own.
     pub confidence: Option<Confidence>,
-    /// When and how often it sends again, in words.
+    /// When and how often it sends again, in words; they begin with `None` when it doesn't by itself.
     pub retries: Option<String>,
+    /// How long after a first try that failed its last one comes, where that is known.
+    pub retried_for: Option<Duration>,
+    /// How what it could not deliver is had from it later.
+    pub heal: Option<HealBy>,
     /// Methods it posts with.
     pub methods: Vec<Method>,
     /// Largest body it sends.

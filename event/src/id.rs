@@ -182,6 +182,8 @@ ids! {
     ActId "act_"
     /// One release: refused requests that an operator asked to be verified again.
     ReleaseId "rls_"
+    /// One heal: what a provider could not deliver, had from it later.
+    HealId "hea_"
 }
 
 impl DeliveryId {

@@ -35,6 +35,10 @@ pub enum Kind {
     SyncWish,
     /// What an event said of a connection, until it is dealt with.
     Announcement,
+    /// A heal that somebody asked for ([`crate::heal::Heal`]).
+    Heal,
+    /// How many requests of an integration were turned away in an hour ([`crate::turned_away::Hour`]).
+    TurnedAway,
 }
 
 /// What stands under an id.
@@ -101,6 +105,8 @@ impl Kind {
             Self::Sync => "sync",
             Self::SyncWish => "sync_wish",
             Self::Announcement => "announcement",
+            Self::Heal => "heal",
+            Self::TurnedAway => "turned_away",
         }
     }
 

@@ -57,11 +57,20 @@ pub(crate) fn respond(
                 refuse(gateway, *reason, inbound);
             }
             let word = failure.word();
+            gateway.turned_away.note(&arrival.endpoint.integration.id, reason(&failure));
             (word, failed(arrival, &failure))
         }
     };
     gateway.metrics.answered(integration, word, began.elapsed());
     identified(response, arrival.request)
+}
+
+/// Why a request is turned away, as a stable code.
+const fn reason(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::Refused(reason, _) => reason.code(),
+        other => other.word(),
+    }
 }
 
 /// Answers a request to a path that leads nowhere.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gatepost_config::Unmatched;
 use gatepost_event::{
     Event, EventId, Meta,
+    heal::HEALED_HEADER,
     release::RELEASED_HEADER,
     store::{Item, Place},
 };
@@ -87,7 +88,7 @@ fn item(verified: &Verified, part: &Part, owner: &Owner, id: EventId) -> Item {
         redacted: part.redacted,
         occurred_at: part.fields.occurred_at,
         received_at: inbound.received_at,
-        headers: kept_headers(inbound).into_iter().chain(released(inbound)).collect(),
+        headers: kept_headers(inbound).into_iter().chain(released(inbound)).chain(fetched(inbound)).collect(),
         content_type: inbound.raw.content_type(),
         key_id: None,
     };
@@ -110,6 +111,11 @@ fn kind(provider: &str, parts: &[String]) -> String {
 /// Says of an event that its request was refused at first.
 fn released(inbound: &Inbound) -> Option<(String, String)> {
     Some((RELEASED_HEADER.to_owned(), inbound.arrival.released?.at.to_string()))
+}
+
+/// Says of an event that it was fetched from its provider's API.
+fn fetched(inbound: &Inbound) -> Option<(String, String)> {
+    Some((HEALED_HEADER.to_owned(), inbound.arrival.fetched?.to_string()))
 }
 
 /// The headers that the provider's file lists, in its order. Several of one name are joined as HTTP does.

@@ -42,6 +42,8 @@ pub(crate) struct Arrival {
     pub(crate) peer: Option<IpAddr>,
     /// It was refused before, and is looked at again.
     pub(crate) released: Option<Released>,
+    /// It was never posted: it was fetched from the provider's API at this time.
+    pub(crate) fetched: Option<Timestamp>,
 }
 
 /// How a request is looked at that was refused before.

@@ -15,11 +15,13 @@ mod extract;
 mod failure;
 mod fields;
 mod handshake;
+mod heal;
 mod identity;
 mod inbound;
 mod inflate;
 mod kept;
 mod keys;
+mod lease;
 mod link;
 mod listener;
 mod metrics;
@@ -36,6 +38,7 @@ pub mod sign;
 mod split;
 mod store;
 mod tables;
+mod turned_away;
 mod verify;
 
 #[cfg(test)]

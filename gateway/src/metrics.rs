@@ -26,6 +26,8 @@ pub(crate) struct Metrics {
     announcements: IntCounterVec,
     quarantine_held: IntGauge,
     released: IntCounterVec,
+    heals: IntCounterVec,
+    healed: IntCounterVec,
     lookups: IntCounterVec,
     lookup_reads: IntCounter,
     panics: IntCounter,
@@ -96,6 +98,17 @@ impl Metrics {
             released: to.counters(
                 "gatepost_gateway_released_total",
                 "Refused requests that were proven genuine later and let in, by integration",
+                &["integration"],
+            )?,
+            heals: to.counters(
+                "gatepost_gateway_heals_total",
+                "Heals that have ended, by integration and outcome (done, failed)",
+                &["integration", "outcome"],
+            )?,
+            healed: to.counters(
+                "gatepost_gateway_healed_total",
+                "Events that a provider could not deliver and that it was asked to deliver again, or that were fetched, by \
+                 integration",
                 &["integration"],
             )?,
             quarantine_dropped: to.counters(
@@ -207,6 +220,12 @@ impl Metrics {
     /// A refused request was let in.
     pub(crate) fn released(&self, integration: &str) {
         self.released.with_label_values(&[integration]).inc();
+    }
+
+    /// A heal has ended.
+    pub(crate) fn heal_ended(&self, integration: &str, outcome: &'static str, healed: u64) {
+        self.heals.with_label_values(&[integration, outcome]).inc();
+        self.healed.with_label_values(&[integration]).inc_by(healed);
     }
 
     /// A connection was looked up.

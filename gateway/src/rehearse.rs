@@ -72,6 +72,7 @@ impl Rehearsal {
                 captured: Known::nothing(),
                 peer: None,
                 released: None,
+                fetched: None,
             }),
             published,
         })

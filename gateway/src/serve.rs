@@ -21,6 +21,7 @@ use crate::{
     captured::Captures,
     directory::Directory,
     failure::Failure,
+    heal,
     inbound::Arrival,
     keys,
     listener::{self, Limits},
@@ -30,6 +31,7 @@ use crate::{
     receive::receive,
     redelivered::Redeliveries,
     tables::Tables,
+    turned_away::{self, TurnedAway},
 };
 
 /// What every request shares.
@@ -45,6 +47,10 @@ pub(crate) struct Gateway {
     pub(crate) keys: keys::Cache,
     /// Requests that were refused.
     pub(crate) quarantine: Quarantine,
+    /// How many requests were answered otherwise than 2xx.
+    pub(crate) turned_away: TurnedAway,
+    /// The way to providers' APIs.
+    pub(crate) outside: heal::Outside,
     /// What is counted.
     pub(crate) metrics: Metrics,
     /// The bytes of bodies that may be held at once.
@@ -103,6 +109,8 @@ pub async fn run(
         store,
         keys: keys::Cache::new(metrics.clone()).map_err(RunError::Tls)?,
         quarantine: Quarantine::new(),
+        turned_away: TurnedAway::new(),
+        outside: heal::Outside::new().map_err(RunError::Tls)?,
         metrics,
         inflight: Arc::new(Semaphore::new(held_max)),
         appends,
@@ -111,6 +119,8 @@ pub async fn run(
     let mut beside = JoinSet::new();
     beside.spawn(quarantine::keep(Arc::clone(&gateway)));
     beside.spawn(quarantine::tend(Arc::clone(&gateway)));
+    beside.spawn(heal::tend(Arc::clone(&gateway)));
+    beside.spawn(turned_away::keep(Arc::clone(&gateway)));
     let limits = Limits { connections_max: settings.connections_max, head_timeout: settings.head_timeout };
     let follow = follow(Arc::clone(&gateway), live);
     let accept = async {
@@ -130,6 +140,7 @@ pub async fn run(
     let drained = async {
         connections.wait().await;
         gateway.appends.wait().await;
+        turned_away::keep_all(&gateway).await;
     };
     match tokio::time::timeout(settings.shutdown_deadline, drained).await {
         Ok(()) => tracing::info!("gateway stopped; every request under way was answered"),
@@ -189,8 +200,17 @@ async fn arrive(gateway: &Gateway, peer: IpAddr, path: &str) -> Result<Option<Ar
     let request = RequestId::fresh(Timestamp::now());
     let has_links = gateway.directory.has_connections(&endpoint);
     let captured = gateway.captures.known();
-    let (peer, released) = (Some(peer), None);
-    let mut arrival = Arrival { request, tables, endpoint, connection: None, has_links, captured, peer, released };
+    let mut arrival = Arrival {
+        request,
+        tables,
+        endpoint,
+        connection: None,
+        has_links,
+        captured,
+        peer: Some(peer),
+        released: None,
+        fetched: None,
+    };
     let Some(id) = connection else { return Ok(Some(arrival)) };
     let lookup = gateway.directory.connection(&arrival.endpoint, id);
     match tokio::time::timeout(arrival.tables.settings.answer_deadline, lookup).await {

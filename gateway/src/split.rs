@@ -14,7 +14,7 @@ use crate::{
         xml::{self, XmlScan},
     },
     failure::Failure,
-    fields::{self, Fields},
+    fields::{self, Account, Fields},
     inbound::Inbound,
     reason::Reason,
     redact::Redacted,
@@ -51,6 +51,16 @@ impl Split {
     /// Its parts.
     pub(crate) fn parts(&self) -> &[Part] {
         &self.parts
+    }
+
+    /// The same; parts that carry no account are of this one.
+    pub(crate) fn of_account(mut self, account: &str) -> Self {
+        for part in &mut self.parts {
+            if part.fields.account == Account::Absent {
+                part.fields.account = Account::Key(account.to_owned());
+            }
+        }
+        self
     }
 
     /// The request and its parts, in their order.

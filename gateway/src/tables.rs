@@ -90,6 +90,11 @@ impl Tables {
         self.endpoints.get(integration)
     }
 
+    /// Every integration, in no order.
+    pub(crate) fn integrations(&self) -> impl Iterator<Item = &Integration> {
+        self.endpoints.values().map(|endpoint| &endpoint.integration)
+    }
+
     /// Whether `/webhook/{environment}/...` is served.
     pub(crate) fn has_environment(&self, environment: &str) -> bool {
         self.environments.contains(environment)
@@ -122,6 +127,11 @@ impl Endpoint {
     /// The connection of that id.
     pub(crate) fn connection(&self, id: &str) -> Option<&Arc<Link>> {
         self.by_id.get(id)
+    }
+
+    /// Every account key that a connection names.
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = &str> {
+        self.by_account.keys().map(String::as_str)
     }
 
     /// The connections that claim an account: usually one; each of several gets its own event, so that none wins

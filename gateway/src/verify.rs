@@ -34,7 +34,7 @@ pub(crate) use hash::{Hasher, Keying, crc32};
 pub use key_check::check_public_key;
 
 pub(crate) use parse::{parse_all, write};
-pub(crate) use prove::{Proof, Verified, prove};
+pub(crate) use prove::{Proof, Verified, fetched, prove};
 pub(crate) use public_key::{has_public_key, holds_a_key};
 pub(crate) use timestamp::{read as read_time, write as write_time};
 

@@ -12,6 +12,7 @@ mod dispatch;
 mod envelope;
 mod expiry;
 pub mod filter;
+mod heal;
 mod lanes;
 mod lease;
 mod made;

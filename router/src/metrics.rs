@@ -220,7 +220,7 @@ impl Metrics {
                 LeaseKey::Shard(_) => shards += 1,
                 LeaseKey::Replays => replays += 1,
                 // A gateway's.
-                LeaseKey::Quarantine => {}
+                LeaseKey::Quarantine | LeaseKey::Heals => {}
                 LeaseKey::Bindings => bindings += 1,
             }
         }

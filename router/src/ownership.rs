@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     announced,
     backoff::around,
-    binding,
+    binding, heal,
     lease::{Keeper, hold},
     plan::Plan,
     redelivery, replay, routing,
@@ -176,10 +176,11 @@ impl Ownership {
                     LeaseKey::Shard(shard) => shard::follow(&desk, plan, held, shard, &notes).await,
                     LeaseKey::Replays => {
                         let replays = replay::follow(desk.clone(), plan.clone(), held.clone());
-                        tokio::join!(replays, redelivery::follow(&desk, plan, held));
+                        let heals = heal::follow(&desk.store, held.clone());
+                        tokio::join!(replays, heals, redelivery::follow(&desk, plan, held));
                     }
-                    // A gateway's; no router asks for it.
-                    LeaseKey::Quarantine => {}
+                    // A gateway's; no router asks for them.
+                    LeaseKey::Quarantine | LeaseKey::Heals => {}
                     LeaseKey::Bindings => {
                         let bindings = binding::follow(desk.clone(), plan.clone(), held.clone());
                         tokio::join!(bindings, announced::follow(&desk, plan, held));

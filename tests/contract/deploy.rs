@@ -120,8 +120,16 @@ async fn the_whole_way(servers: &[NatsServer]) {
     let refused = gateway.quarantined(None).await.expect("they are listed");
     assert!(gateway.refusal(&refused[0]).await.expect("it is read").is_some());
     gateway.forget_refusals(&refused[..1]).await.expect("it is forgotten");
-    let mut lease = journey::lease(&gateway, LeaseKey::Quarantine, "gateway-a").await;
-    assert_eq!(gateway.renew(&mut lease).await, Ok(true));
+    for key in [LeaseKey::Quarantine, LeaseKey::Heals] {
+        let mut lease = journey::lease(&gateway, key, "gateway-a").await;
+        assert_eq!(gateway.renew(&mut lease).await, Ok(true));
+    }
+    for kind in [Kind::Heal, Kind::TurnedAway] {
+        let put = gateway.put(kind, "a", "written by a gateway".into(), Expect::Absent).await;
+        let Ok(Put::Stored(revision)) = put else { panic!("{kind:?}: {put:?}") };
+        let removed = gateway.remove(kind, "a", Expect::Revision(revision)).await;
+        assert!(matches!(removed, Ok(Put::Stored(_))), "{kind:?}: {removed:?}");
+    }
 
     let secret = secrets::sealed("asana", None, "captured");
     let mut kept = gateway.secrets().await.expect("they are read");

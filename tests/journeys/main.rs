@@ -15,6 +15,7 @@ mod document;
 mod explain;
 mod forgery;
 mod handshakes;
+mod heal;
 mod history;
 mod hostile;
 mod keys;

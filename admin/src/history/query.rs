@@ -2,6 +2,7 @@
 
 mod delivery;
 mod event;
+mod pulse;
 mod search;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -12,6 +13,7 @@ use rusqlite::Connection;
 pub(crate) use self::{
     delivery::{DeliveryFilter, DeliveryItem, WithEvent, attempts, deliveries, deliveries_of, delivery},
     event::{EventFilter, EventItem, event, events, of_request},
+    pulse::{Pulse, pulse},
     search::{Hit, search},
 };
 use super::words;

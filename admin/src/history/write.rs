@@ -15,7 +15,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
 use self::delivery::Row;
-pub(super) use self::event::first_number;
+pub(super) use self::event::{first_number, time_of};
 use super::{
     batch::{Batch, Feed},
     file::Place,

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, fs, path::Path};
 
 use gatepost_config::{
     Catalogue, Provider,
-    provider::{BatchForm, Gzip, Identity},
+    provider::{BatchForm, Gzip, HealBy, Identity},
     units::format_span,
 };
 
@@ -219,6 +219,18 @@ fn delivery(page: &mut String, provider: &Provider) {
     }
     if let Some(retries) = &provider.retries {
         line(page, &format!("- Retries: {}", retries.trim()));
+    }
+    match provider.heal {
+        None => {}
+        Some(HealBy::GithubDeliveries) => {
+            line(
+                page,
+                "- What it could not deliver in the last three days can be had later: `gatepost heal` asks it to deliver again.",
+            );
+        }
+        Some(HealBy::StripeEvents) => {
+            line(page, "- What it could not deliver in the last 30 days can be had later: `gatepost heal` fetches it.");
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Providers as lists and objects.
 
-use gatepost_config::{Catalogue, Provider, units::format_span};
+use gatepost_config::{Catalogue, Provider, provider::HealBy, units::format_span};
 use serde_json::{Value, json};
 
 use super::{page, words};
@@ -56,6 +56,8 @@ fn whole(provider: &Provider) -> Value {
     let more = json!({
         "setup": provider.setup,
         "retries": provider.retries,
+        "retried_for": provider.retried_for.map(format_span),
+        "heal": provider.heal.map(HealBy::word),
         "methods": provider.methods.iter().map(|method| words::method(*method)).collect::<Vec<_>>(),
         "body_bytes_max": provider.body_max.0,
         "deadline": provider.deadline.map(format_span),

@@ -11,8 +11,8 @@ mod vector;
 use std::collections::BTreeMap;
 
 use super::{
-    Batch, BatchForm, Confidence, EventRule, Gzip, Location, Method, Pointer, Provider, Responses, Sample, SecretScope,
-    TimeAt, TimeUnit, Trust,
+    Batch, BatchForm, Confidence, EventRule, Gzip, HealBy, Location, Method, Pointer, Provider, Responses, Sample,
+    SecretScope, TimeAt, TimeUnit, Trust,
 };
 use crate::{
     ByteSize, ProviderName,
@@ -35,6 +35,8 @@ impl Provider {
         let category = table.optional("category", Option::<String>::read);
         let confidence = table.optional("confidence", Option::<Confidence>::read);
         let retries = table.optional("retries", Option::<String>::read);
+        let retried_for = table.optional("retried_for", crate::section::maybe_span);
+        let heal = table.optional("heal", |node| HealBy::read(node).map(Some));
         let methods = table.or("methods", vec![Method::Post]);
         let body_max = table.or("body_max", BODY_MAX);
         let secret_scope = table.or("secret_scope", SecretScope::Connection);
@@ -62,6 +64,8 @@ impl Provider {
             category: category?,
             confidence: confidence?,
             retries: retries?,
+            retried_for: retried_for?,
+            heal: heal?,
             methods: methods?,
             body_max: body_max?,
             secret_scope: secret_scope?,

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::declare::section;
+use super::{
+    declare::section,
+    heal::{self, Heal},
+};
 use crate::{
     ConnectionId, IntegrationId, Provider, Secret, TenantId,
     provider::{Announce, OwnAnnounce, read::announce::of_integration},
@@ -48,6 +51,12 @@ section! {
         pub announce: OwnAnnounce = optional({ tenant = "json:/organization/id" }) by of_integration,
         /// Where events go that carry no account at all.
         pub default_connection: Option<ConnectionId> = optional("acme"),
+        /// How what the provider could not deliver is had from it later, by `gatepost heal` and with `every` by itself too:
+        /// { app_id, private_key } for a GitHub App, { token, repository or organization, hook } for another webhook of
+        /// GitHub's, { api_key, connected } for Stripe (connected = true: the accounts of connections too). With url for an
+        /// Enterprise server, and private = true where that is at a private address.
+        pub heal: Option<Heal> =
+            optional({ app_id = "123456", private_key = { file = "app.pem" }, every = "1h" }) by heal::heal,
     }
 }
 

@@ -5,6 +5,7 @@
 mod body;
 mod destination;
 mod file;
+mod heal;
 mod policy;
 mod provider;
 mod reference;

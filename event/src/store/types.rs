@@ -155,6 +155,8 @@ pub enum LeaseKey {
     Quarantine,
     /// Connections that are to receive their parked events.
     Bindings,
+    /// Heals: what providers could not deliver, had from them later.
+    Heals,
 }
 
 /// The right to work on a partition or shard until a time.

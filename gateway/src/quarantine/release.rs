@@ -185,6 +185,7 @@ async fn inbound(gateway: &Gateway, refusal: &Refusal, any_time: bool) -> Result
         captured: gateway.captures.known(),
         peer: None,
         released: Some(Released { at: Timestamp::now(), any_time }),
+        fetched: None,
     };
     let raw = evidence::request(refusal);
     Ok(raw.map(|raw| Inbound::rehearsed(Arc::new(arrival), raw, refusal.received_at, Instant::now())))

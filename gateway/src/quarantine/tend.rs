@@ -1,54 +1,18 @@
 //! Keeps the quarantine within its bounds, and fulfils releases: one gateway at a time, by a lease.
 
-use std::{
-    convert::Infallible,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use gatepost_config::Timestamp;
-use gatepost_event::{
-    RequestId, Store, StoreError,
-    store::{Lease, LeaseKey},
-};
+use gatepost_event::{StoreError, store::LeaseKey};
 
 use super::{bounds, release};
-use crate::serve::Gateway;
+use crate::{lease, serve::Gateway};
 
-/// Time between looks at the quarantine, and between tries to have the lease.
+/// Time between looks at the quarantine.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-
-/// Time between renewals; a lease lasts 5 s, so two may fail.
-const RENEW_EVERY: Duration = Duration::from_millis(1500);
 
 /// Has the lease whenever nobody else does, and works while it has it.
 pub(crate) async fn tend(gateway: Arc<Gateway>) -> Infallible {
-    let owner = RequestId::fresh(Timestamp::now()).to_string();
-    loop {
-        match gateway.store.acquire(LeaseKey::Quarantine, &owner).await {
-            Ok(Some(lease)) => tokio::select! {
-                () = hold(&gateway.store, lease) => tracing::debug!("the lease of the quarantine has ended"),
-                never = work(&gateway) => match never {},
-            },
-            Ok(None) => {}
-            Err(error) => tracing::debug!(%error, "the store can't be asked for the lease of the quarantine"),
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
-}
-
-/// Renews a lease until it is lost or runs out.
-async fn hold(store: &Store, mut lease: Lease) {
-    let mut renew_at = Instant::now() + RENEW_EVERY;
-    while renew_at < lease.valid_until {
-        tokio::time::sleep_until(renew_at.into()).await;
-        match tokio::time::timeout_at(lease.valid_until.into(), store.renew(&mut lease)).await {
-            Ok(Ok(true)) => renew_at = Instant::now() + RENEW_EVERY,
-            Ok(Ok(false)) => return,
-            Ok(Err(_)) => renew_at = Instant::now() + RENEW_EVERY / 5,
-            Err(_) => return,
-        }
-    }
+    lease::whenever(&gateway.store, LeaseKey::Quarantine, || work(&gateway)).await
 }
 
 async fn work(gateway: &Gateway) -> Infallible {

@@ -151,7 +151,7 @@ impl KeyPair {
     }
 
     /// A signature; none when the key is not for that.
-    pub(super) fn sign(&self, algorithm: Algorithm, text: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn sign(&self, algorithm: Algorithm, text: &[u8]) -> Option<Vec<u8>> {
         let random = SystemRandom::new();
         let by_rsa = |key: &RsaKeyPair, encoding: &'static dyn RsaEncoding| {
             let mut signature = vec![0; key.public().modulus_len()];

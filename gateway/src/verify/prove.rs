@@ -65,6 +65,12 @@ impl Verified {
     }
 }
 
+/// What was fetched from the provider's own API, over TLS and with the operator's credential, is the provider's; no
+/// signature covers its bytes.
+pub(crate) fn fetched(inbound: Arc<Inbound>) -> Verified {
+    Verified { inbound, trust: Trust::Authenticated, proof: Proof::Integration, claims: None }
+}
+
 /// Proves a request genuine.
 ///
 /// The secrets are those of the connection in the URL, if it has any; or, where each connection has its own, those of

@@ -195,6 +195,11 @@ pub(in crate::history) fn first_number(received_at: Timestamp) -> i64 {
     received_at.millis().clamp(0, (1 << 42) - 1) << TIE_BITS
 }
 
+/// When the event of a number was received.
+pub(in crate::history) const fn time_of(number: i64) -> Timestamp {
+    Timestamp::from_millis(number >> TIE_BITS)
+}
+
 /// An id without its prefix.
 fn token(id: EventId) -> String {
     id.token().as_str().to_owned()

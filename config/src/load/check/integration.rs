@@ -3,7 +3,7 @@
 use crate::{
     Announced, Connection, Engine, Integration, Provider, PublicKeyCheck, Secret, Secrets, Store, Unmatched,
     load::document::Entry,
-    provider::{Handshake, KeyForm, OwnAnnounce, Scheme, SchemeKind, SecretScope, check::check_announce},
+    provider::{Handshake, HealBy, KeyForm, OwnAnnounce, Scheme, SchemeKind, SecretScope, check::check_announce},
     read::{Spot, Table, near},
 };
 
@@ -19,6 +19,7 @@ pub(super) fn check(table: &Table<'_>, integration: &Integration, connections: &
     keys(table, &integration.secrets, &integration.provider);
     values(table, integration);
     announced(table, integration);
+    heal(table, integration);
     if integration.private && integration.provider.keys.is_none() {
         let message = format!("is true, but {} publishes no keys that are fetched", integration.provider.title);
         table.at("private").error(message, "remove it");
@@ -63,6 +64,28 @@ fn announced(table: &Table<'_>, integration: &Integration) {
     if !is_trusted && integration.announced_tenant.is_some() {
         let remedy = "remove it, or write announced = \"trusted\"";
         table.at("announced_tenant").error("is set, but a key says whose a connection is when it confirms it", remedy);
+    }
+}
+
+/// Healing must be of a kind that the provider knows.
+fn heal(table: &Table<'_>, integration: &Integration) {
+    let Some(heal) = &integration.heal else { return };
+    let title = &integration.provider.title;
+    match integration.provider.heal {
+        Some(by) if by == heal.from.by() => {}
+        Some(by) => {
+            let remedy = match by {
+                HealBy::GithubDeliveries => {
+                    "write app_id and private_key, or token, hook and repository or organization"
+                }
+                HealBy::StripeEvents => "write api_key",
+            };
+            table.at("heal").error(format!("is of another provider than {title}"), remedy);
+        }
+        None => {
+            let message = format!("is there, but nothing can be had later from {title}");
+            table.at("heal").error(message, "remove it; a backstop of a sync finds what was missed");
+        }
     }
 }
 

@@ -143,6 +143,7 @@ impl Work<'_> {
             LeaseKey::Replays => "replays".to_owned(),
             LeaseKey::Quarantine => "quarantine".to_owned(),
             LeaseKey::Bindings => "bindings".to_owned(),
+            LeaseKey::Heals => "heals".to_owned(),
         };
         let sql = "INSERT INTO lease (key, epoch) VALUES (?1, 1)
             ON CONFLICT (key) DO UPDATE SET epoch = epoch + 1 RETURNING epoch";

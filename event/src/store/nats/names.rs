@@ -360,6 +360,7 @@ impl Names {
             LeaseKey::Replays => self.state_subject("lease.replays"),
             LeaseKey::Quarantine => self.state_subject("lease.quarantine"),
             LeaseKey::Bindings => self.state_subject("lease.bindings"),
+            LeaseKey::Heals => self.state_subject("lease.heals"),
         }
     }
 

@@ -1,0 +1,96 @@
+//! `gatepost incident`: what was turned away or missed, and what to do about it; asked of the API.
+
+use gatepost_config::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{
+    api::{self, field},
+    args::IncidentArgs,
+    exit::Exit,
+    heal,
+    style::{self, BAD, BOLD, DIM, GOOD, WARN},
+};
+
+/// Shows an incident; first asks the providers what is missing, and with `--fix` has it.
+pub(crate) async fn incident(args: &IncidentArgs) -> Result<(), Exit> {
+    let now = Timestamp::now();
+    let from = api::time(Some(&args.from), now)?;
+    let to = api::time(args.to.as_ref(), now)?.unwrap_or_else(|| now.to_string());
+    let query = |from, to| [("from", from), ("to", to), ("integration", args.integration.clone())];
+    let mut incident = api::get(&args.api, &["incidents"], &query(from, Some(to))).await?;
+    // As the API took it: by its clock, and no later than now.
+    let query = query(Some(field(&incident, "from")), Some(field(&incident, "to")));
+    let mut failures = Vec::new();
+    if !args.offline && heal_each(args, &incident, true, &mut failures).await? > 0 {
+        incident = api::get(&args.api, &["incidents"], &query).await?;
+    }
+    if args.fix && heal_each(args, &incident, false, &mut failures).await? > 0 {
+        incident = api::get(&args.api, &["incidents"], &query).await?;
+    }
+    match args.api.json {
+        true => api::print(&incident),
+        false => show(&incident),
+    }
+    match failures.as_slice() {
+        [] => Ok(()),
+        failures => Err(Exit::failed(failures.join("\n"))),
+    }
+}
+
+/// Asks the providers of all integrations that can be healed what is missing; or has it, where something is. How many
+/// were asked.
+async fn heal_each(
+    args: &IncidentArgs,
+    incident: &Value,
+    dry_run: bool,
+    failures: &mut Vec<String>,
+) -> Result<usize, Exit> {
+    let items = incident.get("items").and_then(Value::as_array).into_iter().flatten();
+    let mut asked = Vec::new();
+    for item in items {
+        let can_be = field(item, "heal.configured") == "true" && field(item, "heal.in_reach") == "true";
+        if !can_be || (!dry_run && field(item, "verdict") != "can_be_healed") {
+            continue;
+        }
+        let wish = json!({
+            "integration": item.get("integration"), "since": incident.get("from"), "until": incident.get("to"),
+            "dry_run": dry_run,
+        });
+        asked.push(api::post(&args.api, &["heals"], &wish).await?);
+    }
+    for heal in &asked {
+        let ended = heal::ended(&args.api, heal).await?;
+        if field(&ended, "state") == "failed" {
+            failures.push(heal::failure(&ended));
+        }
+    }
+    Ok(asked.len())
+}
+
+fn show(incident: &Value) {
+    style::line(&style::paint(DIM, &format!("{} to {}", field(incident, "from"), field(incident, "to"))));
+    for item in incident.get("items").and_then(Value::as_array).into_iter().flatten() {
+        let verdict = field(item, "verdict");
+        let colour = match verdict.as_str() {
+            "nothing_missed" | "healed" => GOOD,
+            "provider_retries" => WARN,
+            _ => BAD,
+        };
+        let (id, provider) = (field(item, "integration"), field(item, "provider"));
+        style::line(&format!("{}  {provider}  {}", style::paint(BOLD, &id), style::paint(colour, &verdict)));
+        style::line(&format!("  {}", field(item, "why")));
+        style::line(&format!(
+            "  {} events stored, {} requests turned away, {} of them kept",
+            field(item, "accepted.events"),
+            field(item, "turned_away.total"),
+            field(item, "kept"),
+        ));
+        let reasons = item.get("turned_away").and_then(|all| all.get("by_reason")).and_then(Value::as_object);
+        for (reason, count) in reasons.into_iter().flatten() {
+            style::line(&format!("    {count} {reason}"));
+        }
+        for fix in item.get("fix").and_then(Value::as_array).into_iter().flatten() {
+            style::line(&format!("  fix: {}", fix.as_str().unwrap_or_default()));
+        }
+    }
+}
