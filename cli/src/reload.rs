@@ -11,6 +11,10 @@ use crate::{exit::Exit, load, signals};
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// A file that was changed so shortly ago may be half written: an editor empties it first, and an empty one is a good
+/// configuration without a single integration.
+const STILL_FOR: Duration = Duration::from_millis(300);
+
 /// Follows the file from what was loaded of it until the token is cancelled; what it gives is the configuration in force.
 ///
 /// # Errors
@@ -23,12 +27,16 @@ pub(crate) fn follow(
     let mut hangup = signals::hangup()?;
     let reloader = gatepost_config::watch(path, initial, gatepost_config::std_env, load::options());
     let (publish, config) = watch::channel(reloader.live().get());
+    let path = path.to_owned();
     tokio::spawn(async move {
         loop {
             let read = tokio::select! {
                 () = shutdown.cancelled() => return,
                 _ = hangup.recv() => reloader.reload(),
-                () = tokio::time::sleep(LOOK_EVERY) => reloader.poll(),
+                () = tokio::time::sleep(LOOK_EVERY) => match is_being_written(&path) {
+                    true => Ok(Reload::Unchanged),
+                    false => reloader.poll(),
+                },
             };
             match read {
                 Ok(Reload::Unchanged) => {}
@@ -44,4 +52,10 @@ pub(crate) fn follow(
         }
     });
     Ok(config)
+}
+
+fn is_being_written(path: &Path) -> bool {
+    let changed = std::fs::metadata(path).and_then(|file| file.modified()).ok();
+    // A time in the future says nothing.
+    changed.and_then(|at| at.elapsed().ok()).is_some_and(|since| since < STILL_FOR)
 }

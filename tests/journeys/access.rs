@@ -1,8 +1,12 @@
 //! Who may use the API: every route of the document, asked with every kind of key.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use bytes::Bytes;
+use gatepost_config::Timestamp;
 use gatepost_tests::{
     backend::Backend,
     gatepost::Gatepost,
@@ -25,8 +29,13 @@ async fn journey(engine: Engine, theirs: &Backend) -> Journey {
     let journey = Journey::new(engine, "park", &BTreeSet::from([1, 2])).await;
     let mut file = std::fs::read_to_string(journey.home.path("gatepost.toml")).expect("there");
     file += &format!(
-        "\n[[destination]]\nid = \"theirs\"\ntenant = \"t1\"\nurl = \"{}\"\nprivate = true\nfinal_statuses = [404]\n\
+        "\n[[destination]]\nid = \"theirs\"\ntenant = \"t1\"\nurl = \"{0}\"\nprivate = true\nfinal_statuses = [404]\n\
          secrets = [{{ file = \"signing\" }}]\n\n[[route]]\nid = \"tenants\"\nforward = \"tenant\"\n\n\
+         [[sync_engine]]\nid = \"own\"\nkind = \"http\"\nurl = \"{0}\"\nprivate = true\n\
+         secrets = [{{ file = \"signing\" }}]\n\n[[route]]\nid = \"syncs\"\nevents = [\"github.never\"]\n\
+         sync = {{ engine = \"own\", name = \"contacts\" }}\n\n\
+         [[integration]]\nid = \"shop\"\nprovider = \"stripe\"\nsecrets = [{{ file = \"other\" }}]\n\
+         [integration.heal]\napi_key = {{ file = \"signing\" }}\nurl = \"{0}\"\nprivate = true\n\n\
          [admin]\nlisten = \"127.0.0.1:0\"\napi_keys = [{{ file = \"api\" }}]\nwrong_keys_a_minute = 1000000\n",
         theirs.url()
     );
@@ -165,6 +174,7 @@ fn body(route: &Route) -> Option<Value> {
     match (route.method.as_str(), route.path.as_str()) {
         ("POST", "/v1/keys") => Some(json!({ "name": "another", "scopes": ["read"] })),
         ("POST", "/v1/replays") => Some(json!({ "dry_run": true })),
+        ("POST", "/v1/heals") => Some(json!({ "integration": "shop", "since": an_hour_ago(), "dry_run": true })),
         ("POST", "/v1/connections/import") => Some(json!({ "integration": "github", "id": "imported" })),
         ("PUT", "/v1/connections/{integration}/{connection}") => Some(json!({ "tenant": "t1" })),
         ("POST", path) if path.ends_with("/confirm") => Some(json!({ "tenant": "t1" })),
@@ -178,6 +188,10 @@ fn body(route: &Route) -> Option<Value> {
         ("POST", "/v1/quarantine/release") => Some(json!({ "integration": "nobody" })),
         _ => None,
     }
+}
+
+fn an_hour_ago() -> Timestamp {
+    Timestamp::now().before(Duration::from_secs(3600))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,6 +218,8 @@ async fn every_route_refuses_who_has_no_key_a_wrong_one_too_little_scope_or_anot
     .await;
     let nothing = json!({ "integration": "nobody" });
     let release = api.told(Method::POST, "/v1/quarantine/release", KEY, Some(&nothing), 202).await;
+    let wish = json!({ "integration": "shop", "since": an_hour_ago(), "dry_run": true });
+    let heal = api.told(Method::POST, "/v1/heals", KEY, Some(&wish), 202).await;
     let mut scoped = BTreeMap::new();
     for scope in ["read", "write", "replay", "admin"] {
         scoped.insert(scope, api.key(&json!({ "name": scope, "scopes": [scope] })).await.1);
@@ -230,6 +246,9 @@ async fn every_route_refuses_who_has_no_key_a_wrong_one_too_little_scope_or_anot
         ("{replay}", replay["id"].as_str().expect("an id").to_owned()),
         ("{key}", own_id.clone()),
         ("{refused}", refused["request"].as_str().expect("an id").to_owned()),
+        ("{heal}", heal["id"].as_str().expect("an id").to_owned()),
+        ("{engine}", "own".to_owned()),
+        ("{sync}", "contacts".to_owned()),
         ("{release}", release["id"].as_str().expect("an id").to_owned()),
     ];
 
@@ -241,7 +260,11 @@ async fn every_route_refuses_who_has_no_key_a_wrong_one_too_little_scope_or_anot
     for route in &routes {
         let path = things.iter().fold(route.path.clone(), |path, (name, id)| path.replace(name, id));
         assert!(!path.contains('{'), "{path}: the test knows no such thing");
-        let path = if path == "/v1/search" { "/v1/search?q=push".to_owned() } else { path };
+        let path = match path.as_str() {
+            "/v1/search" => "/v1/search?q=push".to_owned(),
+            "/v1/incidents" => format!("/v1/incidents?from={}&to={}", an_hour_ago(), Timestamp::now()),
+            _ => path,
+        };
         let body = body(route);
         let ask = async |key: &str| {
             let answer = api.ask(route.method.clone(), &path, key, body.as_ref()).await;

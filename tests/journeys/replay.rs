@@ -242,8 +242,8 @@ async fn a_killed_replay_goes_on_where_it_was(engine: Engine) {
     .await;
     gatepost.stop().await;
     let repeats = journey.backend.got().len() - COUNT;
-    // What was under way at the kill: the destination's attempts at once, whose ends were not stored yet.
-    assert!(repeats <= 16, "{repeats} repeats");
+    // What was under way at the kill: the destination's attempts at once, and as many whose ends were being stored.
+    assert!(repeats <= 32, "{repeats} repeats");
 }
 
 async fn without_a_key_that_fits_every_route_answers_401_and_nothing_changes(engine: Engine) {

@@ -68,7 +68,12 @@ impl Receiver {
 
     /// Answers the same to everything.
     pub(crate) async fn always(answer: Answer) -> Self {
-        Self::serve(State { usual: Some(answer), ..State::default() }).await
+        Self::first_then([], answer).await
+    }
+
+    /// Answers from the script, then the same to everything.
+    pub(crate) async fn first_then(script: impl IntoIterator<Item = Answer>, usual: Answer) -> Self {
+        Self::serve(State { script: script.into_iter().collect(), usual: Some(usual), ..State::default() }).await
     }
 
     async fn serve(state: State) -> Self {
