@@ -59,3 +59,38 @@ fn is_being_written(path: &Path) -> bool {
     // A time in the future says nothing.
     changed.and_then(|at| at.elapsed().ok()).is_some_and(|since| since < STILL_FOR)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, time::Duration};
+
+    use super::is_being_written;
+
+    #[test]
+    fn a_file_is_left_alone_until_it_has_been_still() -> std::io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("gatepost.toml");
+        let file = File::create(&path)?;
+        let now = file.metadata()?.modified()?;
+        file.set_modified(now - Duration::from_secs(60))?;
+        assert!(!is_being_written(&path));
+        file.set_modified(now + Duration::from_secs(86_400))?;
+        assert!(!is_being_written(&path), "a time in the future says nothing");
+        assert!(!is_being_written(&folder.path().join("none")));
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_that_was_changed_just_now_may_be_half_written() -> std::io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("gatepost.toml");
+        // On a busy machine the first look may come late.
+        for _ in 0..100 {
+            std::fs::write(&path, "")?;
+            if is_being_written(&path) {
+                return Ok(());
+            }
+        }
+        panic!("never, although it was changed before each look");
+    }
+}
