@@ -245,11 +245,12 @@ pub(crate) enum ProvidersCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Read a provider's file and prove it by its own vectors
+    /// Read providers' files and prove each by its own vectors
     Check {
-        /// The file, named by the provider: acme-pay.toml
-        file: PathBuf,
-        /// One JSON object, for machines
+        /// The files, each named by its provider: acme-pay.toml
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// One JSON object a file, for machines
         #[arg(long)]
         json: bool,
     },

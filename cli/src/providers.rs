@@ -22,7 +22,7 @@ pub(crate) fn providers(path: &Path, command: &ProvidersCommand) -> Result<(), E
             table::show(find(&catalogue(path)?, name)?.as_ref(), *json);
             Ok(())
         }
-        ProvidersCommand::Check { file, json } => check::check(file, *json),
+        ProvidersCommand::Check { files, json } => check::check(files, *json),
         ProvidersCommand::Docs { folder } => page::write_all(&Catalogue::builtin(), folder),
     }
 }

@@ -78,11 +78,16 @@ fn list_and_show_tell_all_of_the_catalogue() {
 #[test]
 fn every_file_of_the_catalogue_stands_the_check() {
     let home = bare();
-    for name in Catalogue::builtin().0.keys() {
-        let file = repository().join(format!("config/providers/{name}.toml"));
-        let output = home.command(&["providers", "check", file.to_str().expect("text"), "--json"]);
-        let report = json(&output);
-        assert_eq!((output.status.code(), &report["valid"]), (Some(0), &Value::Bool(true)), "{name}: {report}");
+    let catalogue = Catalogue::builtin().0;
+    let files: Vec<String> = catalogue.keys().map(|name| format!("config/providers/{name}.toml")).collect();
+    let files: Vec<_> = files.iter().map(|file| repository().join(file)).collect();
+    let files = files.iter().map(|file| file.to_str().expect("text"));
+    let output = home.command(&["providers", "check", "--json"].into_iter().chain(files).collect::<Vec<_>>());
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let reports: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).expect("a report")).collect();
+    assert_eq!((output.status.code(), reports.len()), (Some(0), catalogue.len()), "{output:?}");
+    for (report, name) in reports.iter().zip(catalogue.keys()) {
+        assert_eq!((&report["name"], &report["valid"]), (&name.as_str().into(), &Value::Bool(true)), "{report}");
         assert!(report["proofs"].as_array().is_some_and(|proofs| !proofs.is_empty()), "{name}: {report}");
     }
 }
@@ -122,6 +127,13 @@ fn check_names_the_place_of_what_is_wrong_and_the_vector_that_fails() {
     );
     assert_eq!(output.status.code(), Some(1), "a text that signs nothing: {output:?}");
     assert_eq!(home.command(&["providers", "check", "missing.toml"]).status.code(), Some(1));
+
+    home.write("acme-hub.toml", &good);
+    let output = home.command(&["providers", "check", "missing.toml", "acme-hub.toml", "--json"]);
+    assert_eq!(output.status.code(), Some(1), "one of them is bad");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let valid = said.lines().map(|line| serde_json::from_str::<Value>(line).expect("a report")["valid"].clone());
+    assert_eq!(valid.collect::<Vec<_>>(), [Value::Bool(false), Value::Bool(true)], "the other is proven all the same");
 }
 
 async fn posted(gatepost: &Gatepost, integration: &str, header: &str, prefix: &str) -> u16 {

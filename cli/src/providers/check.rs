@@ -1,6 +1,9 @@
-//! `gatepost providers check FILE`: reads a provider's file, and proves it by its own vectors.
+//! `gatepost providers check FILE...`: reads providers' files, and proves each by its own vectors.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use bytes::Bytes;
 use gatepost_config::{
@@ -24,16 +27,26 @@ struct Proof {
     failures: Vec<String>,
 }
 
-/// Reads and proves a file.
-pub(super) fn check(path: &Path, json: bool) -> Result<(), Exit> {
+/// Reads and proves files, each by itself: a bad one doesn't keep the others from being proven.
+pub(super) fn check(paths: &[PathBuf], json: bool) -> Result<(), Exit> {
+    let bad: Vec<String> = paths.iter().filter_map(|path| check_one(path, json).err()).collect();
+    match bad.is_empty() {
+        true => Ok(()),
+        false => Err(Exit::failed(bad.join("\n"))),
+    }
+}
+
+/// Reads and proves a file, or says what is wrong with it.
+fn check_one(path: &Path, json: bool) -> Result<(), String> {
     let (provider, warnings) = match overlay::read_file(path) {
         Ok(read) => read,
         Err(problems) => {
             if json {
                 let problems: Vec<_> = problems.iter().map(problem).collect();
-                style::line(&json!({ "valid": false, "problems": problems, "proofs": [] }).to_string());
+                let said = json!({ "file": path, "valid": false, "problems": problems, "proofs": [] });
+                style::line(&said.to_string());
             }
-            return Err(Exit::failed(format!("{} is bad:\n{problems}", path.display())));
+            return Err(format!("{} is bad:\n{problems}", path.display()));
         }
     };
     let proofs: Vec<Proof> =
@@ -46,7 +59,8 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), Exit> {
             .collect();
         let warnings: Vec<_> = warnings.iter().map(problem).collect();
         let name = provider.name.as_str();
-        style::line(&json!({ "valid": good, "name": name, "problems": warnings, "proofs": proofs }).to_string());
+        let said = json!({ "file": path, "valid": good, "name": name, "problems": warnings, "proofs": proofs });
+        style::line(&said.to_string());
     } else {
         for warning in &warnings {
             style::note(&warning.to_string());
@@ -55,7 +69,7 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), Exit> {
     }
     match good {
         true => Ok(()),
-        false => Err(Exit::failed(format!("{} does not stand its proof", path.display()))),
+        false => Err(format!("{} does not stand its proof", path.display())),
     }
 }
 

@@ -4,7 +4,7 @@ use gatepost_config::{Config, Engine, Timestamp};
 use gatepost_event::{
     Linked, Store, StoreError,
     connection::{self, Claiming, Phase},
-    registry::Expect,
+    registry::{Expect, Kind},
 };
 use prometheus::Registry;
 
@@ -62,6 +62,17 @@ impl Rig {
         Ok(!self.directory.claimants(&self.endpoint, account).await?.is_empty())
     }
 
+    /// Returns once all changes so far were heard: they are told in order, and this one is made last.
+    async fn heard(&self) {
+        let last = "github/last";
+        let mark = self.directory.marks.of(last);
+        let put = self.store.put(Kind::Claim, last, bytes::Bytes::from_static(b"{}"), Expect::Any).await;
+        drop(put.expect("it is put"));
+        while self.directory.marks.stand_at(&[mark]) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Returns once it is found, which must be soon.
     async fn found(&self, account: &str) {
         let found = async {
@@ -96,6 +107,7 @@ async fn while_the_store_is_away_known_connections_stay_for_a_time_and_nobody_is
     for (stale_max, stays) in [(Duration::from_secs(60), true), (Duration::ZERO, false)] {
         let rig = rig(stale_max).await;
         rig.make("1").await;
+        rig.heard().await;
         rig.found("1").await;
         assert_eq!(rig.is_known("2").await, Ok(false), "the control");
         rig.store.close().await;
