@@ -260,6 +260,13 @@ impl Site {
             self.stop().await;
             return census;
         }
+        // One that is stopped while it doesn't know yet that a run is over has it run once more.
+        let process = &self.running["all"];
+        eventually("no sync waits or runs", PATIENCE, async || {
+            let waiting = process.metric("gatepost_router_sync_waiting_syncs", "").await;
+            (waiting + process.metric("gatepost_router_sync_running_syncs", "").await == 0.0).then_some(())
+        })
+        .await;
         // An embedded store has one user: whether it is at rest is seen only when the process has stopped.
         let (until, mut work) = (Instant::now() + PATIENCE, Duration::from_millis(500));
         loop {
