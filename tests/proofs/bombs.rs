@@ -8,6 +8,7 @@ use gatepost_tests::{
     backend::Backend,
     gatepost::{Gatepost, Home},
     github::Webhook,
+    process::rss_kib,
     wait::eventually,
 };
 use tokio::{
@@ -175,12 +176,6 @@ async fn ended(gatepost: &Gatepost, events: usize) {
 /// Ends when the process has more memory than this.
 async fn watch(pid: u32, limit_kib: u64) -> u64 {
     eventually("too much memory", PATIENCE, async || Some(rss_kib(pid)).filter(|rss| *rss > limit_kib)).await
-}
-
-fn rss_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
 async fn attempts(home: &Home) -> Vec<Attempt> {

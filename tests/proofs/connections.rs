@@ -15,6 +15,7 @@ use gatepost_tests::{
     gatepost::{Gatepost, Home, PATIENCE},
     github::Webhook,
     nats_server::NatsServer,
+    process::rss_kib,
     wait::eventually,
 };
 use http::Method;
@@ -164,9 +165,7 @@ async fn fill(store: &Store, count: usize) {
 }
 
 fn mebibytes(gatepost: &Gatepost) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", gatepost.pid())).expect("it runs");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("it is told");
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number") / 1024
+    rss_kib(gatepost.pid()) / 1024
 }
 
 /// One connection that asks with a method that GitHub doesn't use: the answer comes after the lookup and before all else.

@@ -17,6 +17,7 @@ use gatepost_tests::{
     github::Webhook,
     nats_server::NatsServer,
     post,
+    process::rss_kib,
     wait::eventually,
 };
 use serde_json::Value;
@@ -241,9 +242,7 @@ impl Site {
 
     /// Of the gateway's process, in KiB.
     fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.gatepost.pid())).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it says");
-        line.trim().trim_end_matches(" kB").parse().expect("a number")
+        rss_kib(self.gatepost.pid())
     }
 
     /// Of the store's files, in KiB.

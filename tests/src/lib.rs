@@ -8,5 +8,6 @@ pub mod github;
 pub mod judge;
 pub mod nats_server;
 pub mod post;
+pub mod process;
 pub mod sync_engine;
 pub mod wait;

@@ -5,6 +5,7 @@ use gatepost_event::{Store, store::Census};
 use gatepost_tests::{
     gatepost::{Gatepost, Home, PATIENCE},
     nats_server::{NatsCluster, NatsServer},
+    process::{peak_kib, rss_kib},
     wait::eventually,
 };
 
@@ -147,12 +148,12 @@ impl Town {
 
     /// The largest resident set of the processes, in KiB, that the system has seen.
     pub(crate) fn peak_memory(&self) -> u64 {
-        self.all.iter().map(|process| status_kib(process.pid(), "VmHWM:")).max().unwrap_or(0)
+        self.all.iter().map(|process| peak_kib(process.pid())).max().unwrap_or(0)
     }
 
     /// The resident sets of the processes, in KiB, now.
     pub(crate) fn memory(&self) -> u64 {
-        self.all.iter().map(|process| status_kib(process.pid(), "VmRSS:")).sum()
+        self.all.iter().map(|process| rss_kib(process.pid())).sum()
     }
 
     /// Requests that the NATS servers were sent by all that ever connected; none when there are no servers.
@@ -183,10 +184,4 @@ impl Town {
         let loaded = load(&path, &std_env, Options::default()).expect("a good configuration");
         Store::open(&loaded.config.store, &loaded.config.retention).await.expect("the store opens")
     }
-}
-
-fn status_kib(pid: u32, field: &str) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix(field));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }

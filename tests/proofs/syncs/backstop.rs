@@ -2,7 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use gatepost_tests::{gatepost::Gatepost, nats_server::NatsServer, sync_engine::SyncEngine, wait::eventually};
+use gatepost_tests::{
+    nats_server::NatsServer,
+    process::{processor_time, rss_kib},
+    sync_engine::SyncEngine,
+    wait::eventually,
+};
 
 use super::{PATIENCE, Site, Size, is_full, size};
 
@@ -25,11 +30,11 @@ async fn syncs_that_no_event_asks_for_run_in_every_period_by_one_router() {
         site.start(name, &["router"]).await;
     }
     eventually("the first run", PATIENCE, async || (!site.engine.ledger().runs.is_empty()).then_some(())).await;
-    let began = Instant::now();
+    let (began, worked) = (Instant::now(), cpu(&site));
     pass(&site, began, backstop * 5 / 2).await;
-    let killed_at = Instant::now();
+    let (killed_at, worked) = (Instant::now(), cpu(&site) - worked);
     let all = gaps(&site, began, killed_at, backstop);
-    let rss = rss_kib(&site);
+    let rss = memory(&site);
     let owner = owner(&site).await;
     site.kill(owner).await;
     site.start(owner, &["router"]).await;
@@ -48,12 +53,51 @@ async fn syncs_that_no_event_asks_for_run_in_every_period_by_one_router() {
         "  {after:?} after it: {} runs, longest time without one {:?}, {} too early",
         late.runs, late.longest, late.early
     );
-    println!("  resident memory of the routers: {rss:?} KiB");
+    println!("  before the kill: resident memory of the routers {rss:?} KiB, processor time {worked:?}");
     assert_eq!((all.without, late.without), (0, 0), "every connection has runs");
     if is_full() {
         assert!(all.longest <= backstop, "{:?} without a run", all.longest);
         assert_eq!(all.early, 0, "no connection twice while nobody is killed");
         assert!(late.most_early <= 1, "at most one repeat by the kill");
+    }
+}
+
+/// What the backstops of an hour of 100,000 connections cost one process on the embedded store.
+#[tokio::test(flavor = "multi_thread")]
+async fn syncs_that_are_due_within_the_hour_cost_little() {
+    let (connections, backstop) = if is_full() { (100_000, "1h") } else { (40, "2s") };
+    let size = Size { connections, run_time: Duration::ZERO, ..size() };
+    let mut resident = Vec::new();
+    for times in ["coalesce = \"1s\"".to_owned(), format!("backstop = \"{backstop}\"")] {
+        let engine = SyncEngine::start(size.run_time).await;
+        let section = format!(
+            "kind = \"http\"\nprivate = true\nurl = \"{}\"\nsecrets = [{{ file = \"signing\" }}]",
+            engine.plain_url()
+        );
+        let mut site = Site::with(None, size, engine, &section, &times);
+        site.start("all", &[]).await;
+        let is_with = times.starts_with("backstop");
+        let runs_min = if is_full() { 1 } else { connections };
+        if is_with {
+            let ran = async || (site.engine.ledger().runs.len() >= runs_min).then_some(());
+            eventually("syncs run that nobody asked for", PATIENCE, ran).await;
+        }
+        let (began, worked) = (Instant::now(), cpu(&site));
+        let span = if is_full() { Duration::from_secs(60) } else { Duration::from_millis(200) };
+        tokio::time::sleep(span).await;
+        let (span, worked) = (began.elapsed(), cpu(&site) - worked);
+        let runs = site.engine.ledger().runs.values().map(Vec::len).sum::<usize>();
+        println!("LEDGER syncs, {connections} connections on the embedded store, {times}");
+        println!("  {runs} runs, {worked:?} of processor time in {span:?}; memory {:?} KiB", memory(&site));
+        assert_eq!(runs > 0, is_with, "only backstops ask for runs here");
+        if is_full() {
+            assert_eq!(runs, site.engine.ledger().runs.len(), "none twice within the hour");
+        }
+        resident.extend(memory(&site));
+        site.stop().await;
+    }
+    if is_full() {
+        assert!(resident[1] < resident[0] + (64 << 10), "{resident:?} KiB without and with backstops");
     }
 }
 
@@ -111,12 +155,12 @@ fn gaps(site: &Site, from: Instant, to: Instant, backstop: Duration) -> Gaps {
     found
 }
 
+/// Processor time that all processes have used.
+fn cpu(site: &Site) -> Duration {
+    site.running.values().map(|gatepost| processor_time(gatepost.pid())).sum()
+}
+
 /// Resident memory of every process.
-fn rss_kib(site: &Site) -> Vec<u64> {
-    let of = |gatepost: &Gatepost| {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", gatepost.pid())).expect("our own child");
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a size");
-        line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
-    };
-    site.running.values().map(of).collect()
+fn memory(site: &Site) -> Vec<u64> {
+    site.running.values().map(|gatepost| rss_kib(gatepost.pid())).collect()
 }
