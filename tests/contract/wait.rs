@@ -6,10 +6,10 @@ use std::{
 };
 
 /// The longest a case may take.
-pub(crate) const CASE: Duration = Duration::from_secs(60);
+pub(crate) const CASE: Duration = Duration::from_secs(120);
 
 /// The longest that something which should happen soon may take.
-pub(crate) const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// A deadline for an operation.
 pub(crate) fn soon() -> Instant {

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 /// Longest wait for anything.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A request to be sent.
 #[derive(Debug, Clone)]

@@ -55,7 +55,7 @@ async fn a_store_that_is_away_is_answered_503_inside_the_deadline() {
     let answer = rig.ask(&genuine("d-2")).await;
     assert_eq!((answer.status, answer.header("retry-after"), answer.result()), (503, "5", ""));
     assert!(answer.body.contains(r#""error":"unavailable""#));
-    assert!(began.elapsed() < Duration::from_millis(2_500));
+    assert!(began.elapsed() < Duration::from_secs(8));
     assert_eq!(rig.counted("gatepost_gateway_requests_total", &[("result", "unavailable")]), 1);
     let forged = rig.ask(&genuine("d-3").with("x-hub-signature-256", "sha256=00")).await;
     assert_eq!(forged.status, 401, "what is not genuine is refused all the same");

@@ -19,7 +19,7 @@ use crate::{
 
 /// The deadline of the attempts here, and what a deadline may be overrun by.
 const TIMEOUT: Duration = Duration::from_millis(600);
-const SLACK: Duration = Duration::from_millis(500);
+const SLACK: Duration = Duration::from_secs(5);
 
 fn to(url: &str) -> Destination {
     Destination { url: url.parse().expect("a URL"), timeout: TIMEOUT, ..destination("backend", None) }

