@@ -1,8 +1,10 @@
--- Posts one signed body again and again, each time as another delivery of GitHub's.
--- Environment: BENCH_BODY (a file), BENCH_SIGNATURE, BENCH_RUN (a word that no other run has).
-local file = assert(io.open(os.getenv("BENCH_BODY"), "rb"))
-local body = file:read("*a")
-file:close()
+-- Posts signed bodies in turn again and again, each time as another delivery of GitHub's.
+-- Environment: BENCH_BODIES (a file, a signature and a body to the line), BENCH_RUN (a word that no other run has).
+local bodies = {}
+for line in assert(io.open(os.getenv("BENCH_BODIES"), "rb")):lines() do
+  local signature, body = line:match("^(%S+) (.*)$")
+  bodies[#bodies + 1] = { signature = signature, body = body }
+end
 
 local threads = 0
 function setup(thread)
@@ -13,17 +15,21 @@ end
 local before, after, count
 function init()
   local host = wrk.host .. ":" .. wrk.port
-  before = "POST /webhooks/github HTTP/1.1\r\nHost: " .. host .. "\r\nContent-Type: application/json\r\n"
-    .. "User-Agent: GitHub-Hookshot/bench\r\nX-GitHub-Event: push\r\nX-Hub-Signature-256: "
-    .. os.getenv("BENCH_SIGNATURE") .. "\r\nContent-Length: " .. #body
-    .. "\r\nX-GitHub-Delivery: " .. os.getenv("BENCH_RUN") .. "-" .. number .. "-"
-  after = "\r\n\r\n" .. body
+  before, after = {}, {}
+  for n, one in ipairs(bodies) do
+    before[n] = "POST /webhooks/github HTTP/1.1\r\nHost: " .. host .. "\r\nContent-Type: application/json\r\n"
+      .. "User-Agent: GitHub-Hookshot/bench\r\nX-GitHub-Event: push\r\nX-Hub-Signature-256: "
+      .. one.signature .. "\r\nContent-Length: " .. #one.body
+      .. "\r\nX-GitHub-Delivery: " .. os.getenv("BENCH_RUN") .. "-" .. number .. "-"
+    after[n] = "\r\n\r\n" .. one.body
+  end
   count = 0
 end
 
 function request()
   count = count + 1
-  return before .. count .. after
+  local n = count % #bodies + 1
+  return before[n] .. count .. after[n]
 end
 
 function done(summary, latency)

@@ -125,7 +125,7 @@ async fn open(template: &Arc<Template>, ledger: &Arc<Ledger>, waiting: u64, rate
     futures::future::join_all(clients).await;
 }
 
-async fn connect(template: &Template) -> SendRequest<Full<Bytes>> {
+pub(crate) async fn connect(template: &Template) -> SendRequest<Full<Bytes>> {
     let socket = TcpStream::connect(template.address()).await.expect("the gateway listens");
     socket.set_nodelay(true).expect("a socket");
     let (sender, connection) = http1::handshake(TokioIo::new(socket)).await.expect("HTTP");
@@ -216,7 +216,7 @@ impl Ledger {
     }
 }
 
-fn quantiles(mut times: Vec<Duration>) -> Value {
+pub(crate) fn quantiles(mut times: Vec<Duration>) -> Value {
     times.sort_unstable();
     let at = |share: f64| {
         let index = (times.len() as f64 * share) as usize;

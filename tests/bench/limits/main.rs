@@ -1,11 +1,14 @@
-//! What Gatepost is measured against, and what measures it: the limits of HTTP, SQLite and JetStream on this machine, and
-//! a load that knows when each of its webhooks was delivered.
+//! What Gatepost is measured against, and what measures it: the limits of HTTP, SQLite and JetStream on this machine, loads
+//! that know when each of their webhooks was delivered, a way to fill a store, and one to make it slower.
 //!
-//! Every subcommand prints one line of JSON; a server prints its address first. `tests/bench/run` puts them together.
+//! Every subcommand prints a line of JSON; a server prints its address first. `tests/bench/run` puts them together.
 
 mod bare;
+mod delay;
+mod fill;
 mod flow;
 mod jetstream;
+mod overload;
 mod raw_client;
 mod sink;
 mod sqlite;
@@ -52,7 +55,10 @@ fn main() {
             "jetstream" => jetstream::measure(&args).await,
             "client" => raw_client::measure(&args).await,
             "flow" => flow::measure(&args).await,
-            other => panic!("{other:?} is none of bare, sink, sqlite, jetstream, client, flow"),
+            "fill" => fill::measure(&args).await,
+            "delay" => delay::serve(&args).await,
+            "overload" => overload::measure(&args).await,
+            other => panic!("{other:?} is none of bare, sink, sqlite, jetstream, client, flow, fill, delay, overload"),
         }
     });
 }

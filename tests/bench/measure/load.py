@@ -4,58 +4,105 @@ import hashlib
 import hmac
 import json
 import os
+import resource
 import subprocess
+import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
 SECRET = "it's a secret to everybody"
+ACCOUNT = 12345678
 LOAD = Path(__file__).parent.parent / "load.lua"
 
 
 @dataclass
 class Body:
-    """A push of GitHub's with as many commits as fill the size."""
+    """A push of GitHub's with as many commits as fill the size; `path` holds it, `turn` it and others, with signatures."""
 
     bytes: bytes
     path: Path
-    signature: str
+    turn: Path
 
     @staticmethod
-    def of(size, folder):
-        head = {"ref": "refs/heads/main", "installation": {"id": 12345678},
-                "repository": {"id": 186853002, "full_name": "acme/shop", "private": True}}
-        commits = []
-        def text():
-            return json.dumps({**head, "commits": commits}, separators=(",", ":"))
-        while len(text()) < size - 300:
-            commits.append({"id": f"{len(commits):040x}", "message": "Update the price list", "author": {"name": "Ada", "email": "ada@example.com"},
-                            "added": [], "removed": [], "modified": ["prices.csv"]})
-        padding = size - len(text()) - len(',"pusher":""')
-        whole = text()[:-1] + ',"pusher":"' + "p" * max(padding, 0) + '"}'
-        body = whole.encode()
-        path = folder / f"body-{size}.json"
-        path.write_bytes(body)
-        signature = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
-        return Body(body, path, signature)
+    def of(size, folder, accounts=(ACCOUNT,)):
+        """For each account one, that are posted in turn."""
+        bodies = [push(size, account) for account in accounts]
+        name = f"body-{size}" + (f"-of-{len(bodies)}" if len(bodies) > 1 else "")
+        path, turn = folder / f"{name}.json", folder / f"{name}.signed"
+        path.write_bytes(bodies[0])
+        turn.write_bytes(b"".join(signature(body).encode() + b" " + body + b"\n" for body in bodies))
+        return Body(bodies[0], path, turn)
+
+
+def push(size, account):
+    head = {"ref": "refs/heads/main", "installation": {"id": account},
+            "repository": {"id": 186853002, "full_name": "acme/shop", "private": True}}
+    commits = []
+
+    def text():
+        return json.dumps({**head, "commits": commits}, separators=(",", ":"))
+
+    while len(text()) < size - 300:
+        commits.append({"id": f"{len(commits):040x}", "message": "Update the price list", "author": {"name": "Ada", "email": "ada@example.com"},
+                        "added": [], "removed": [], "modified": ["prices.csv"]})
+    padding = size - len(text()) - len(',"pusher":""')
+    return (text()[:-1] + ',"pusher":"' + "p" * max(padding, 0) + '"}').encode()
+
+
+def signature(body):
+    return "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
 
 
 def wrk(servers, address, body, seconds, connections, counted=None):
     """Posts as fast as it is answered; what was accepted is counted by the server too, where it counts."""
-    run(address, body, 1, connections)
+    return wrk_all(servers, [address], body, seconds, connections, counted)
+
+
+def wrk_all(servers, addresses, body, seconds, connections, counted=None, pin=None):
+    """As `wrk`, to several servers at once, that share the connections; with what of the machine was busy."""
+    run(addresses, body, 1, connections, pin)
     accepted = counted() if counted else 0
-    before = servers.cpu()
-    said = run(address, body, seconds, connections)
-    if said["errors"]:
-        raise SystemExit(f"{address}: {said['errors']} of {said['requests']} went wrong")
+    before, busy, own, began = servers.cpu(), busy_seconds(), children_seconds(), time.monotonic()
+    runs = run(addresses, body, seconds, connections, pin)
+    took = time.monotonic() - began
+    said = {"requests": sum(one["requests"] for one in runs), "rate": sum(one["requests"] / one["seconds"] for one in runs),
+            **{name: max(one[name] for one in runs) for name in ["p50_ms", "p99_ms", "p999_ms"]},
+            "busy_cores": (busy_seconds() - busy) / took}
+    wrong = sum(one["errors"] for one in runs)
+    if wrong:
+        raise SystemExit(f"{addresses}: {wrong} of {said['requests']} went wrong")
     if counted and counted() - accepted < said["requests"]:
-        raise SystemExit(f"{address}: {said['requests']} answers, but {counted() - accepted} stored")
-    said["rate"] = said["requests"] / said["seconds"]
+        raise SystemExit(f"{addresses}: {said['requests']} answers, but {counted() - accepted} stored")
+    said["load_us"] = (children_seconds() - own) * 1e6 / max(said["requests"], 1)
     return {**said, **servers.spent(before, said["requests"])}
 
 
-def run(address, body, seconds, connections):
-    environment = {**os.environ, "BENCH_BODY": str(body.path), "BENCH_SIGNATURE": body.signature, "BENCH_RUN": uuid.uuid4().hex}
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "-s", str(LOAD), f"http://{address}"]
-    output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=seconds + 60).stdout
-    return json.loads(next(line for line in output.splitlines() if line.startswith("{")))
+def run(addresses, body, seconds, connections, pin=None):
+    share = max(connections // len(addresses), 1)
+    environment = {**os.environ, "BENCH_BODIES": str(body.turn)}
+    first = ["taskset", "-c", ",".join(map(str, pin))] if pin else []
+    running = []
+    for address in addresses:
+        command = [*first, "wrk", "-t1", f"-c{share}", f"-d{seconds}s", "--timeout", "20s", "-s", str(LOAD), f"http://{address}"]
+        running.append(subprocess.Popen(command, env={**environment, "BENCH_RUN": uuid.uuid4().hex}, stdout=subprocess.PIPE, text=True))
+    said = []
+    for process in running:
+        output, _ = process.communicate(timeout=seconds + 60)
+        if process.returncode:
+            raise SystemExit(f"wrk ended with {process.returncode}")
+        said.append(json.loads(next(line for line in output.splitlines() if line.startswith("{"))))
+    return said
+
+
+def busy_seconds():
+    """Seconds that all cores together have worked since the machine started."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:8]]
+    idle = fields[3] + fields[4]
+    return (sum(fields) - idle) / os.sysconf("SC_CLK_TCK")
+
+
+def children_seconds():
+    """CPU seconds of the processes that we have waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

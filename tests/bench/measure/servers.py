@@ -1,23 +1,17 @@
 """Everything that runs beside the load: started on free ports of loopback, measured, and ended by its own process id."""
 
 import json
-import os
-import re
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
-import time
-import urllib.request
 from pathlib import Path
 
+from measure.home import SECRETS, Home, Nats, configuration, urls
 from measure.load import SECRET
+from measure.process import PATIENCE, Process, answers, get, wait
 
-PATIENCE = 60
-TICKS = os.sysconf("SC_CLK_TCK")
 PEERS = Path(__file__).parent.parent / "peers"
-SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwmuf8Yd4zsY4="
 
 
 class Servers:
@@ -44,16 +38,17 @@ class Servers:
         self.processes.append(process)
         return process
 
-    def start_limit(self, what):
+    def start_limit(self, what, **arguments):
         """A server of ours; gives its address, which it prints first."""
-        process = self.start(what, [self.limits, what])
-        return process.first_line()
+        return self.start(what, self.command(what, **arguments)).first_line()
+
+    def command(self, what, **arguments):
+        """Of our own limits and loads."""
+        return [self.limits, what, *(word for name, value in arguments.items() for word in (f"--{name.replace('_', '-')}", value))]
 
     def limit(self, what, **arguments):
-        command = [str(self.limits), what]
-        for name, value in arguments.items():
-            command += [f"--{name}", str(value)]
-        limit = arguments["seconds"] + 200
+        command = [str(word) for word in self.command(what, **arguments)]
+        limit = arguments.get("seconds", 1_800) + 200
         output = subprocess.run(command, capture_output=True, text=True, check=False, timeout=limit)
         if output.returncode:
             raise SystemExit(f"{what}: {output.stderr}")
@@ -69,8 +64,14 @@ class Servers:
         return address
 
     def nats(self, count, synced):
-        """The URLs of one server, or of a cluster."""
+        """The URLs of one server, or of a cluster, that are started."""
+        servers = self.nats_files(count, synced)
+        self.start_nats(servers)
+        return urls(servers)
+
+    def nats_files(self, count, synced):
         ports = [(self.free_port(), self.free_port(), self.free_port()) for _ in range(count)]
+        servers = []
         for number, (port, cluster, monitor) in enumerate(ports):
             folder = self.folder()
             lines = [f'server_name: "bench-{number}"', "host: 127.0.0.1", f"port: {port}", f"http: 127.0.0.1:{monitor}",
@@ -80,40 +81,46 @@ class Servers:
                 lines.append(f"cluster {{ name: bench, listen: 127.0.0.1:{cluster}, routes: [{routes}] }}")
             file = folder / "nats.conf"
             file.write_text("\n".join(lines) + "\n")
-            self.start("nats-server", [self.tools / "python/bin/nats-server", "-c", file])
-        for _, _, monitor in ports:
-            wait("nats-server", lambda monitor=monitor: get(f"http://127.0.0.1:{monitor}/healthz"))
-        self.monitor = f"http://127.0.0.1:{ports[0][2]}"
-        return ",".join(f"nats://127.0.0.1:{port}" for port, _, _ in ports)
+            servers.append(Nats(file, port, f"http://127.0.0.1:{monitor}"))
+        return servers
 
-    def home(self, engine, nats, sink):
-        """A configuration folder: GitHub, one connection, one destination, one route."""
-        folder = self.folder()
+    def start_nats(self, servers, first=()):
+        for server in servers:
+            self.start("nats-server", [*first, self.tools / "python/bin/nats-server", "-c", server.file])
+        for server in servers:
+            wait("nats-server", lambda monitor=server.monitor: get(f"{monitor}/healthz"))
+
+    def home(self, nats, sink, first=(), files=(), **more):
+        """A new configuration folder with these files, its store's servers started; `first` is put before their commands."""
+        home = Home(self.folder(), [])
         if nats is None:
             store = 'engine = "embedded"\npath = "data"'
         else:
             count, synced = nats
-            urls = self.nats(count, synced)
+            home.nats = self.nats_files(count, synced)
+            self.start_nats(home.nats, first)
             durability = "fsync" if synced else "replicated"
-            store = (f'engine = "nats"\nurl = "{urls}"\nreplicas = {count}\ndurability = "{durability}"\n'
-                     f'monitor_url = "{self.monitor}"')
-        (folder / "gatepost.toml").write_text(CONFIG.format(store=store, sink=sink))
-        for name, text in {"github": SECRET, "signing": SIGNING}.items():
-            (folder / name).touch(mode=0o600)
-            (folder / name).write_text(text)
+            store = (f'engine = "nats"\nurl = "{urls(home.nats)}"\nreplicas = {count}\ndurability = "{durability}"\n'
+                     f'monitor_url = "{home.nats[0].monitor}"')
+        home.config.write_text(configuration(store, sink, **more))
+        for name, text in [*SECRETS.items(), *files]:
+            (home.folder / name).parent.mkdir(exist_ok=True)
+            (home.folder / name).touch(mode=0o600)
+            (home.folder / name).write_text(text)
         if nats is not None:
-            subprocess.run([self.binary, "--config", folder / "gatepost.toml", "store", "init"], check=True,
-                           capture_output=True, timeout=PATIENCE)
-        return folder
+            subprocess.run([self.binary, "--config", home.config, "store", "init"], check=True, capture_output=True,
+                           timeout=PATIENCE)
+        return home
 
-    def run(self, home, roles):
-        command = [self.binary, "--config", home / "gatepost.toml", "run", *roles, "--log", "json"]
-        process = self.start("gatepost", command, errors=home / f"log-{len(self.processes)}")
+    def run(self, home, roles, first=()):
+        """A Gatepost of that home; `first` is put before its command."""
+        command = [*first, self.binary, "--config", home.config, "run", *roles, "--log", "json"]
+        process = self.start("gatepost", command, errors=home.folder / f"log-{len(self.processes)}")
         wait("readiness", lambda: get(f"http://{process.address('ops')}/readyz"))
         return process
 
-    def gatepost(self, engine, nats, roles, sink):
-        self.gateway = self.run(self.home(engine, nats, sink), roles)
+    def gatepost(self, nats, roles, sink):
+        self.gateway = self.run(self.home(nats, sink), roles)
         return self.gateway.address("gateway")
 
     def accepted(self):
@@ -135,135 +142,21 @@ class Servers:
             memory[process.name] = round(memory.get(process.name, 0) + process.peak_mib(), 1)
         return {"cpu_us": cpu, "peak_mib": memory}
 
-    def stop_all(self):
+    def drop(self, home):
+        """Removes a home that is stopped."""
+        for folder in [home.folder, *(server.file.parent for server in home.nats)]:
+            shutil.rmtree(folder, ignore_errors=True)
+            self.folders.remove(folder)
+
+    def stop_processes(self):
+        """Stops everything and keeps the folders, so that it can be started again."""
         for process in reversed(self.processes):
             process.stop()
+        self.processes = []
+
+    def stop_all(self):
+        self.stop_processes()
         for folder in self.folders:
             shutil.rmtree(folder, ignore_errors=True)
-        self.processes, self.folders = [], []
+        self.folders = []
 
-
-class Process:
-    def __init__(self, name, command, cwd=None, errors=None):
-        self.name, self.errors = name, errors
-        stderr = open(errors, "wb") if errors else subprocess.DEVNULL
-        self.child = subprocess.Popen([str(word) for word in command], cwd=cwd, stdin=subprocess.DEVNULL,
-                                      stdout=subprocess.PIPE, stderr=stderr, start_new_session=True)
-
-    def first_line(self):
-        line = self.child.stdout.readline().decode().strip()
-        if not line:
-            raise SystemExit(f"{self.name} said nothing")
-        return line
-
-    def address(self, field):
-        """An address that Gatepost logged."""
-        def find():
-            match = re.search(rf'"{field}":"([0-9.:]+)"', self.errors.read_text())
-            return match and match.group(1)
-        return wait(f"the {field}'s address", find)
-
-    def metric(self, name, label=""):
-        text = get(f"http://{self.address('ops')}/metrics") or ""
-        lines = (line for line in text.splitlines() if line.startswith(name) and label in line)
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
-
-    def pids(self):
-        """Its own and its children's, such as a server's workers."""
-        found, queue = [], [self.child.pid]
-        while queue:
-            pid = queue.pop()
-            found.append(pid)
-            try:
-                queue += [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-            except OSError:
-                pass
-        return found
-
-    def cpu(self):
-        total = 0.0
-        for pid in self.pids():
-            try:
-                fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-                total += (int(fields[11]) + int(fields[12])) / TICKS
-            except OSError:
-                pass
-        return total
-
-    def peak_mib(self):
-        total = 0
-        for pid in self.pids():
-            try:
-                match = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-                total += int(match.group(1)) if match else 0
-            except OSError:
-                pass
-        return total / 1024
-
-    def stop(self):
-        if self.child.poll() is None:
-            os.killpg(self.child.pid, signal.SIGTERM)
-            try:
-                self.child.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.child.pid, signal.SIGKILL)
-                self.child.wait(20)
-
-
-def wait(what, condition):
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise SystemExit(f"{what}: not within {PATIENCE} s")
-
-
-def get(url):
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return answer.read().decode() or "empty"
-    except OSError:
-        return None
-
-
-def answers(address):
-    host, port = address.split(":")
-    try:
-        socket.create_connection((host, int(port)), 1).close()
-        return True
-    except OSError:
-        return False
-
-
-CONFIG = """[gateway]
-listen = "127.0.0.1:0"
-
-[ops]
-listen = "127.0.0.1:0"
-
-[store]
-{store}
-
-[[integration]]
-id = "github"
-provider = "github"
-secrets = [{{ file = "github" }}]
-
-[[connection]]
-integration = "github"
-id = "acme"
-account = "12345678"
-
-[[destination]]
-id = "sink"
-url = "{sink}"
-private = true
-concurrency = 64
-secrets = [{{ file = "signing" }}]
-
-[[route]]
-id = "all"
-forward = ["sink"]
-"""
