@@ -138,3 +138,6 @@ impl From<Reply> for Rehearsed {
         Self::Handshake { status: reply.status, content_type: reply.content_type, body: reply.body }
     }
 }
+
+#[cfg(test)]
+mod cost;

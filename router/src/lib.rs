@@ -38,4 +38,7 @@ mod step;
 mod sync;
 mod work;
 
+#[cfg(test)]
+mod cost;
+
 pub use run::{RunError, run};
