@@ -11,10 +11,10 @@ from measure.load import ACCOUNT, wrk
 from measure.table import ms, table
 from sections.flow import posted
 
-# Bytes on disk of a small event, whatever the engine; of what the rounds add; and what is left to the machine.
-EVENT_BYTES = 800
-ROUND_BYTES = 6 << 30
-RESERVE_BYTES = 4 << 30
+# Bytes on disk of a small event, whatever the engine; of a second of the load; and what is left to the machine.
+EVENT_BYTES = 650
+SECOND_BYTES = 70_000_000
+RESERVE_BYTES = 2 << 30
 # A rate that leaves latencies to what a webhook takes.
 OPEN_RATE = 1_000
 # Sides that are made in a moment are made anew each round.
@@ -66,7 +66,9 @@ def measure(bench):
 
 def check_room(bench, sides):
     """Says at once when the disk is too small, and not after ten minutes."""
-    needed = sum(side.events for side in sides) * EVENT_BYTES + ROUND_BYTES + RESERVE_BYTES
+    # A second more for the time before each measurement.
+    loaded = bench.rounds * sum(not side.is_small for side in sides) * (bench.seconds + 1)
+    needed = sum(side.events for side in sides) * EVENT_BYTES + loaded * SECOND_BYTES + RESERVE_BYTES
     free = shutil.disk_usage(bench.servers.out).free
     if free < needed:
         raise SystemExit(f"growth: {bench.servers.out} has {free / 2**30:.0f} GiB free, and needs {needed / 2**30:.0f} GiB; "
