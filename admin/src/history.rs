@@ -20,7 +20,10 @@ use std::sync::Arc;
 use gatepost_config::{Config, Timestamp};
 use gatepost_event::Store;
 use prometheus::{Gauge, IntCounter, Registry};
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 use self::{file::Place, follow::Follower, lag::Lag, read::Readers, write::Writer};
@@ -56,17 +59,16 @@ impl History {
     /// # Errors
     /// When its metrics can't be registered.
     pub(crate) async fn start(
-        config: &Config,
+        config: watch::Receiver<Arc<Config>>,
         store: Store,
         registry: &Registry,
         shutdown: CancellationToken,
     ) -> Result<Option<(Arc<Self>, Running)>, prometheus::Error> {
-        if !config.admin.history {
+        if !config.borrow().admin.history {
             return Ok(None);
         }
         let metrics = Arc::new(Metrics::register(registry)?);
-        let config = config.clone();
-        let opened = tokio::task::spawn_blocking(move || open(&config)).await;
+        let opened = tokio::task::spawn_blocking(move || open(config)).await;
         let (readers, writer) = match opened.map_err(|error| error.to_string()).flatten() {
             Ok(opened) => opened,
             Err(error) => {
@@ -137,11 +139,11 @@ impl Metrics {
     }
 }
 
-fn open(config: &Config) -> Result<(Readers, Writer), String> {
-    let place = Place::take(config).map_err(|error| error.to_string())?;
+fn open(config: watch::Receiver<Arc<Config>>) -> Result<(Readers, Writer), String> {
+    let place = Place::take(&config.borrow()).map_err(|error| error.to_string())?;
     let readers = Readers::new(place.path());
     let path = place.path().to_owned();
-    let writer = Writer::new(place, config.retention.clone()).map_err(|error| error.to_string())?;
+    let writer = Writer::new(place, config).map_err(|error| error.to_string())?;
     tracing::info!(path = %path.display(), "the history is kept");
     Ok((readers, writer))
 }

@@ -65,8 +65,7 @@ pub async fn run(
         tracing::warn!("admin.api_keys is empty: the API takes only keys that were made by `gatepost keys create`");
     }
     let open = table().iter().filter(|route| route.access == Access::Open).map(|route| route.path).collect();
-    let current = config.borrow().clone();
-    let (history, following) = History::start(&current, store.clone(), registry, shutdown.clone()).await?.unzip();
+    let (history, following) = History::start(config.clone(), store.clone(), registry, shutdown.clone()).await?.unzip();
     let admin = Arc::new(Admin { config, store, history, requests, failures: Failures::default(), open });
     listener::serve(listener, router(admin), &shutdown).await;
     if let Some(following) = following {

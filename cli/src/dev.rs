@@ -70,7 +70,7 @@ async fn start(
     admin: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<JoinHandle<Result<(), Exit>>, Exit> {
-    let store = Store::open(&config.store, &config.retention).await.map_err(|error| Exit::failed(error.to_string()))?;
+    let store = Store::open(&config.store, &*config).await.map_err(|error| Exit::failed(error.to_string()))?;
     let (keep, config) = watch::channel(config);
     let process =
         Process { config, store, gateway: Some(gateway), router: true, admin: Some(admin), ops: None, shutdown };

@@ -2,7 +2,7 @@
 
 use std::{future::Future, net::SocketAddr, sync::Arc};
 
-use gatepost_config::Config;
+use gatepost_config::{Config, Retentions};
 use gatepost_event::Store;
 use prometheus::Registry;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
@@ -39,6 +39,7 @@ impl Process {
     /// When a role ends that should not have.
     pub(crate) async fn run(self) -> Result<(), Exit> {
         let Self { config, store, gateway, router, admin, ops, shutdown } = self;
+        tokio::spawn(keep_own(config.clone(), store.clone(), shutdown.clone()));
         let registry = Registry::new();
         let readiness = Readiness::default();
         let scraped = CancellationToken::new();
@@ -73,6 +74,14 @@ impl Process {
         store.close().await;
         scraped.cancel();
         ended
+    }
+}
+
+/// Tells the store how long integrations keep what is their own, whenever the configuration changes.
+async fn keep_own(mut config: watch::Receiver<Arc<Config>>, store: Store, shutdown: CancellationToken) {
+    while let Some(Ok(())) = shutdown.run_until_cancelled(config.changed()).await {
+        let retentions = Retentions::from(&**config.borrow_and_update());
+        store.keep_own(retentions);
     }
 }
 

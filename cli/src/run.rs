@@ -58,7 +58,7 @@ fn has_admin(roles: &[Role], config: &Config) -> bool {
 
 /// Opens the store and says what it promises.
 async fn open(config: &Config) -> Result<Store, Exit> {
-    let store = Store::open(&config.store, &config.retention).await.map_err(|error| Exit::failed(error.to_string()))?;
+    let store = Store::open(&config.store, config).await.map_err(|error| Exit::failed(error.to_string()))?;
     let promises = store.promises();
     tracing::info!(
         engine = promises.engine,

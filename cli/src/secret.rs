@@ -64,7 +64,7 @@ async fn kept(config: &Config) -> Result<Vec<SealedSecret>, Exit> {
         return embedded::secrets(path).map_err(|error| Exit::failed(error.to_string()));
     }
     let failed = |error: &dyn std::fmt::Display| Exit::failed(error.to_string());
-    let store = Store::open(&config.store, &config.retention).await.map_err(|error| failed(&error))?;
+    let store = Store::open(&config.store, config).await.map_err(|error| failed(&error))?;
     let read = async {
         let mut secrets = store.secrets().await?;
         let mut kept = Vec::new();

@@ -28,8 +28,8 @@ pub use secret::Secret;
 pub use section::{
     Admin, Announced, Auth, CatalogueFolder, ClientCertificate, Config, Connection, DeliveryFormat, Destination,
     Durability, EgressProxy, Engine, Forward, Gateway, Header, Heal, HealFrom, HookOwner, Integration, NatsStore, Ops,
-    Quarantine, Rate, Retention, Route, RouteSync, Router, Secrets, SharedAccounts, Store, SyncEngine, SyncKind,
-    Unmatched,
+    OwnRetention, Quarantine, Rate, Retention, Retentions, Route, RouteSync, Router, Secrets, SharedAccounts, Store,
+    SyncEngine, SyncKind, Unmatched,
 };
 pub use signing::{KeyKind, SigningKey};
 pub use time::Timestamp;

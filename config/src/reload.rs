@@ -159,6 +159,9 @@ fn keep_fixed(new: &mut Config, old: &Config) -> Vec<&'static str> {
     if keep("router.concurrency", new.router.concurrency != old.router.concurrency) {
         new.router.concurrency = old.router.concurrency;
     }
+    if keep("retention", new.retention != old.retention) {
+        new.retention = old.retention.clone();
+    }
     if keep("store", new.store != old.store) {
         new.store = old.store.clone();
     }

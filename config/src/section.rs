@@ -31,7 +31,7 @@ pub use heal::{Heal, HealFrom, HookOwner};
 pub use integration::{Announced, Integration, SharedAccounts, Unmatched};
 pub use ops::Ops;
 pub use quarantine::Quarantine;
-pub use retention::Retention;
+pub use retention::{OwnRetention, Retention, Retentions};
 pub use route::{Forward, Route};
 pub use router::Router;
 pub use secrets::Secrets;

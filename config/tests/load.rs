@@ -1,8 +1,8 @@
 //! Whole files, loaded as Gatepost loads them.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
-use gatepost_config::{Catalogue, Engine, Forward, Loaded, Options, Problems, provider::SchemeKind};
+use gatepost_config::{Catalogue, Engine, Forward, Loaded, Options, Problems, Retentions, provider::SchemeKind};
 
 const GOOD: &str = r#"
 nango_environments = ["prod"]
@@ -81,6 +81,21 @@ fn an_empty_file_is_all_defaults() {
     assert_eq!(config.retention.dead_letters.as_secs(), 30 * 86_400);
     assert_eq!(config.router.concurrency, 1024);
     assert_eq!(config.catalogue, Catalogue::builtin());
+}
+
+#[test]
+fn an_integration_keeps_what_is_its_own_for_less_time() {
+    let own = "default_connection = \"acme\"\nretention = { events = \"3d\", quarantine = \"1h\" }";
+    let config = parse(&GOOD.replace("default_connection = \"acme\"", own)).unwrap_or_else(|p| panic!("{p}")).config;
+    let (retentions, day) = (Retentions::from(&config), Duration::from_hours(24));
+    let (own, other) = ("github".parse().expect("an id"), "gitlab".parse().expect("an id"));
+    assert_eq!(retentions.less(&own, |kept| kept.events), Some(3 * day));
+    assert_eq!(retentions.less(&own, |kept| kept.quarantine), Some(day / 24));
+    assert_eq!(retentions.less(&own, |kept| kept.dead_letters), None, "it says nothing of them");
+    assert_eq!(retentions.of(&own).dead_letters, 30 * day);
+    assert_eq!(retentions.less(&other, |kept| kept.events), None);
+    assert_eq!(*retentions.of(&other), config.retention);
+    assert_eq!(retentions.shortest(|kept| kept.events), 3 * day);
 }
 
 #[test]

@@ -103,11 +103,12 @@ fn a_bad_file_is_told_once_and_the_last_good_one_stays_in_use() {
 #[test]
 fn what_needs_a_restart_is_named_and_kept_while_the_rest_changes() {
     let (folder, reloader) = start();
-    let changed = GOOD.replace(":8080", ":8088").replace("\"gh\"", "\"github\"") + "[store]\npath = \"elsewhere\"\n";
+    let changed = GOOD.replace(":8080", ":8088").replace("\"gh\"", "\"github\"")
+        + "[store]\npath = \"elsewhere\"\n[retention]\nevents = \"1d\"\n";
     write(&folder, "gatepost.toml", &changed);
     let warnings = warnings(reloader.poll());
     let named: Vec<&str> = warnings.iter().map(|warning| warning.key.as_str()).collect();
-    assert_eq!(named, ["gateway.listen", "store"]);
+    assert_eq!(named, ["gateway.listen", "retention", "store"]);
     let config = reloader.live().get();
     assert_eq!(config.gateway.listen.port(), 8080);
     assert_eq!(config.store.engine, gatepost_config::Engine::Embedded { path: folder.path().join("data") });

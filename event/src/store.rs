@@ -19,7 +19,7 @@ pub mod types;
 use std::time::Instant;
 
 use bytes::Bytes;
-use gatepost_config::{ConnectionId, Engine, IntegrationId, Retention, TenantId, Timestamp};
+use gatepost_config::{ConnectionId, Engine, IntegrationId, Retentions, TenantId, Timestamp};
 
 pub use error::{OpenError, StoreError};
 pub use types::{
@@ -98,10 +98,20 @@ impl Store {
     ///
     /// # Errors
     /// In words for the operator, with the remedy: what is wrong with the engine or with how it was set up.
-    pub async fn open(settings: &gatepost_config::Store, retention: &Retention) -> Result<Self, OpenError> {
+    pub async fn open(settings: &gatepost_config::Store, retention: impl Into<Retentions>) -> Result<Self, OpenError> {
+        let retention = retention.into();
         match &settings.engine {
             Engine::Embedded { path } => embedded::Embedded::open(path, settings, retention).await.map(Self::Embedded),
             Engine::Nats(nats) => nats::Nats::open(nats, settings, retention).await.map(Self::Nats),
+        }
+    }
+
+    /// Says how long integrations keep what is their own. It holds for what is stored from now on; what holds for all stays
+    /// what it was when the store was opened.
+    pub fn keep_own(&self, retention: Retentions) {
+        match self {
+            Self::Embedded(engine) => engine.keep_own(retention),
+            Self::Nats(engine) => engine.keep_own(retention),
         }
     }
 

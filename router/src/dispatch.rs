@@ -10,7 +10,7 @@ use std::{
 };
 
 use gatepost_config::{DestinationId, Timestamp};
-use gatepost_event::{Lane, Queued, StoreError, id::Token, store::LaneCount, subject::destination_token};
+use gatepost_event::{Lane, Queued, StoreError, Task, id::Token, store::LaneCount, subject::destination_token};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::{Id, JoinError, JoinSet},
@@ -156,7 +156,7 @@ impl Dispatcher {
                 Ok(()) = self.standings.changed() => self.stand(),
                 _ = count_tick.tick() => self.count(),
                 () = tokio::time::sleep_until(look_for_expired.into()) => {
-                    look_for_expired = Instant::now() + expiry::look_every(self.retention());
+                    look_for_expired = Instant::now() + expiry::look_every(self.plan.borrow().retention.shortest(|kept| kept.events));
                     self.look_for_expired();
                 }
             }
@@ -203,7 +203,8 @@ impl Dispatcher {
 
     fn due(&self, shard: u16, queued: Queued, backend: Arc<Backend>) -> Option<Due> {
         let held = self.shards.get(&shard)?.held.clone();
-        let expires_at = expiry::expires_at(queued.task.event.received_at, self.retention());
+        let kept = self.plan.borrow().retention.of(&queued.task.integration).events;
+        let expires_at = expiry::expires_at(queued.task.event.received_at, kept);
         Some(Due { queued, shard, held, backend, expires_at })
     }
 
@@ -344,8 +345,8 @@ impl Dispatcher {
     /// Ends deliveries that waited until their event's retention ended: those remembered, and those of destinations
     /// that are not configured, which only the store remembers.
     fn look_for_expired(&mut self) {
-        let limit = self.expired_before();
-        for (lane, shard, queued) in self.lanes.take_expired(limit, EXPIRED_MAX) {
+        let is_expired = self.is_expired();
+        for (lane, shard, queued) in self.lanes.take_expired(is_expired, EXPIRED_MAX) {
             self.expire(lane, shard, queued);
         }
         for (lane, shard) in self.lanes.unknown().collect::<Vec<_>>() {
@@ -356,22 +357,22 @@ impl Dispatcher {
     }
 
     fn scanned(&mut self, lane: Lane, shard: u16, heads: Vec<Queued>) {
-        let limit = self.expired_before();
+        let is_expired = self.is_expired();
         for queued in heads {
             self.tell_unknown(&lane, &queued);
-            if queued.task.event.received_at < limit && self.lanes.take(&lane, queued.position) {
+            if is_expired(&queued.task) && self.lanes.take(&lane, queued.position) {
                 self.expire(lane, shard, queued);
             }
         }
     }
 
-    fn expired_before(&self) -> Timestamp {
-        expiry::expired_before(Timestamp::now(), self.retention())
-    }
-
-    /// How long events are kept.
-    fn retention(&self) -> Duration {
-        self.plan.borrow().config.retention.events
+    /// Whether what is owed is to be given up now.
+    fn is_expired(&self) -> impl Fn(&Task) -> bool + use<> {
+        let (plan, now) = (Arc::clone(&self.plan.borrow()), Timestamp::now());
+        move |task| {
+            let kept = plan.retention.of(&task.integration).events;
+            task.event.received_at < expiry::expired_before(now, kept)
+        }
     }
 
     fn expire(&mut self, lane: Lane, shard: u16, queued: Queued) {

@@ -20,7 +20,7 @@ use std::{
 use gate::{Gate, Verdict};
 pub(crate) use gate::{Health, Pass};
 use gatepost_config::{DestinationId, Timestamp};
-use gatepost_event::{Lane, Queued, id::Token, store::LaneCount};
+use gatepost_event::{Lane, Queued, Task, id::Token, store::LaneCount};
 use lane::{HEADS_MAX, LaneState, Place};
 use turns::Turns;
 use wait::wait_of;
@@ -325,11 +325,11 @@ impl Lanes {
         }
     }
 
-    /// Takes out the remembered tasks whose event arrived before `limit`, at most `most`, as under way.
-    pub(crate) fn take_expired(&mut self, limit: Timestamp, most: usize) -> Vec<(Lane, u16, Queued)> {
+    /// Takes out remembered tasks that are expired, at most `most`, as under way.
+    pub(crate) fn take_expired(&mut self, is_expired: impl Fn(&Task) -> bool, most: usize) -> Vec<(Lane, u16, Queued)> {
         let mut expired = Vec::new();
         for (lane, state) in &mut self.lanes {
-            let old = |queued: &Queued| queued.task.event.received_at < limit;
+            let old = |queued: &Queued| is_expired(&queued.task);
             while expired.len() < most
                 && let Some(at) = state.heads.iter().position(old)
                 && let Some(queued) = state.heads.remove(at)

@@ -3,7 +3,8 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use gatepost_config::{
-    Config, ConnectionId, Destination, DestinationId, EgressProxy, Forward, IntegrationId, RouteId, RouteSync,
+    Config, ConnectionId, Destination, DestinationId, EgressProxy, Forward, IntegrationId, Retentions, RouteId,
+    RouteSync,
 };
 use gatepost_event::{Meta, id::Token, subject};
 
@@ -19,6 +20,8 @@ use crate::{
 pub(crate) struct Plan {
     /// What it was compiled from.
     pub(crate) config: Arc<Config>,
+    /// How long events are kept.
+    pub(crate) retention: Retentions,
     /// Routes, in file order.
     pub(crate) rules: Vec<Rule>,
     /// Destinations, in file order.
@@ -109,7 +112,8 @@ impl Plan {
             let owned = (connection.tenant.clone(), connection.destination.clone());
             declared.entry(connection.integration.clone()).or_default().insert(connection.id.clone(), owned);
         }
-        Ok(Self { config, rules, backends, by_token, declared, engines })
+        let retention = Retentions::from(&*config);
+        Ok(Self { config, retention, rules, backends, by_token, declared, engines })
     }
 
     /// What the file says of an event's connection, when it declares it.

@@ -55,7 +55,7 @@ async fn acts_are_read_newest_first_in_pages_and_a_repeat_adds_none(fixture: &Fi
 async fn an_act_vanishes_after_its_retention(fixture: &Fixture) {
     let kept = Duration::from_secs(1);
     let retention = Retention { audit: kept, ..Setup::default().retention };
-    let store = fixture.open_as(&Setup { dedupe_window: None, retention }).await;
+    let store = fixture.open_as(&Setup { retention, ..Setup::default() }).await;
     store.note_act(&act(1)).await.expect("it is noted");
     let noted = Timestamp::now();
     wait::eventually("the act's end", async || {

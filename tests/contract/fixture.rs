@@ -6,9 +6,9 @@
 pub(crate) mod embedded;
 pub(crate) mod nats;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use gatepost_config::Retention;
+use gatepost_config::{IntegrationId, Retention, Retentions};
 use gatepost_event::{EventId, Store};
 
 /// The engines under test.
@@ -29,6 +29,14 @@ pub(crate) enum Fixture {
 pub(crate) struct Setup {
     pub(crate) dedupe_window: Option<Duration>,
     pub(crate) retention: Retention,
+    /// Of integrations that say something themselves.
+    pub(crate) own: BTreeMap<IntegrationId, Retention>,
+}
+
+impl Setup {
+    pub(crate) fn retentions(&self) -> Retentions {
+        Retentions { all: self.retention.clone(), own: self.own.clone() }
+    }
 }
 
 impl Default for Setup {
@@ -41,7 +49,7 @@ impl Default for Setup {
             quarantine: 3 * day,
             audit: 90 * day,
         };
-        Self { dedupe_window: None, retention }
+        Self { dedupe_window: None, retention, own: BTreeMap::new() }
     }
 }
 

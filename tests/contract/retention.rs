@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use gatepost_config::{Retention, Timestamp};
-use gatepost_event::{DeadReason, Ending, Lane, Task};
+use gatepost_config::{Retention, Retentions, Timestamp};
+use gatepost_event::{DeadReason, Ending, Event, EventId, Lane, Store, Task, store::StoredEvent};
 
 use crate::{
     fixture::{Fixture, Setup, contract},
@@ -15,6 +15,7 @@ contract! {
     an_event_that_is_owed_nothing_vanishes_after_its_retention,
     what_an_expired_event_was_owed_ends_as_a_dead_letter_with_the_body,
     parked_and_refused_ones_vanish_after_their_retention,
+    an_integration_keeps_what_is_its_own_for_less_time,
 }
 
 /// Long enough for a test to look, short enough to wait for.
@@ -22,7 +23,7 @@ const KEPT: Duration = Duration::from_secs(2);
 
 fn brief() -> Setup {
     let retention = Retention { events: KEPT, unmatched: KEPT, quarantine: KEPT, ..Setup::default().retention };
-    Setup { dedupe_window: Some(KEPT / 2), retention }
+    Setup { dedupe_window: Some(KEPT / 2), retention, ..Setup::default() }
 }
 
 async fn an_event_that_is_owed_nothing_vanishes_after_its_retention(fixture: &Fixture) {
@@ -111,5 +112,85 @@ async fn parked_and_refused_ones_vanish_after_their_retention(fixture: &Fixture)
     assert!(Timestamp::now().since(parked) + Duration::from_millis(100) >= KEPT, "they went too early");
     assert_eq!(store.census().await.expect("it counts").unmatched, 0);
     assert_eq!(tasks.len(), 1);
+    store.close().await;
+}
+
+/// An event as one of another integration.
+fn of(integration: &str, mut event: Event) -> Event {
+    event.meta.integration = make::id(integration);
+    event.meta.id = EventId::of(integration, "acme", event.meta.provider_event_id.as_deref().unwrap_or("1"), None);
+    event
+}
+
+fn integration_of(event: &StoredEvent) -> &str {
+    event.event.as_ref().expect("an event").meta.integration.as_str()
+}
+
+/// Owes each event to the destination that its provider's id names, and delivers what is owed to "delivered".
+async fn deliver(store: &Store, logs: &Logs, events: &[StoredEvent]) {
+    let tasks = events.iter().map(|event| {
+        let id = event.event.as_ref().expect("an event").meta.provider_event_id.clone().expect("an id");
+        Task { integration: make::id(integration_of(event)), ..make::task(event.at, "acme", &id) }
+    });
+    logs.record(store, events, tasks.collect()).await;
+    let delivered = Lane::of(&make::task(events[0].at, "acme", "delivered"));
+    for head in heads(store, &delivered, 0, 10).await {
+        let shard = journey::shard(store, &delivered);
+        store.finish(shard, &head, &make::attempt(&head, 200)).await.expect("it is delivered");
+    }
+}
+
+async fn an_integration_keeps_what_is_its_own_for_less_time(fixture: &Fixture) {
+    let own = Retention { dead_letters: KEPT, ..brief().retention };
+    let setup = Setup { dedupe_window: Some(KEPT / 2), ..Setup::default() };
+    let setup = Setup { own: [(make::id("brief"), own.clone())].into(), ..setup };
+    let store = fixture.open_as(&setup).await;
+    // One says so while the store is open.
+    let retentions = setup.retentions();
+    store
+        .keep_own(Retentions { own: ["brief", "reloaded"].map(|id| (make::id(id), own.clone())).into(), ..retentions });
+    let mut logs = Logs::open(&store).await;
+    // Whoever owns a shard sees to what waits in it.
+    let mut owned = Vec::new();
+    for shard in 0..store.shards() {
+        owned.push(store.tail(shard).await.expect("the tail opens"));
+    }
+    let began = Timestamp::now();
+    for integration in ["github", "reloaded", "brief"] {
+        let parked = make::to_park(of(integration, make::parked("one", "parked")));
+        store.append(vec![parked], wait::soon()).await.expect("it is stored");
+        store.quarantine(&make::refusal(integration, 1, "refused")).await.expect("it is kept");
+        journey::append(
+            &store,
+            of(integration, make::with_body(make::event("acme", "waits"), make::noise(600 * 1024))),
+        )
+        .await;
+        journey::append(&store, of(integration, make::event("acme", "delivered"))).await;
+    }
+    let events = logs.take(6).await;
+    deliver(&store, &logs, &events).await;
+    let census = wait::eventually("the end of all that is kept for less time, and of nothing else", async || {
+        let mut logged = Vec::new();
+        for event in &events {
+            logged.extend(store.event(&event.at).await.expect("it is read").map(|_| integration_of(event)));
+        }
+        let parked = store.unmatched(None, None, 0, 10).await.expect("they are listed");
+        let refused = store.quarantined(None).await.expect("they are listed");
+        let attempts = store.attempts(0, 10).await.expect("they are read");
+        let letters = store.dead_letters(0, 10).await.expect("they are read");
+        let left = [parked.len(), refused.len(), attempts.len(), letters.len()] == [1, 1, 1, 0];
+        let census = store.census().await.expect("it counts");
+        let is_buried = census.ended.get(&Ending::Expired).is_some_and(|ended| *ended >= 2);
+        (logged == ["github", "github"] && left && is_buried).then_some(census)
+    })
+    .await;
+    assert!(Timestamp::now().since(began) + Duration::from_millis(100) >= KEPT * 2, "they went too early");
+    // The control: what is the other's is there.
+    assert_eq!((census.waiting(), census.unmatched), (1, 1));
+    let parked = store.unmatched(None, None, 0, 10).await.expect("they are listed");
+    assert_eq!(parked[0].event.meta.integration, make::integration());
+    // The log goes on behind it.
+    journey::append(&store, of("brief", make::event("acme", "next"))).await;
+    assert_eq!(logs.take(1).await.len(), 1);
     store.close().await;
 }

@@ -6,13 +6,14 @@ mod sweep;
 
 use std::{
     collections::{BTreeSet, HashMap},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use gatepost_config::{Retention, Timestamp};
+use gatepost_config::{Config, Retentions, Timestamp};
 use rusqlite::{Connection, TransactionBehavior, params};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use self::delivery::Row;
 pub(super) use self::event::{first_number, time_of};
@@ -37,7 +38,8 @@ pub(super) struct Job {
 pub(super) struct Writer {
     db: Connection,
     words: Words,
-    retention: Retention,
+    config: watch::Receiver<Arc<Config>>,
+    retention: Retentions,
     swept_at: Option<Instant>,
     /// Kept as long as somebody writes.
     _place: Place,
@@ -47,7 +49,7 @@ pub(super) struct Writer {
 struct Work<'a> {
     db: &'a Connection,
     words: &'a mut Words,
-    retention: &'a Retention,
+    retention: &'a Retentions,
     now: Timestamp,
     /// Deliveries that the batch is about, as they will be written.
     deliveries: HashMap<String, Row>,
@@ -56,9 +58,10 @@ struct Work<'a> {
 }
 
 impl Writer {
-    pub(super) fn new(place: Place, retention: Retention) -> rusqlite::Result<Self> {
+    pub(super) fn new(place: Place, mut config: watch::Receiver<Arc<Config>>) -> rusqlite::Result<Self> {
         let db = place.writer()?;
-        Ok(Self { db, words: Words::default(), retention, swept_at: None, _place: place })
+        let retention = Retentions::from(&**config.borrow_and_update());
+        Ok(Self { db, words: Words::default(), config, retention, swept_at: None, _place: place })
     }
 
     /// How far a feed is read.
@@ -80,6 +83,10 @@ impl Writer {
     }
 
     fn write(&mut self, batch: Batch) -> rusqlite::Result<()> {
+        // Who publishes it may have stopped.
+        if self.config.has_changed().unwrap_or(false) {
+            self.retention = Retentions::from(&**self.config.borrow_and_update());
+        }
         let written = self.transact(|work| work.apply(batch));
         if written.is_err() {
             self.words.forget();
@@ -159,4 +166,82 @@ impl Work<'_> {
 /// A place as SQLite's integer.
 fn int(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use gatepost_config::{Options, provider::Trust};
+    use gatepost_event::{Event, EventId, EventRef, Meta, RequestId, store::StoredEvent};
+
+    use super::*;
+
+    fn config(folder: &Path, own: &str) -> Arc<Config> {
+        let text = format!(
+            "[store]\npath = {folder:?}\n
+             [[integration]]\nid = \"brief\"\nprovider = \"github\"\nsecrets = [{{ env = \"SECRET\" }}]\n{own}\n
+             [[integration]]\nid = \"long\"\nprovider = \"github\"\nsecrets = [{{ env = \"SECRET\" }}]\n"
+        );
+        let env = |_: &str| Some("a secret of this test".to_owned());
+        let loaded = gatepost_config::parse(&text, &folder.join("gatepost.toml"), &env, Options::default());
+        Arc::new(loaded.unwrap_or_else(|problems| panic!("{problems}")).config)
+    }
+
+    fn stored(integration: &str, sequence: u64, received_at: Timestamp) -> StoredEvent {
+        let id = EventId::of(integration, "acme", &sequence.to_string(), None);
+        let meta = Meta {
+            id,
+            request: RequestId::fresh(received_at),
+            integration: integration.parse().expect("an id"),
+            provider: "github".parse().expect("a name"),
+            connection: None,
+            tenant: None,
+            account: None,
+            kind: "github.push".to_owned(),
+            provider_type: None,
+            provider_event_id: None,
+            trust: Trust::Verified,
+            redacted: false,
+            occurred_at: None,
+            received_at,
+            headers: Vec::new(),
+            content_type: None,
+            key_id: None,
+            destination: None,
+        };
+        let event = Event { meta, body: "{}".into() };
+        StoredEvent { at: EventRef { id, partition: 0, sequence, received_at }, event: Ok(event) }
+    }
+
+    fn known(writer: &Writer) -> Vec<String> {
+        let sql = "SELECT text FROM event JOIN word ON word.id = event.integration ORDER BY number";
+        let mut rows = writer.db.prepare(sql).expect("a statement");
+        let rows = rows.query_map([], |row| row.get(0)).expect("rows");
+        rows.collect::<Result<_, _>>().expect("texts")
+    }
+
+    #[test]
+    fn what_an_integration_keeps_for_less_time_is_forgotten_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (publish, follow) = watch::channel(config(folder.path(), ""));
+        let place = Place::take(&publish.borrow()).expect("a place");
+        let mut writer = Writer::new(place, follow).expect("a file");
+        let day = Duration::from_hours(24);
+        let (old, new) = (Timestamp::now().before(3 * day), Timestamp::now().before(day));
+        let all = [("brief", old), ("long", old), ("brief", new), ("long", new)];
+        let events = (1..).zip(all).map(|(sequence, (integration, at))| stored(integration, sequence, at)).collect();
+        writer.write(Batch::of_events(0, events)).expect("it is written");
+        assert_eq!(known(&writer), ["brief", "long", "brief", "long"], "the control");
+
+        publish.send_replace(config(folder.path(), "retention = { events = \"2d\" }"));
+        writer.swept_at = None;
+        writer.write(Batch::default()).expect("it is written");
+        assert_eq!(known(&writer), ["long", "brief", "long"]);
+        // A history that is made anew comes to the same.
+        writer.write(Batch { anew: true, ..Batch::default() }).expect("it is forgotten");
+        let events = (1..).zip(all).map(|(sequence, (integration, at))| stored(integration, sequence, at)).collect();
+        writer.write(Batch::of_events(0, events)).expect("it is written");
+        assert_eq!(known(&writer), ["long", "brief", "long"]);
+    }
 }

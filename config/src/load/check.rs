@@ -4,10 +4,12 @@ mod destination;
 mod gateway;
 mod integration;
 mod reference;
+mod retention;
 mod sync;
 
 pub(super) use gateway::{gateway, listeners};
 pub(super) use integration::master_keys;
+pub(super) use retention::retention;
 pub(super) use sync::sync_engines;
 
 use super::document::Entries;

@@ -66,6 +66,9 @@ fn read_document<'a>(sheet: &'a Sheet<'a>, document: &'a DeTable<'a>) -> Option<
     if let (Some(store), Some(secrets)) = (&store, &secrets) {
         check::master_keys(&root, store, secrets, &entries.integrations);
     }
+    if let (Some(store), Some(retention)) = (&store, &retention) {
+        check::retention(store, retention, &entries.integrations);
+    }
     if let Some(store) = &store {
         check::sync_engines(store, &entries.sync_engines);
     }

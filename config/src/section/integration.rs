@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{
     declare::section,
     heal::{self, Heal},
+    retention::{self, OwnRetention},
 };
 use crate::{
     ConnectionId, IntegrationId, Provider, Secret, TenantId,
@@ -36,6 +37,9 @@ section! {
         /// Whether connections made at run time may have one account key together: "error" (a second one is refused) or "all"
         /// (if they are one tenant's; each gets an event of its own, but what was parked before goes to the first of them).
         pub shared_accounts: SharedAccounts = default("error"),
+        /// How long what is its own is kept, where that is less than the section retention says: any of its settings but
+        /// audit. It holds for what is stored from then on; events are kept for store.dedupe_window at least.
+        pub retention: OwnRetention = optional({ events = "3d", dead_letters = "7d" }) by retention::own,
         /// What events may say of connections themselves (an app installed or removed, where the provider's file
         /// names such events; verified ones only): "ignored", "ended" (one that ends is disabled, so that its events wait),
         /// "pending" (that too; a new one is made, and its events wait until a key of yours confirms it, saying which

@@ -43,6 +43,21 @@ pub(crate) const EMBEDDED_FIELDS: &[Field] = &[Field {
     absent: Absent::Default,
 }];
 
+impl Store {
+    /// The dedupe window of the embedded engine when none is configured.
+    pub const WINDOW_EMBEDDED: Duration = Duration::from_hours(24);
+    /// That of NATS.
+    pub const WINDOW_NATS: Duration = Duration::from_secs(120);
+
+    /// Time in which an event id is stored once.
+    pub fn window(&self) -> Duration {
+        self.dedupe_window.unwrap_or(match self.engine {
+            Engine::Embedded { .. } => Self::WINDOW_EMBEDDED,
+            Engine::Nats(_) => Self::WINDOW_NATS,
+        })
+    }
+}
+
 fn engine(table: &Table<'_>) -> Option<Engine> {
     let nats = match table.get("engine") {
         Some(node) => node.one_of(&[("embedded", false), ("nats", true)]),

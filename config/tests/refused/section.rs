@@ -138,6 +138,24 @@ events = "0d"
         said: "14:10: error: retention.events is zero; give a span above zero",
     },
     Case {
+        what: "what no integration can keep for a time of its own",
+        changes: &[(
+            r#"default_connection = "acme""#,
+            r#"retention = { events = "2d", quarantine = "0s", attempts = "1d" }"#,
+        )],
+        said: "44:43: error: integration[0].retention.quarantine is zero; give a span above zero
+44:49: error: integration[0].retention.attempts is no known setting; use one of events, dead_letters, unmatched, quarantine",
+    },
+    Case {
+        what: "integrations that keep what is their own for longer than all, or for too short a time",
+        changes: &[(
+            r#"default_connection = "acme""#,
+            r#"retention = { events = "10h", dead_letters = "31d" }"#,
+        )],
+        said: r#"44:24: error: integration[0].retention.events is 10h, less than the 1d in which an event's id is stored once; give at least "1d", or write store.dedupe_window = "10h"
+44:46: error: integration[0].retention.dead_letters is 31d, longer than the 30d of retention.dead_letters; give at most "30d", or raise retention.dead_letters"#,
+    },
+    Case {
         what: "an unknown engine",
         changes: &[(r#"engine = "embedded""#, r#"engine = "sqlite""#)],
         said: r#"11:10: error: store.engine is "sqlite"; use one of embedded, nats"#,

@@ -6,6 +6,7 @@
 mod append;
 mod audit;
 mod body;
+mod brief;
 mod bucket;
 mod checkpoint;
 mod deliver;
@@ -41,7 +42,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gatepost_config::{IntegrationId, Retention, Timestamp};
+use gatepost_config::{IntegrationId, Retentions, Timestamp};
 use tokio::sync::{oneshot, watch};
 
 pub use inspect::inspect;
@@ -95,12 +96,16 @@ impl Embedded {
     pub(super) async fn open(
         path: &Path,
         settings: &gatepost_config::Store,
-        retention: &Retention,
+        retention: Retentions,
     ) -> Result<Self, OpenError> {
-        let (path, window, retention) = (path.to_owned(), settings.dedupe_window, retention.clone());
+        let (path, window) = (path.to_owned(), settings.dedupe_window);
         let started = tokio::task::spawn_blocking(move || start::start(&path, window, &retention));
         let parts = started.await.map_err(|error| OpenError(format!("the store did not open: {error}")))??;
         Ok(Self(Arc::new(parts)))
+    }
+
+    pub(super) fn keep_own(&self, retention: Retentions) {
+        self.0.shared.keep_own(retention);
     }
 
     pub(super) fn promises(&self) -> Promises {
@@ -323,7 +328,8 @@ impl Embedded {
     }
 
     pub(super) async fn finish(&self, _shard: u16, queued: &Queued, attempt: &Attempt) -> Result<(), StoreError> {
-        let change = Change::Finish { position: queued.position, attempt: AttemptRow::of(attempt)? };
+        let attempt_row = AttemptRow::of(attempt, &queued.task)?;
+        let change = Change::Finish { position: queued.position, attempt: attempt_row };
         self.write(Kind::Completion, change, attempt.response.len()).await.map(drop)
     }
 
@@ -334,7 +340,7 @@ impl Embedded {
         attempt: &Attempt,
         due: Timestamp,
     ) -> Result<(), StoreError> {
-        let (record, task) = (AttemptRow::of(attempt)?, Box::new(TaskRow::next_attempt(queued, due)?));
+        let (record, task) = (AttemptRow::of(attempt, &queued.task)?, Box::new(TaskRow::next_attempt(queued, due)?));
         let change = Change::Retry { position: queued.position, attempt: record, due, task };
         self.write(Kind::Completion, change, attempt.response.len()).await.map(drop)
     }
@@ -342,7 +348,7 @@ impl Embedded {
     pub(super) async fn bury(&self, _shard: u16, queued: &Queued, letter: &DeadLetter) -> Result<(), StoreError> {
         // An earlier attempt has its record already, from the retry that followed it.
         let last = letter.note.last.as_ref().filter(|last| last.number == queued.task.attempt);
-        let attempt = last.map(AttemptRow::of).transpose()?;
+        let attempt = last.map(|last| AttemptRow::of(last, &queued.task)).transpose()?;
         let letter = self.letter_row(letter).await?;
         let bytes = letter.event.as_ref().map_or(0, |event| event.frame.len());
         let change = Change::Bury { position: queued.position, attempt, letter };

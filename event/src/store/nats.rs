@@ -40,10 +40,11 @@ mod unmatched;
 
 use std::{
     ops::Deref,
-    sync::{Arc, PoisonError, RwLock, atomic::AtomicU64},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
+use gatepost_config::{IntegrationId, Retention, Retentions};
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -71,8 +72,8 @@ pub struct Inner {
     replicas: usize,
     durability: String,
     dedupe_window: Duration,
-    /// Of events.
-    retention: Duration,
+    /// How long what is stored from now on is kept.
+    retention: RwLock<Retentions>,
     warnings: RwLock<Vec<String>>,
     cursors: cursor::Cursors,
     doubts: doubt::Doubts,
@@ -90,6 +91,11 @@ impl Nats {
             warnings.push("the NATS servers were not checked yet: none could be reached".into());
         }
         Promises { engine: "nats", durability: self.durability.clone(), dedupe_window: self.dedupe_window, warnings }
+    }
+
+    /// What holds for all stays: the streams were made by it.
+    pub(super) fn keep_own(&self, retention: Retentions) {
+        self.retention.write().unwrap_or_else(PoisonError::into_inner).own = retention.own;
     }
 
     pub(super) fn health(&self) -> Health {
@@ -124,6 +130,15 @@ impl Nats {
 }
 
 impl Inner {
+    /// How long an integration keeps something, where that is less than its stream does.
+    fn kept(&self, integration: &IntegrationId, what: impl Fn(&Retention) -> Duration) -> Option<Duration> {
+        self.retention().less(integration, what)
+    }
+
+    fn retention(&self) -> RwLockReadGuard<'_, Retentions> {
+        self.retention.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn warn(&self, warnings: Vec<String>) {
         *self.warnings.write().unwrap_or_else(PoisonError::into_inner) = warnings;
     }

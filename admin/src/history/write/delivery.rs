@@ -86,7 +86,7 @@ impl Work<'_> {
 
     /// One try of a delivery.
     pub(super) fn attempt(&mut self, attempt: &Attempt) -> rusqlite::Result<()> {
-        if attempt.started_at < self.now.before(self.retention.events) {
+        if attempt.started_at < self.now.before(self.retention.all.events) {
             return Ok(());
         }
         let json =
@@ -117,7 +117,9 @@ impl Work<'_> {
     /// A delivery's end without success.
     pub(super) fn letter(&mut self, letter: &DeadLetter) -> rusqlite::Result<()> {
         let note = &letter.note;
-        if note.died_at < self.now.before(self.retention.dead_letters) {
+        let integration = letter.event.as_ref().map(|event| &event.meta.integration);
+        let kept = integration.map_or(&self.retention.all, |integration| self.retention.of(integration));
+        if note.died_at < self.now.before(kept.dead_letters) {
             return Ok(());
         }
         let destination = self.words.maybe(self.db, note.destination.as_ref().map(|id| id.as_str()))?;

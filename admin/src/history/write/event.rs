@@ -31,7 +31,7 @@ impl Work<'_> {
     pub(super) fn stored(&mut self, stored: &StoredEvent) -> rusqlite::Result<()> {
         // What can't be read is a dead letter, which says so.
         let Ok(event) = &stored.event else { return Ok(()) };
-        if event.meta.received_at < self.now.before(self.retention.events) {
+        if event.meta.received_at < self.now.before(self.retention.of(&event.meta.integration).events) {
             return Ok(());
         }
         let (partition, sequence) = (i64::from(stored.at.partition), int(stored.at.sequence));
@@ -57,7 +57,7 @@ impl Work<'_> {
     /// An event that no connection claims.
     pub(super) fn parked(&mut self, parked: &Parked) -> rusqlite::Result<()> {
         let meta = &parked.event.meta;
-        if meta.received_at < self.now.before(self.retention.unmatched) {
+        if meta.received_at < self.now.before(self.retention.of(&meta.integration).unmatched) {
             return Ok(());
         }
         let position = int(parked.position);

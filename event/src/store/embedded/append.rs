@@ -1,9 +1,10 @@
 //! Storing events, each id once within the dedupe window.
 
-use gatepost_config::Timestamp;
+use gatepost_config::{IntegrationId, Timestamp};
 use rusqlite::params;
 
 use super::{
+    brief,
     bucket::Buckets,
     job::Incoming,
     park,
@@ -15,6 +16,7 @@ use crate::store::types::{Appended, Place};
 /// An event's row.
 pub(super) struct EventRow<'a> {
     pub(super) id: &'a str,
+    pub(super) integration: &'a IntegrationId,
     pub(super) received_at: Timestamp,
     pub(super) file: Option<&'a str>,
     pub(super) frame: &'a [u8],
@@ -35,7 +37,8 @@ fn append_one(work: &mut Work<'_>, item: &Incoming) -> rusqlite::Result<Appended
     let stored = match item.place {
         Place::Log => {
             let file = item.stored.file.as_ref().map(|file| file.name.as_str());
-            let row = EventRow { id, received_at: item.received_at, file, frame: &item.stored.frame };
+            let (integration, received_at) = (&item.integration, item.received_at);
+            let row = EventRow { id, integration, received_at, file, frame: &item.stored.frame };
             log(work, current.number, &row)?
         }
         Place::Unmatched => park::park(work, item).map(|()| true)?,
@@ -58,6 +61,7 @@ pub(super) fn log(work: &mut Work<'_>, bucket: i64, row: &EventRow<'_>) -> rusql
     let stored = execute(work.db, &sql, values)? == 1;
     if stored {
         work.state.last_sequence = sequence;
+        brief::event(work, row.integration, sequence)?;
     }
     Ok(stored)
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use gatepost_config::{Retention, Timestamp};
+use gatepost_config::{Retention, Store as Settings, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
@@ -46,7 +46,7 @@ pub(super) struct Buckets {
 
 /// How long an id is stored once: as configured, but never beyond its event's retention.
 pub(super) fn window(configured: Option<Duration>, retention: &Retention) -> Duration {
-    configured.unwrap_or(SPAN_MAX).min(retention.events).max(SPAN_MIN)
+    configured.unwrap_or(Settings::WINDOW_EMBEDDED).min(retention.events).max(SPAN_MIN)
 }
 
 /// All buckets, oldest first.
@@ -78,6 +78,11 @@ impl Buckets {
     /// The oldest bucket, and the one after it.
     pub(super) fn oldest(&self) -> Option<(Bucket, Option<Bucket>)> {
         Some((*self.list.first()?, self.list.get(1).copied()))
+    }
+
+    /// The bucket that an event stands in, if that is kept.
+    pub(super) fn of(&self, sequence: u64) -> Option<Bucket> {
+        self.list.iter().rev().find(|bucket| bucket.first_sequence <= sequence).copied()
     }
 
     /// The highest sequence of any event that is kept.

@@ -4,6 +4,7 @@ use gatepost_config::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
+    brief::{self, What},
     job::{Answer, AttemptRow, LetterRow, TaskRow},
     replay, route,
     sql::{execute, int, uint},
@@ -103,6 +104,9 @@ pub(super) fn keep_letter(work: &mut Work<'_>, letter: &LetterRow) -> rusqlite::
     let file = letter.file().map(|file| file.name.as_str());
     let frame = letter.event.as_ref().map(|event| &*event.frame);
     execute(work.db, sql, params![letter.died_at.millis(), letter.note, file, frame])?;
+    if let Some(integration) = &letter.integration {
+        brief::inserted(work, integration, What::Letter, letter.died_at)?;
+    }
     work.effects.kept.extend(letter.file().cloned());
     work.count(letter.ending, 1)
 }
@@ -143,5 +147,6 @@ fn take(work: &Work<'_>, position: u64) -> rusqlite::Result<Option<Taken>> {
 
 fn record(work: &Work<'_>, attempt: &AttemptRow) -> rusqlite::Result<()> {
     let sql = "INSERT INTO attempt (at, attempt) VALUES (?1, ?2)";
-    execute(work.db, sql, params![attempt.at.millis(), attempt.json]).map(drop)
+    execute(work.db, sql, params![attempt.at.millis(), attempt.json])?;
+    brief::inserted(work, &attempt.integration, What::Attempt, attempt.at)
 }

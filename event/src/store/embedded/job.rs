@@ -109,12 +109,15 @@ pub(super) struct TaskRow {
 /// An attempt to be recorded.
 pub(super) struct AttemptRow {
     pub(super) at: Timestamp,
+    pub(super) integration: IntegrationId,
     pub(super) json: String,
 }
 
 /// A dead letter to be kept.
 pub(super) struct LetterRow {
     pub(super) died_at: Timestamp,
+    /// Its event's, as far as the event could be read.
+    pub(super) integration: Option<IntegrationId>,
     pub(super) ending: Ending,
     pub(super) note: String,
     pub(super) event: Option<Stored>,
@@ -135,6 +138,7 @@ pub(super) struct RoutedRows {
 /// A refused request to be kept.
 pub(super) struct RefusalRow {
     pub(super) key: RefusalKey,
+    pub(super) integration: IntegrationId,
     pub(super) received_at: Timestamp,
     pub(super) json: String,
     pub(super) sealed: bytes::Bytes,
@@ -173,7 +177,8 @@ pub(super) struct ActRow {
 impl RefusalRow {
     pub(super) fn of(refusal: &SealedRefusal) -> Result<Self, StoreError> {
         let json = serde_json::to_string(refusal).map_err(unwritable)?;
-        Ok(Self { key: refusal.key(), received_at: refusal.received_at, json, sealed: refusal.sealed.clone() })
+        let (integration, received_at) = (refusal.integration.clone(), refusal.received_at);
+        Ok(Self { key: refusal.key(), integration, received_at, json, sealed: refusal.sealed.clone() })
     }
 }
 
@@ -197,8 +202,9 @@ impl TaskRow {
 }
 
 impl AttemptRow {
-    pub(super) fn of(attempt: &Attempt) -> Result<Self, StoreError> {
-        Ok(Self { at: attempt.started_at, json: serde_json::to_string(attempt).map_err(unwritable)? })
+    pub(super) fn of(attempt: &Attempt, task: &Task) -> Result<Self, StoreError> {
+        let json = serde_json::to_string(attempt).map_err(unwritable)?;
+        Ok(Self { at: attempt.started_at, integration: task.integration.clone(), json })
     }
 }
 
@@ -206,7 +212,8 @@ impl LetterRow {
     pub(super) fn of(letter: &DeadLetter, event: Option<Stored>) -> Result<Self, StoreError> {
         let ending = if letter.note.reason == DeadReason::Expired { Ending::Expired } else { Ending::Dead };
         let note = serde_json::to_string(&letter.note).map_err(unwritable)?;
-        Ok(Self { died_at: letter.note.died_at, ending, note, event })
+        let integration = letter.event.as_ref().map(|event| event.meta.integration.clone());
+        Ok(Self { died_at: letter.note.died_at, integration, ending, note, event })
     }
 
     /// The file that the row will refer to.

@@ -82,6 +82,7 @@ impl Folder {
             // Lanes that nothing waits in any more.
             _ => prune_lanes(&db).map_err(broken)?,
         }
+        db.execute_batch(schema::BRIEF).map_err(broken)?;
         Ok(db)
     }
 

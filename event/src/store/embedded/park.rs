@@ -5,6 +5,7 @@ use rusqlite::params;
 
 use super::{
     append::{self, EventRow},
+    brief::{self, What},
     job::Incoming,
     sql::{execute, int},
     work::Work,
@@ -43,7 +44,8 @@ pub(super) fn park(work: &Work<'_>, item: &Incoming) -> rusqlite::Result<()> {
         item.connection.as_ref().map(ConnectionId::as_str),
         item.tenant.as_ref().map(TenantId::as_str),
     ];
-    execute(work.db, sql, values).map(drop)
+    execute(work.db, sql, values)?;
+    brief::inserted(work, &item.integration, What::Parked, item.received_at)
 }
 
 /// Moves the first of some parked events to the log as a connection's, as many as one transaction should; how many.
@@ -53,7 +55,8 @@ pub(super) fn unpark(work: &mut Work<'_>, release: &Release, through: u64) -> ru
         let claimed = claim(&row.frame, release);
         let frame = claimed.as_deref().unwrap_or(&row.frame);
         let received_at = Timestamp::from_millis(row.received_at);
-        let event = EventRow { id: &row.id, received_at, file: row.file.as_deref(), frame };
+        let (integration, file) = (&release.integration, row.file.as_deref());
+        let event = EventRow { id: &row.id, integration, received_at, file, frame };
         let next = work.state.last_sequence + 1;
         let bucket = work.state.buckets.current(work.db, work.now, next)?;
         if !append::log(work, bucket.number, &event)? {

@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
+    brief::{self, What},
     job::{Answer, RefusalRow},
     read::{Read, ReadError, Snapshot},
     sql::{execute, uint},
@@ -28,7 +29,9 @@ pub(super) fn keep(work: &Work<'_>, row: &RefusalRow) -> Outcome {
         row.json,
         &*row.sealed
     ];
-    execute(work.db, insert, values)?;
+    if execute(work.db, insert, values)? == 1 {
+        brief::inserted(work, &row.integration, What::Refusal, row.received_at)?;
+    }
     Ok(Ok(Answer::Done))
 }
 

@@ -1,29 +1,30 @@
 //! Ending what has been kept long enough, a bounded part at a time. Nothing that is owed ends in silence.
 
-use std::io;
+use std::{io, ops::Range, sync::Arc};
 
-use gatepost_config::{Retention, Timestamp};
+use gatepost_config::{IntegrationId, Retention, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
 use super::{
+    brief::{self, What},
     bucket::Bucket,
     redelivery,
     sql::{execute, int, uint},
     work::Work,
 };
-use crate::{DeadReason, DeliveryId, Ending, Task, dead::DeadNote};
+use crate::{DeadReason, DeliveryId, Ending, Event, Task, dead::DeadNote};
 
 /// Rows that one transaction ends.
-const PART: usize = 256;
+pub(super) const PART: usize = 256;
 
 /// Ends a part of what is over; whether there may be more.
-pub(super) fn sweep(work: &mut Work<'_>, retention: &Retention) -> rusqlite::Result<bool> {
+pub(super) fn sweep(work: &mut Work<'_>) -> rusqlite::Result<bool> {
+    let kept = Arc::clone(&work.retention);
+    let retention = &kept.all;
     let mut more = sweep_events(work, retention)?;
+    more |= brief::sweep(work)?;
     let parked = forget(work, "parked", "received_at", work.now.before(retention.unmatched))?;
-    if parked > 0 {
-        tracing::warn!(events = parked, "parked events that no connection claimed have reached their retention");
-        work.count(Ending::Expired, parked as u64)?;
-    }
+    tell_expired(work, 0, parked as u64)?;
     more |= parked == PART;
     more |= forget(work, "dead", "died_at", work.now.before(retention.dead_letters))? == PART;
     let attempts = "DELETE FROM attempt WHERE position IN (SELECT position FROM attempt WHERE at <= ?1 LIMIT ?2)";
@@ -52,15 +53,26 @@ fn sweep_events(work: &mut Work<'_>, retention: &Retention) -> rusqlite::Result<
         return Ok(false);
     }
     let behind = next.map_or(work.state.last_sequence + 1, |next| next.first_sequence);
-    let mut ended = expire_tasks(work, "task", &bucket, behind)?;
-    ended += expire_tasks(work, "retry", &bucket, behind)?;
+    let mut ended = expire_owed(work, &bucket, bucket.first_sequence..behind)?;
     ended += expire_unrouted(work, &bucket, behind)?;
     if ended > 0 {
-        tracing::warn!(deliveries = ended, "deliveries outlived their event's retention and are dead letters now");
+        tell_expired(work, ended, 0)?;
         return Ok(true);
     }
     drop_bucket(work, &bucket)?;
     Ok(true)
+}
+
+/// Says what ended otherwise than by being delivered, and counts what was parked.
+pub(super) fn tell_expired(work: &Work<'_>, deliveries: usize, parked: u64) -> rusqlite::Result<()> {
+    if deliveries > 0 {
+        tracing::warn!(deliveries, "deliveries outlived their event's retention and are dead letters now");
+    }
+    if parked > 0 {
+        tracing::warn!(events = parked, "parked events that no connection claimed have reached their retention");
+        work.count(Ending::Expired, parked)?;
+    }
+    Ok(())
 }
 
 /// Drops a bucket whose events are owed nothing any more.
@@ -71,14 +83,20 @@ fn drop_bucket(work: &mut Work<'_>, bucket: &Bucket) -> rusqlite::Result<()> {
     work.state.buckets.drop(work.db, bucket.number)
 }
 
-/// Makes dead letters of what a bucket's events are owed in `table`; how many.
-fn expire_tasks(work: &mut Work<'_>, table: &str, bucket: &Bucket, behind: u64) -> rusqlite::Result<usize> {
+/// Makes dead letters of a part of what some of a bucket's events are owed; how many.
+pub(super) fn expire_owed(work: &mut Work<'_>, bucket: &Bucket, events: Range<u64>) -> rusqlite::Result<usize> {
+    let in_lanes = expire_tasks(work, "task", bucket, &events)?;
+    Ok(in_lanes + expire_tasks(work, "retry", bucket, &events)?)
+}
+
+/// Of what they are owed in `table`.
+fn expire_tasks(work: &mut Work<'_>, table: &str, bucket: &Bucket, events: &Range<u64>) -> rusqlite::Result<usize> {
     let key = if table == "retry" { "id" } else { "position" };
     let find = format!("SELECT {key}, sequence, task FROM {table} WHERE sequence >= ?1 AND sequence < ?2 LIMIT ?3");
     let rows: Vec<(i64, i64, String)> = work
         .db
         .prepare_cached(&find)?
-        .query_map(params![int(bucket.first_sequence), int(behind), PART as i64], |row| {
+        .query_map(params![int(events.start), int(events.end), PART as i64], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?
         .collect::<Result<_, _>>()?;
@@ -125,6 +143,8 @@ fn bury(work: &mut Work<'_>, bucket: &Bucket, sequence: i64, task: Option<Task>)
         Some(Err(error)) => return Err(rusqlite::Error::ToSqlConversionFailure(error.into())),
         None => (None, None),
     };
+    let integration = task.as_ref().map(|task| task.integration.clone());
+    let integration = integration.map_or_else(|| integration_of(work, bucket, sequence), |known| Ok(Some(known)))?;
     let note = DeadNote {
         delivery: task.as_ref().map_or_else(|| DeliveryId::fresh(work.now), |task| task.delivery),
         attempts: task.as_ref().map_or(0, |task| task.attempt.saturating_sub(1)),
@@ -144,8 +164,19 @@ fn bury(work: &mut Work<'_>, bucket: &Bucket, sequence: i64, task: Option<Task>)
     );
     let name = copy.as_ref().map(|file| file.name.as_str());
     execute(work.db, &insert, params![work.now.millis(), note, name, sequence, detail.is_none()])?;
+    if let Some(integration) = &integration {
+        brief::inserted(work, integration, What::Letter, work.now)?;
+    }
     work.effects.kept.extend(copy);
     work.count(Ending::Expired, 1)
+}
+
+/// Whose an event is that was never routed, as far as it can be read.
+fn integration_of(work: &Work<'_>, bucket: &Bucket, sequence: i64) -> rusqlite::Result<Option<IntegrationId>> {
+    let find = format!("SELECT frame FROM event_{} WHERE sequence = ?1", bucket.number);
+    let frame: Option<Vec<u8>> = work.db.prepare_cached(&find)?.query_row([sequence], |row| row.get(0)).optional()?;
+    let event = frame.and_then(|frame| Event::from_frame(&frame.into()).ok());
+    Ok(event.map(|event| event.meta.integration))
 }
 
 /// Deletes a part of a table's rows that are over, and their files; how many.

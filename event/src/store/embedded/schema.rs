@@ -116,6 +116,13 @@ CREATE TABLE registry (
 );
 ";
 
+/// What ends before the rest of its kind, since its integration keeps it for less time ([`super::brief`]); made in stores
+/// of the same version that had no such table, too.
+pub(super) const BRIEF: &str = "
+CREATE TABLE IF NOT EXISTS brief (at INTEGER NOT NULL, what INTEGER NOT NULL, place INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS brief_at ON brief (at);
+";
+
 /// Makes the table of one bucket.
 pub(super) fn event_table(number: i64) -> String {
     format!(

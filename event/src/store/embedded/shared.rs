@@ -1,5 +1,8 @@
 //! What the writer tells everybody after a commit.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
+use gatepost_config::Retentions;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -28,17 +31,30 @@ pub(super) struct Shared {
     pub(super) arrivals: broadcast::Sender<Tailed>,
     /// Changes of the registry.
     pub(super) changes: broadcast::Sender<(Kind, Change)>,
+    /// How long what is stored from now on is kept.
+    retention: RwLock<Arc<Retentions>>,
 }
 
 impl Shared {
-    pub(super) fn new(last_sequence: u64) -> Self {
+    pub(super) fn new(last_sequence: u64, retention: Retentions) -> Self {
         Self {
             closed: CancellationToken::new(),
             last_sequence: watch::Sender::new(last_sequence),
             secrets: watch::Sender::new(()),
             arrivals: broadcast::Sender::new(ARRIVALS_MAX),
             changes: broadcast::Sender::new(CHANGES_MAX),
+            retention: RwLock::new(Arc::new(retention)),
         }
+    }
+
+    pub(super) fn retention(&self) -> Arc<Retentions> {
+        Arc::clone(&self.retention.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What holds for all stays: buckets were made by it.
+    pub(super) fn keep_own(&self, retention: Retentions) {
+        let mut kept = self.retention.write().unwrap_or_else(PoisonError::into_inner);
+        *kept = Arc::new(Retentions { all: kept.all.clone(), own: retention.own });
     }
 
     pub(super) fn announce(&self, last_sequence: u64, arrived: Vec<(Lane, Queued)>, sooner: Vec<Lane>) {

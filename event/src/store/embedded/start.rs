@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use gatepost_config::{Retention, units::format_span};
+use gatepost_config::{Retention, Retentions, units::format_span};
 use tokio::sync::watch;
 
 use super::{
@@ -26,7 +26,7 @@ use super::{
 use crate::store::{OpenError, Promises};
 
 /// Opens the folder and starts the writer and the checkpointer.
-pub(super) fn start(path: &Path, window: Option<Duration>, retention: &Retention) -> Result<Parts, OpenError> {
+pub(super) fn start(path: &Path, window: Option<Duration>, retention: &Retentions) -> Result<Parts, OpenError> {
     let folder = Folder::take(path)?;
     let db = folder.writer()?;
     let broken = |error: &dyn std::fmt::Display| refuse(path, &format!("can't be read ({error})"));
@@ -35,10 +35,10 @@ pub(super) fn start(path: &Path, window: Option<Duration>, retention: &Retention
     if swept > 0 {
         tracing::info!(files = swept, "removed body files that an unfinished append left");
     }
-    let promises = promises(path, window, retention);
-    let buckets = Buckets::load(&db, promises.dedupe_window, retention).map_err(|error| broken(&error))?;
+    let promises = promises(path, window, &retention.all);
+    let buckets = Buckets::load(&db, promises.dedupe_window, &retention.all).map_err(|error| broken(&error))?;
     let state = State::load(&db, buckets).map_err(|error| broken(&error))?;
-    let shared = Arc::new(Shared::new(state.last_sequence));
+    let shared = Arc::new(Shared::new(state.last_sequence, retention.clone()));
     let queue = Arc::new(Queue::new());
     let (checkpoint, asked) = mpsc::sync_channel(1);
     let copier = folder.checkpointer().map_err(|error| broken(&error))?;
@@ -49,7 +49,6 @@ pub(super) fn start(path: &Path, window: Option<Duration>, retention: &Retention
         bodies: bodies.clone(),
         queue: Arc::clone(&queue),
         shared: Arc::clone(&shared),
-        retention: retention.clone(),
         checkpoint,
         copied: Arc::clone(&copied),
         wal: wal.clone(),

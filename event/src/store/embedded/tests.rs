@@ -16,7 +16,7 @@ async fn open(folder: &std::path::Path) -> Embedded {
     let retention = Retention { events: 14 * day, dead_letters: day, unmatched: day, quarantine: day, audit: day };
     let engine = Engine::Embedded { path: folder.to_owned() };
     let settings = gatepost_config::Store { dedupe_window: None, engine };
-    Embedded::open(folder, &settings, &retention).await.expect("the store opens")
+    Embedded::open(folder, &settings, (&retention).into()).await.expect("the store opens")
 }
 
 fn event(id: &str, bytes: usize) -> Event {

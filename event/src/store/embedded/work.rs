@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use gatepost_config::Timestamp;
+use gatepost_config::{Retentions, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
@@ -53,6 +53,8 @@ pub(super) struct Work<'a> {
     pub(super) state: &'a mut State,
     pub(super) effects: &'a mut Effects,
     pub(super) bodies: &'a Bodies,
+    /// How long what is stored now is kept.
+    pub(super) retention: Arc<Retentions>,
     pub(super) now: Timestamp,
 }
 

@@ -45,7 +45,6 @@ pub(super) struct Writer {
     pub(super) bodies: Bodies,
     pub(super) queue: Arc<Queue>,
     pub(super) shared: Arc<Shared>,
-    pub(super) retention: Retention,
     /// Asks for a checkpoint.
     pub(super) checkpoint: SyncSender<()>,
     /// A checkpoint has ended.
@@ -57,7 +56,6 @@ pub(super) struct Writer {
 /// When the writer has something of its own to do, and what it wrote since the last checkpoint.
 struct Duties {
     sweep_at: Instant,
-    sweep_pause: Duration,
     fire_after: Instant,
     bytes: usize,
     commits: u32,
@@ -68,14 +66,8 @@ type Answers = Vec<Result<Answer, StoreError>>;
 impl Writer {
     /// Works until the queue is closed and empty.
     pub(super) fn run(mut self) -> Connection {
-        let shortest = [self.retention.events, self.retention.dead_letters, self.retention.unmatched];
-        let shortest = shortest
-            .into_iter()
-            .chain([self.retention.quarantine, self.retention.audit, self.state.buckets.span() * 8])
-            .min();
-        let sweep_pause = (shortest.unwrap_or(SLEEP_MAX) / 8).clamp(SWEEP_PAUSE_MIN, SLEEP_MAX);
         let now = Instant::now();
-        let mut duties = Duties { sweep_at: now, sweep_pause, fire_after: now, bytes: 0, commits: 0 };
+        let mut duties = Duties { sweep_at: now, fire_after: now, bytes: 0, commits: 0 };
         while let Some(jobs) = self.queue.next(self.until_duty(&duties)) {
             if !jobs.is_empty() {
                 duties.bytes += jobs.iter().map(|job| job.bytes).sum::<usize>();
@@ -111,14 +103,14 @@ impl Writer {
             }
         }
         if duties.sweep_at <= now {
-            let retention = self.retention.clone();
+            let sweep_pause = self.sweep_pause();
             duties.sweep_at = now
-                + match self.transact(|work| retention::sweep(work, &retention)) {
+                + match self.transact(retention::sweep) {
                     Ok(true) => Duration::ZERO,
-                    Ok(false) => duties.sweep_pause,
+                    Ok(false) => sweep_pause,
                     Err(error) => {
                         tracing::error!(%error, "what has reached its retention could not be ended; trying again");
-                        duties.sweep_pause.max(FAILED_PAUSE)
+                        sweep_pause.max(FAILED_PAUSE)
                     }
                 };
         }
@@ -131,6 +123,14 @@ impl Writer {
         if self.copied.swap(false, Ordering::Acquire) && checkpoint::is_long(&self.wal) {
             checkpoint::passive(&self.db);
         }
+    }
+
+    /// Short enough that what is over goes within a part of its time.
+    fn sweep_pause(&self) -> Duration {
+        let kept = self.shared.retention();
+        let least = |all: &Retention| all.events.min(all.dead_letters).min(all.unmatched).min(all.quarantine);
+        let shortest = kept.shortest(least).min(kept.all.audit).min(self.state.buckets.span() * 8);
+        (shortest / 8).clamp(SWEEP_PAUSE_MIN, SLEEP_MAX)
     }
 
     /// Commits jobs together; when one of them fails, each by itself, so that it fails alone.
@@ -170,6 +170,7 @@ impl Writer {
             state: &mut state,
             effects: &mut effects,
             bodies: &self.bodies,
+            retention: self.shared.retention(),
             now: Timestamp::now(),
         };
         let done = act(&mut work)?;

@@ -1,6 +1,6 @@
 //! Storing the events of one request.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::try_join_all;
@@ -10,6 +10,7 @@ use super::{
     body::{self, BodyRef},
     link::{Post, Repeat},
     names::BodyOwner,
+    streams::with_margin,
 };
 use crate::{
     Event, StoreError,
@@ -49,13 +50,15 @@ impl Nats {
     pub(super) async fn logged(&self, event: &Event, deadline: Instant) -> Result<Post, StoreError> {
         let partition = self.partition_of(event);
         let subject = self.names.event_subject(partition, &token_of(event));
-        self.framed(subject, BodyOwner::Logged(partition), event, deadline).await
+        let kept = self.kept(&event.meta.integration, |kept| kept.events).map(with_margin);
+        self.framed(subject, BodyOwner::Logged(partition), event, kept, deadline).await
     }
 
     async fn parked(&self, event: &Event, deadline: Instant) -> Result<Post, StoreError> {
         let meta = &event.meta;
         let subject = self.names.parked_subject(&meta.integration, meta.account.as_deref(), meta.connection.as_ref());
-        self.framed(subject, BodyOwner::Parked, event, deadline).await
+        let kept = self.kept(&meta.integration, |kept| kept.unmatched);
+        self.framed(subject, BodyOwner::Parked, event, kept, deadline).await
     }
 
     async fn framed(
@@ -63,17 +66,18 @@ impl Nats {
         subject: String,
         owner: BodyOwner,
         event: &Event,
+        kept: Option<Duration>,
         deadline: Instant,
     ) -> Result<Post, StoreError> {
         let corrupt = |error: crate::event::FrameError| StoreError::Corrupt(error.to_string());
         let id = event.meta.id.to_string();
         let Some(reference) = BodyRef::of(&event.body) else {
-            return Ok(Post::once(subject, &id, event.to_frame().map_err(corrupt)?));
+            return Ok(Post::once(subject, &id, event.to_frame().map_err(corrupt)?).lasting(kept));
         };
         let base = self.body_base(owner, event, reference);
-        body::put(&self.link, &base, &event.body, deadline).await?;
+        body::put(&self.link, &base, &event.body, kept, deadline).await?;
         let head = Event { meta: event.meta.clone(), body: Bytes::new() };
-        let mut post = Post::once(subject, &id, head.to_frame().map_err(corrupt)?);
+        let mut post = Post::once(subject, &id, head.to_frame().map_err(corrupt)?).lasting(kept);
         reference.put(&mut post.headers);
         Ok(post)
     }

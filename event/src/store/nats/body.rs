@@ -1,6 +1,6 @@
 //! Bodies over 512 KiB: cut into chunks, stored before what refers to them, and put together again.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_nats::HeaderMap;
 use bytes::{Bytes, BytesMut};
@@ -12,6 +12,8 @@ use crate::{StoreError, id::Token};
 /// The largest body that stands in its event's own message, and the size of the chunks of larger ones. Two of them
 /// fit into a server's default `max_payload` of 1 MiB, so the meta has as much room again.
 pub(super) const INLINE_BYTES_MAX: usize = 512 * 1024;
+/// How much longer chunks are kept than what refers to them, which is stored after them.
+const MARGIN: Duration = Duration::from_secs(60);
 /// Chunks of one body under way at once.
 const CHUNKS_AT_ONCE: usize = 16;
 /// The header of a message whose body stands elsewhere: digest, number of chunks, bytes.
@@ -54,14 +56,22 @@ impl BodyRef {
     }
 }
 
-/// Stores a body's chunks; done when every one is confirmed. A repeat replaces each by the same bytes.
-pub(super) async fn put(link: &Link, base: &str, body: &Bytes, deadline: Instant) -> Result<(), StoreError> {
+/// Stores a body's chunks, for a little longer than what refers to them is kept, if that is said; done when every one is
+/// confirmed. A repeat replaces each by the same bytes.
+pub(super) async fn put(
+    link: &Link,
+    base: &str,
+    body: &Bytes,
+    kept: Option<Duration>,
+    deadline: Instant,
+) -> Result<(), StoreError> {
+    let kept = kept.map(|kept| kept + MARGIN);
     let chunks = (0..body.len()).step_by(INLINE_BYTES_MAX).enumerate();
     let posts = chunks.map(|(number, start)| {
         let end = body.len().min(start + INLINE_BYTES_MAX);
         let subject = format!("{base}.{number}");
         let id = subject.clone();
-        Post::once(subject, &id, body.slice(start..end))
+        Post::once(subject, &id, body.slice(start..end)).lasting(kept)
     });
     stream::iter(posts.map(Ok))
         .try_for_each_concurrent(CHUNKS_AT_ONCE, |post| async move {

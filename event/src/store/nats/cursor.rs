@@ -240,20 +240,26 @@ impl Nats {
 
 /// Where to start reading a partition.
 fn start(partition: u16, written: Option<&Written>, log: &Tally) -> u64 {
-    let Some(written) = written else { return 0 };
+    let before = log.first.saturating_sub(1);
+    let Some(written) = written else { return before };
     if !fits(written, log) {
         tracing::error!(
             partition,
             through = written.through,
             "the event log was made anew or put back to an earlier state: everything it holds is routed again"
         );
-        return 0;
+        return before;
     }
-    let lost = log.first.saturating_sub(written.through + 1);
+    let lost = before.saturating_sub(written.through);
     if lost > 0 {
-        tracing::error!(partition, lost, "retention removed events before they were routed");
+        tell_lost(partition, lost);
     }
-    written.through
+    written.through + lost
+}
+
+/// Says that events are gone that nobody was seen to route.
+pub(super) fn tell_lost(partition: u16, lost: u64) {
+    tracing::error!(partition, lost, "retention removed events before they were routed");
 }
 
 /// Whether a written cursor belongs to the log as it is now.

@@ -1,6 +1,6 @@
 //! Dead letters: each with its own copy of the event, which outlives the log's.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -81,15 +81,18 @@ impl Nats {
         deadline: Instant,
     ) -> Result<(), StoreError> {
         let subject = self.names.letter_subject(letter.note.delivery.token());
-        self.keep_letter_as(subject, letter, name, deadline).await
+        let integration = letter.event.as_ref().map(|event| &event.meta.integration);
+        let kept = integration.and_then(|integration| self.kept(integration, |kept| kept.dead_letters));
+        self.keep_letter_as(subject, letter, name, kept, deadline).await
     }
 
-    /// As [`Self::keep_letter`], on a subject of its own.
+    /// As [`Self::keep_letter`], on a subject of its own and for a time of its own.
     pub(super) async fn keep_letter_as(
         &self,
         subject: String,
         letter: &DeadLetter,
         name: Token,
+        kept: Option<Duration>,
         deadline: Instant,
     ) -> Result<(), StoreError> {
         let note = written(&letter.note)?;
@@ -101,14 +104,14 @@ impl Nats {
         };
         if let Some((event, reference)) = body {
             let base = self.names.letter_body_base(&name, &reference.digest);
-            body::put(&self.link, &base, &event.body, deadline).await?;
+            body::put(&self.link, &base, &event.body, kept, deadline).await?;
         }
         let length = u32::try_from(note.len()).map_err(|_| StoreError::Corrupt("a note over 4 GiB long".into()))?;
         let mut payload = BytesMut::with_capacity(4 + note.len() + frame.len());
         payload.put_u32(length);
         payload.put_slice(&note);
         payload.put_slice(&frame);
-        let mut post = Post::once(subject, name.as_str(), payload.freeze());
+        let mut post = Post::once(subject, name.as_str(), payload.freeze()).lasting(kept);
         if let Some((_, reference)) = body {
             reference.put(&mut post.headers);
             post.headers.insert(NAME_HEADER, name.as_str());

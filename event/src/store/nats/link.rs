@@ -79,6 +79,15 @@ impl Post {
         headers.insert(async_nats::header::NATS_MESSAGE_ID, message_id);
         Self { subject, headers, payload }
     }
+
+    /// The same, which the server keeps for no longer than that, if it is said; whole seconds are its measure.
+    pub(super) fn lasting(mut self, span: Option<Duration>) -> Self {
+        if let Some(span) = span {
+            let seconds = (span.as_secs() + u64::from(span.subsec_nanos() > 0)).max(1);
+            self.headers.insert(async_nats::header::NATS_MESSAGE_TTL, format!("{seconds}s").as_str());
+        }
+        self
+    }
 }
 
 impl Link {

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     Nats,
+    cursor::tell_lost,
     feed::{Fed, Feed, Source},
     link,
     names::BodyOwner,
@@ -31,6 +32,8 @@ pub struct Log {
     nats: Nats,
     partition: u16,
     feed: Feed,
+    /// The place of the next event, unless it is gone.
+    next: u64,
     /// Received, large bodies not yet fetched.
     received: VecDeque<Stored>,
     /// To be given out.
@@ -47,7 +50,8 @@ impl Nats {
             bytes_max: FEED_MAX.1,
         };
         let feed = Feed::open(self.link.clone(), source, through + 1).await?;
-        Ok(Log { nats: self.clone(), partition, feed, received: VecDeque::new(), complete: VecDeque::new() })
+        let next = through + 1;
+        Ok(Log { nats: self.clone(), partition, feed, next, received: VecDeque::new(), complete: VecDeque::new() })
     }
 
     pub(in crate::store) async fn event(&self, event: &EventRef) -> Result<Option<Event>, StoreError> {
@@ -107,12 +111,12 @@ impl Log {
         let limit = limit.max(1);
         while self.received.is_empty() && self.complete.is_empty() {
             if let Fed::Message(message) = self.feed.next().await? {
-                self.received.push_back(message);
+                self.receive(message);
             }
         }
         while self.received.len() + self.complete.len() < limit {
             match self.feed.here() {
-                Some(message) => self.received.push_back(message),
+                Some(message) => self.receive(message),
                 None => break,
             }
         }
@@ -126,6 +130,15 @@ impl Log {
         }
         let count = self.complete.len().min(limit);
         Ok(self.complete.drain(..count).collect())
+    }
+
+    /// Takes a message in. What an integration keeps for less time may have ended before a router came to it.
+    fn receive(&mut self, message: Stored) {
+        if message.sequence > self.next {
+            tell_lost(self.partition, message.sequence - self.next);
+        }
+        self.next = message.sequence + 1;
+        self.received.push_back(message);
     }
 }
 

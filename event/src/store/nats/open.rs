@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use gatepost_config::{Durability, NatsStore, Retention};
+use gatepost_config::{Durability, NatsStore, Retentions, Store as Settings};
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +18,6 @@ use super::{
     names::Names,
     record,
     setup::{self, Unfit},
-    streams::DEDUPE_WINDOW,
 };
 use crate::store::OpenError;
 
@@ -33,21 +32,16 @@ struct Terms {
     names: Names,
     settings: NatsStore,
     store: gatepost_config::Store,
-    retention: Retention,
+    retention: Retentions,
 }
 
 impl Nats {
     pub(in crate::store) async fn open(
         settings: &NatsStore,
         store: &gatepost_config::Store,
-        retention: &Retention,
+        retention: Retentions,
     ) -> Result<Self, OpenError> {
-        let terms = Terms {
-            names: Names::new(settings),
-            settings: settings.clone(),
-            store: store.clone(),
-            retention: retention.clone(),
-        };
+        let terms = Terms { names: Names::new(settings), settings: settings.clone(), store: store.clone(), retention };
         let (client, heard) = connect::connect(settings).await?;
         let link = Arc::new(Link::new(client, heard));
         let (nats, records) = assemble(&terms, &link);
@@ -78,14 +72,14 @@ impl Nats {
 /// The engine, and what its queue of records is emptied from.
 fn assemble(terms: &Terms, link: &Arc<Link>) -> (Nats, mpsc::Receiver<record::Record>) {
     let (records, recorded) = mpsc::channel(record::QUEUE_MAX);
-    let window = terms.store.dedupe_window.unwrap_or(DEDUPE_WINDOW);
+    let window = terms.store.dedupe_window.unwrap_or(Settings::WINDOW_NATS);
     let inner = Inner {
         link: link.clone(),
         names: terms.names.clone(),
         replicas: terms.settings.replicas.max(1),
         durability: durability(&terms.settings),
-        dedupe_window: window.min(terms.retention.events),
-        retention: terms.retention.events,
+        dedupe_window: window.min(terms.retention.all.events),
+        retention: std::sync::RwLock::new(terms.retention.clone()),
         warnings: std::sync::RwLock::default(),
         cursors: Cursors::new(terms.names.partitions),
         doubts: Doubts::default(),
@@ -99,7 +93,7 @@ fn assemble(terms: &Terms, link: &Arc<Link>) -> (Nats, mpsc::Receiver<record::Re
 /// Everything that an open engine must be; what can't be shown, as warnings.
 async fn checks(link: &Link, terms: &Terms) -> Result<Vec<String>, Unfit> {
     setup::server_fits(link)?;
-    let found = setup::compare(link, &terms.names, &terms.settings, &terms.store, &terms.retention).await?;
+    let found = setup::compare(link, &terms.names, &terms.settings, &terms.store, &terms.retention.all).await?;
     if !found.is_empty() {
         return Err(Unfit::Refused(OpenError(format!(
             "the NATS streams are not as gatepost needs them; run `gatepost store init` with a credential that may \

@@ -23,7 +23,8 @@ struct Purged {}
 impl Nats {
     pub(in crate::store) async fn quarantine(&self, refusal: &SealedRefusal) -> Result<(), StoreError> {
         let subject = self.names.quarantine_subject(&refusal.key());
-        let post = Post::once(subject, &refusal.request.to_string(), packed(refusal)?);
+        let kept = self.kept(&refusal.integration, |kept| kept.quarantine);
+        let post = Post::once(subject, &refusal.request.to_string(), packed(refusal)?).lasting(kept);
         self.link.publish(&post, Repeat::Harmless, link::soon()).await?;
         Ok(())
     }

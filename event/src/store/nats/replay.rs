@@ -24,6 +24,7 @@ use super::{
     reply::Failed,
     routed::outcomes_post,
     settle::written,
+    streams::with_margin,
     tally::numbers,
 };
 use crate::{
@@ -123,7 +124,9 @@ impl Nats {
         for task in &tasks {
             if let Some(copy) = task.copy() {
                 let subject = self.names.copy_subject(&copy);
-                self.keep_letter_as(subject, &letter, copy, deadline).await?;
+                // Its time begins anew, and it must last until what is owed of it has ended.
+                let kept = self.kept(&task.integration, |kept| kept.events).map(with_margin);
+                self.keep_letter_as(subject, &letter, copy, kept, deadline).await?;
             }
         }
         self.enqueue(tasks).await?;

@@ -106,7 +106,8 @@ impl Nats {
             RETRIED => names::retried_message(task, attempt.number),
             _ => names::end_message(task),
         };
-        Ok(Post::once(self.names.attempt_subject(shard, word), &id, written(attempt)?))
+        let kept = self.kept(&task.integration, |kept| kept.events);
+        Ok(Post::once(self.names.attempt_subject(shard, word), &id, written(attempt)?).lasting(kept))
     }
 
     fn schedule_post(&self, shard: u16, next: &Task, due: Timestamp) -> Result<Post, StoreError> {

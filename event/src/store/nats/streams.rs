@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType};
-use gatepost_config::{NatsStore, Retention};
+use gatepost_config::{NatsStore, Retention, Store as Settings};
 
 use super::names::Names;
 use crate::{
@@ -11,8 +11,6 @@ use crate::{
     redelivery,
 };
 
-/// The dedupe window when the configuration names none.
-pub(super) const DEDUPE_WINDOW: Duration = Duration::from_secs(120);
 /// The largest message of the quarantine: what a server takes by default.
 const QUARANTINE_BYTES_MAX: i32 = 1024 * 1024;
 /// The largest message of the registry: the longest value and id, and what headers add.
@@ -30,7 +28,7 @@ pub(super) fn wanted(
     dedupe_window: Option<Duration>,
     keep: &Retention,
 ) -> Vec<Config> {
-    let window = dedupe_window.unwrap_or(DEDUPE_WINDOW);
+    let window = dedupe_window.unwrap_or(Settings::WINDOW_NATS);
     let base = |name: String, subjects: Vec<String>, max_age: Duration| Config {
         name,
         subjects,
@@ -50,10 +48,14 @@ pub(super) fn wanted(
             .into(),
         ..Config::default()
     };
-    let event_age = keep.events + expiry_margin(keep.events);
+    // An integration may keep what is its own for less time than these last. The audit log and secrets must not allow
+    // that: nobody who may only publish can let one vanish.
+    let brief = |stream: Config| Config { allow_message_ttl: true, ..stream };
+    let event_age = with_margin(keep.events);
     let body_age = event_age.max(keep.unmatched) + BODY_MARGIN;
     let mut streams = Vec::new();
-    streams.extend((0..names.partitions).map(|p| base(names.events(p), vec![names.event_filter(p)], event_age)));
+    let events = |p| brief(base(names.events(p), vec![names.event_filter(p)], event_age));
+    streams.extend((0..names.partitions).map(events));
     streams.extend((0..names.shards).map(|shard| Config {
         // A schedule that meets "new" would be stuck; without limits "old" never discards.
         discard: DiscardPolicy::Old,
@@ -66,22 +68,20 @@ pub(super) fn wanted(
         )
     }));
     // One chunk a subject, the newest wins; "new" then refuses only at a size limit that the operator set.
-    streams.push(Config { max_messages_per_subject: 1, ..base(names.bodies(), vec![names.body_filter()], body_age) });
-    streams.push(base(
-        names.dead(),
-        vec![names.letter_filter(), names.letter_body_filter(), names.copy_filter()],
-        keep.dead_letters,
-    ));
-    streams.push(base(names.parked(), vec![names.parked_filter(None, None)], keep.unmatched));
+    let bodies = brief(base(names.bodies(), vec![names.body_filter()], body_age));
+    streams.push(Config { max_messages_per_subject: 1, ..bodies });
+    let letters = vec![names.letter_filter(), names.letter_body_filter(), names.copy_filter()];
+    streams.push(brief(base(names.dead(), letters, keep.dead_letters)));
+    streams.push(brief(base(names.parked(), vec![names.parked_filter(None, None)], keep.unmatched)));
     // Finished history gives way first: at a size limit that the operator set, its oldest part goes.
     streams.push(Config {
         discard: DiscardPolicy::Old,
-        ..base(names.attempts(), vec![names.attempt_filter(), names.end_filter()], keep.events)
+        ..brief(base(names.attempts(), vec![names.attempt_filter(), names.end_filter()], keep.events))
     });
     streams.push(Config {
         discard: DiscardPolicy::Old,
         max_message_size: QUARANTINE_BYTES_MAX,
-        ..base(names.quarantine(), vec![names.quarantine_filter(None)], keep.quarantine)
+        ..brief(base(names.quarantine(), vec![names.quarantine_filter(None)], keep.quarantine))
     });
     streams.push(Config {
         discard: DiscardPolicy::Old,
@@ -127,6 +127,11 @@ pub(super) fn wanted(
 /// How much longer an event's bytes are kept than its retention: time to bury what is still owed with them.
 pub(super) fn expiry_margin(retention: Duration) -> Duration {
     (retention / 10).clamp(Duration::from_secs(3), Duration::from_secs(24 * 3600))
+}
+
+/// A retention of events with its margin.
+pub(super) fn with_margin(retention: Duration) -> Duration {
+    retention + expiry_margin(retention)
 }
 
 /// A stream's settings with ours put right; what isn't ours (limits on bytes, placement, description) stays.

@@ -33,9 +33,9 @@ impl Nats {
     /// Looks a shard through now and then, until the guard goes.
     pub(super) fn keep_sweeping(&self, shard: u16) -> DropGuard {
         let (stop, inner) = (CancellationToken::new(), std::sync::Arc::downgrade(&self.inner));
-        let every = (expiry_margin(self.retention) / 3).min(EVERY_MAX);
         let sweeping = async move {
             loop {
+                let Some(every) = inner.upgrade().map(|inner| (Self { inner }).sweep_pause()) else { return };
                 tokio::time::sleep(every).await;
                 let Some(inner) = inner.upgrade() else { return };
                 if let Err(error) = (Self { inner }).sweep(shard, Timestamp::now()).await {
@@ -45,6 +45,11 @@ impl Nats {
         };
         tokio::spawn(stop.clone().run_until_cancelled_owned(sweeping));
         stop.drop_guard()
+    }
+
+    /// Short enough that what is owed is buried while its event's bytes are still there.
+    fn sweep_pause(&self) -> Duration {
+        (expiry_margin(self.retention().shortest(|kept| kept.events)) / 3).min(EVERY_MAX)
     }
 
     /// Buries what is expired, and schedules anew what is overdue.
@@ -67,7 +72,8 @@ impl Nats {
         }
         // One that can't be read was told of where it was met.
         let Ok(task) = serde_json::from_slice::<Task>(&message.payload) else { return Ok(()) };
-        if now.since(task.event.received_at) > self.retention {
+        let kept = self.retention().of(&task.integration).events;
+        if now.since(task.event.received_at) > kept {
             self.expire(shard, Queued { position: message.sequence, task }, now).await
         } else if is_overdue(message, now) {
             if self.schedule_anew(shard, message, &task, now).await? {
