@@ -6,11 +6,17 @@ use gatepost_config::{Config, Destination, Integration, Options, provider::Hands
 use url::Url;
 
 use crate::{
-    args::CheckArgs,
     exit::Exit,
     load, send,
     style::{self, BOLD, DIM, WARN},
 };
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    /// Check all but the secrets, on a machine that doesn't have them
+    #[arg(long)]
+    pub(crate) without_secrets: bool,
+}
 
 /// Checks the file and prints what the operator needs at the provider.
 pub(crate) fn check(path: &Path, args: &CheckArgs) -> Result<(), Exit> {

@@ -1,13 +1,53 @@
 //! `gatepost deliveries`: how they stand, seen through the API.
 
+use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::{
     api::{self, field},
-    args::DeliveriesCommand,
+    args::{ApiArgs, FilterArgs, ListArgs},
     exit::Exit,
     replays,
 };
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeliveriesCommand {
+    /// Deliveries, newest event first
+    List {
+        /// Only those that stand so: waiting, delivered, synced, dead
+        #[arg(long, value_name = "STATUS")]
+        status: Option<String>,
+        #[command(flatten)]
+        filter: FilterArgs,
+        /// Only to this destination
+        #[arg(long, value_name = "ID")]
+        destination: Option<String>,
+        /// Only those that died of this: exhausted, final_status, filter_error, expired, unreadable
+        #[arg(long, value_name = "REASON")]
+        reason: Option<String>,
+        #[command(flatten)]
+        list: ListArgs,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// All that is known of a delivery; of a dead letter with its body
+    Show {
+        /// Its id (dlv_...)
+        id: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Deliver a dead letter once more
+    Replay {
+        /// Its id (dlv_...)
+        id: String,
+        /// Under a fresh webhook-id
+        #[arg(long)]
+        new_ids: bool,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+}
 
 /// Lists, shows or replays.
 pub(crate) async fn deliveries(command: &DeliveriesCommand) -> Result<(), Exit> {

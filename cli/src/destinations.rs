@@ -1,13 +1,79 @@
 //! `gatepost destinations`: how they stand, through the API.
 
+use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::{
     api::{self, field},
-    args::{ApiArgs, DestinationsCommand},
+    args::{ApiArgs, ListArgs},
     exit::Exit,
     style,
 };
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DestinationsCommand {
+    /// All, by id, with their state
+    List {
+        #[command(flatten)]
+        list: ListArgs,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// One
+    Show {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Make or replace one: a file with the settings of a `[[destination]]` as JSON; `-` for standard input
+    Put {
+        /// Its id
+        id: String,
+        /// The file
+        file: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Remove one that was made through the API
+    Delete {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Sign with a new secret, which is printed once, and for a while with the old ones too
+    Rotate {
+        /// Its id
+        id: String,
+        /// Seconds that the old ones go on signing; a day when not said
+        #[arg(long, value_name = "SECONDS")]
+        overlap: Option<u64>,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Deliver a signed sample
+    Test {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Let its deliveries wait
+    Pause {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Let its deliveries go on, also when its answers had disabled it
+    Resume {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+}
 
 /// Lists, shows, pauses or resumes.
 pub(crate) async fn destinations(command: &DestinationsCommand) -> Result<(), Exit> {

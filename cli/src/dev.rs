@@ -9,22 +9,38 @@ mod steps;
 
 pub(crate) use demo::private;
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use gatepost_config::Config;
 use gatepost_event::Store;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use self::{narrate::Narrator, samples::Samples, steps::Report};
 use crate::{
-    args::DevArgs,
     exit::Exit,
     http, load,
     process::{self, Process},
     signals,
     style::{self, DIM},
 };
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DevArgs {
+    /// Deliver to your own program instead of the built-in sample backend
+    #[arg(long, value_name = "URL")]
+    pub(crate) forward: Option<Url>,
+    /// End after the samples: 0 if every one was delivered and verified
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// One JSON object per step, for machines
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Where the gateway listens
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+}
 
 /// Runs everything, posts the samples, and stays up unless asked for once.
 pub(crate) async fn dev(args: DevArgs) -> Result<(), Exit> {

@@ -1,14 +1,52 @@
 //! `gatepost events`: what is stored, seen through the API.
 
+use clap::Subcommand;
 use gatepost_config::Timestamp;
 use serde_json::Value;
 
 use crate::{
     api::{self, field},
-    args::EventsCommand,
+    args::{ApiArgs, FilterArgs, ListArgs, WhenArgs},
     exit::Exit,
     style,
 };
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventsCommand {
+    /// Stored events, newest first
+    List {
+        #[command(flatten)]
+        filter: FilterArgs,
+        /// Only of this tenant
+        #[arg(long, value_name = "ID")]
+        tenant: Option<String>,
+        /// Only of this account
+        #[arg(long, value_name = "KEY")]
+        account: Option<String>,
+        /// Only those that stand so: waiting, delivered, synced, dead, filtered, unrouted, unmatched
+        #[arg(long, value_name = "STATE")]
+        state: Option<String>,
+        #[command(flatten)]
+        when: WhenArgs,
+        #[command(flatten)]
+        list: ListArgs,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// One event
+    Show {
+        /// Its id (evt_...)
+        id: String,
+        /// Its place, as the list gives it; finds it at once
+        #[arg(long, value_name = "PLACE")]
+        at: Option<String>,
+        /// The provider's exact bytes instead
+        #[arg(long)]
+        body: bool,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+}
 
 /// Lists or shows.
 pub(crate) async fn events(command: &EventsCommand) -> Result<(), Exit> {

@@ -3,7 +3,12 @@
 mod capture;
 mod report;
 
-use std::{collections::BTreeMap, fs, io::Read as _, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use gatepost_config::{Catalogue, Config, Secret, Timestamp};
 use gatepost_gateway::{
@@ -12,7 +17,32 @@ use gatepost_gateway::{
 };
 use url::Url;
 
-use crate::{args::ExplainArgs, exit::Exit, load, providers, style};
+use crate::{exit::Exit, load, providers, style};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExplainArgs {
+    /// The provider, by its name in the catalogue
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: String,
+    /// A file with the secret (or public key) that should fit; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Vec<PathBuf>,
+    /// What the provider calls us; when not said, `gateway.public_url` of the configuration if there is one
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<Url>,
+    /// A named value that the provider's file asks for
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// When the request arrived (RFC 3339); now when not said
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<Timestamp>,
+    /// One JSON object, for machines
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// A file with the raw HTTP/1.1 request as captured; `-` for standard input
+    #[arg(value_name = "REQUEST.http")]
+    pub(crate) request: String,
+}
 
 /// Most bytes of a captured request.
 const CAPTURE_BYTES_MAX: u64 = 64 << 20;

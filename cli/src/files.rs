@@ -2,7 +2,7 @@
 
 use gatepost_config::Config;
 
-use crate::args::Role;
+use crate::run::Role;
 
 /// Beside connections: the store's files and listeners.
 const OTHERS: u64 = 512;

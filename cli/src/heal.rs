@@ -7,10 +7,32 @@ use serde_json::{Value, json};
 
 use crate::{
     api::{self, field},
-    args::{ApiArgs, HealArgs},
+    args::ApiArgs,
     exit::Exit,
     style,
 };
+
+/// `gatepost heal`
+#[derive(Debug, clap::Args)]
+pub(crate) struct HealArgs {
+    /// The integration, which has `heal` in the configuration
+    #[arg(long, value_name = "ID")]
+    pub(crate) integration: String,
+    /// From then on: a time (RFC 3339), or how long ago (2h, 3d)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: String,
+    /// Before then; now when not said
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Only say what is missing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Don't wait for its end
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+}
 
 /// Time between looks at a heal that is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(300);

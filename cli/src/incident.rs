@@ -5,11 +5,33 @@ use serde_json::{Value, json};
 
 use crate::{
     api::{self, field},
-    args::IncidentArgs,
+    args::ApiArgs,
     exit::Exit,
     heal,
     style::{self, BAD, BOLD, DIM, GOOD, WARN},
 };
+
+/// `gatepost incident`
+#[derive(Debug, clap::Args)]
+pub(crate) struct IncidentArgs {
+    /// When it began: a time (RFC 3339), or how long ago (2h, 3d)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: String,
+    /// When it was over; now when not said
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// Only this integration
+    #[arg(long, value_name = "ID")]
+    pub(crate) integration: Option<String>,
+    /// Have what can be had from providers
+    #[arg(long)]
+    pub(crate) fix: bool,
+    /// Don't ask providers what is missing; judge by what is known here
+    #[arg(long, conflicts_with = "fix")]
+    pub(crate) offline: bool,
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+}
 
 /// Shows an incident; first asks the providers what is missing, and with `--fix` has it.
 pub(crate) async fn incident(args: &IncidentArgs) -> Result<(), Exit> {

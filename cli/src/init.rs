@@ -6,12 +6,18 @@ use gatepost_config::{Catalogue, Provider};
 use gatepost_gateway::sign::{Means, means};
 
 use crate::{
-    args::InitArgs,
     dev::private,
     exit::Exit,
     secret,
     style::{self, BOLD},
 };
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct InitArgs {
+    /// Providers from the catalogue (github, stripe, ...)
+    #[arg(required = true)]
+    pub(crate) providers: Vec<String>,
+}
 
 /// The folder of secrets beside the configuration.
 const SECRETS: &str = "secrets";

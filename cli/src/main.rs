@@ -38,9 +38,10 @@ mod trace;
 
 use std::process::ExitCode;
 
-use args::{Args, Command, SecretCommand};
+use args::{Args, Command};
 use clap::Parser as _;
 use exit::Exit;
+use secret::SecretCommand;
 
 #[cfg(feature = "jemalloc")]
 #[global_allocator]

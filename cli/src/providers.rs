@@ -5,11 +5,47 @@ mod page;
 mod table;
 mod words;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use clap::Subcommand;
 use gatepost_config::{Catalogue, Provider};
 
-use crate::{args::ProvidersCommand, exit::Exit, load};
+use crate::{exit::Exit, load};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProvidersCommand {
+    /// Every provider of the catalogue, your own included
+    List {
+        /// One JSON list, for machines
+        #[arg(long)]
+        json: bool,
+    },
+    /// All that is known of one provider
+    Show {
+        /// Its name
+        name: String,
+        /// One JSON object, for machines
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read providers' files and prove each by its own vectors
+    Check {
+        /// The files, each named by its provider: acme-pay.toml
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// One JSON object a file, for machines
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the documentation page of every built-in provider
+    Docs {
+        /// Where to
+        folder: PathBuf,
+    },
+}
 
 /// Runs a subcommand.
 pub(crate) fn providers(path: &Path, command: &ProvidersCommand) -> Result<(), Exit> {

@@ -2,14 +2,58 @@
 
 use std::time::Duration;
 
+use clap::Subcommand;
 use serde_json::{Map, Value};
 
 use crate::{
     api::{self, field},
-    args::{ApiArgs, QuarantineCommand},
+    args::{ApiArgs, ListArgs},
     exit::Exit,
     style,
 };
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QuarantineCommand {
+    /// Refused requests that are kept, newest first
+    List {
+        /// Only of this integration
+        #[arg(long, value_name = "ID")]
+        integration: Option<String>,
+        /// Only those refused for this reason, such as signature_mismatch
+        #[arg(long, value_name = "REASON")]
+        reason: Option<String>,
+        #[command(flatten)]
+        list: ListArgs,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// One of them, with what was posted; secrets are masked
+    Show {
+        /// Its id (req_...)
+        id: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Verify them again, and let those in that pass now; the rest stay
+    ///
+    /// Only the time that they waited here doesn't count against them. One that was refused for its own time
+    /// (timestamp_stale, timestamp_future) is let in only when it, or that reason, is named.
+    Release {
+        /// Only this one (req_...)
+        id: Option<String>,
+        /// Only of this integration
+        #[arg(long, value_name = "ID")]
+        integration: Option<String>,
+        /// Only those refused for this reason, such as signature_mismatch
+        #[arg(long, value_name = "REASON")]
+        reason: Option<String>,
+        /// Don't wait for its end
+        #[arg(long)]
+        no_wait: bool,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+}
 
 /// Time between looks at a release that is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(300);

@@ -2,15 +2,77 @@
 
 use std::time::Duration;
 
+use clap::Subcommand;
 use gatepost_config::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::{
     api::{self, field},
-    args::{ApiArgs, ReplaysCommand},
+    args::{ApiArgs, FilterArgs, ListArgs, WhenArgs},
     exit::Exit,
     style,
 };
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReplaysCommand {
+    /// Ask for a replay: of dead letters, or with --reroute of stored events
+    Create {
+        /// Stored events (delivered, filtered and unrouted too) through the present routes
+        #[arg(long)]
+        reroute: bool,
+        /// Only count
+        #[arg(long)]
+        dry_run: bool,
+        /// Deliveries a second, at most
+        #[arg(long, value_name = "N")]
+        rate: Option<u32>,
+        /// Under fresh webhook-ids, so that receivers don't take them for repeats
+        #[arg(long)]
+        new_ids: bool,
+        /// Only this event (evt_...)
+        #[arg(long, value_name = "ID")]
+        event: Option<String>,
+        #[command(flatten)]
+        filter: FilterArgs,
+        #[command(flatten)]
+        when: WhenArgs,
+        /// Only to this destination
+        #[arg(long, value_name = "ID")]
+        destination: Option<String>,
+        /// With --reroute: delivered or undelivered (to the destination)
+        #[arg(long, value_name = "STATUS")]
+        status: Option<String>,
+        /// Only dead letters that died of this
+        #[arg(long, value_name = "REASON")]
+        reason: Option<String>,
+        /// Wait for its end
+        #[arg(long)]
+        wait: bool,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Replays, newest first
+    List {
+        #[command(flatten)]
+        list: ListArgs,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// How far one is
+    Show {
+        /// Its id (rpl_...)
+        id: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Owe no further delivery
+    Cancel {
+        /// Its id (rpl_...)
+        id: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+}
 
 /// Time between looks at a replay that is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(300);

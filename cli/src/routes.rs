@@ -1,8 +1,13 @@
 //! `gatepost routes diff`: what real stored events would have done under another file.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use clap::Subcommand;
 use gatepost_config::{DestinationId, Options, Timestamp};
 use gatepost_event::{Event, Meta};
 use gatepost_router::rehearse::{Routes, Verdict};
@@ -10,10 +15,26 @@ use serde_json::{Value, json};
 
 use crate::{
     api::{self, field},
-    args::{ApiArgs, RoutesCommand},
+    args::{ApiArgs, FilterArgs, WhenArgs},
     exit::Exit,
     load, style,
 };
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RoutesCommand {
+    /// What stored events would go elsewhere under another file than the present one (--config)
+    Diff {
+        /// The other file
+        #[arg(value_name = "NEW.toml")]
+        new: PathBuf,
+        #[command(flatten)]
+        filter: FilterArgs,
+        #[command(flatten)]
+        when: WhenArgs,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+}
 
 /// Events judged together.
 const PAGE: usize = 100;

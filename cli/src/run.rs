@@ -2,16 +2,35 @@
 
 use std::path::Path;
 
+use clap::ValueEnum;
 use gatepost_config::Config;
 use gatepost_event::Store;
 
 use crate::{
-    args::{Role, RunArgs},
     exit::Exit,
-    files, load, logging,
+    files, load,
+    logging::{self, LogArgs},
     process::{self, Process},
     reload, signals,
 };
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    /// Which roles; all when none is named
+    pub(crate) roles: Vec<Role>,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    /// Receive, verify, store
+    Gateway,
+    /// Route, deliver, retry, replay
+    Router,
+    /// Serve the API
+    Admin,
+}
 
 /// Runs the roles until asked to stop.
 pub(crate) async fn run(path: &Path, args: RunArgs) -> Result<(), Exit> {

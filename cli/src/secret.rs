@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use clap::{Subcommand, ValueEnum};
 use gatepost_config::{Config, ConnectionId, Engine, IntegrationId, signing};
 use gatepost_event::{
     Keyring, SealedSecret, SecretName, SecretPurpose, Store,
@@ -10,11 +11,40 @@ use gatepost_event::{
 };
 use gatepost_gateway::sign::{KeyPair, PairKind};
 
-use crate::{
-    args::{PairWord, SecretNewArgs},
-    exit::Exit,
-    load, style,
-};
+use crate::{exit::Exit, load, style};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretCommand {
+    /// Print a fresh signing secret (`whsec_` and 32 random bytes in base64)
+    New(SecretNewArgs),
+    /// Print the secret that a provider gave in its handshake, to be pasted back where it asks for that (Notion)
+    Show {
+        /// The integration, as the configuration names it
+        integration: gatepost_config::IntegrationId,
+        /// The connection, where each has its own
+        connection: Option<gatepost_config::ConnectionId>,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SecretNewArgs {
+    /// An Ed25519 key instead (`whsk_`); the public key that backends verify with (`whpk_`) is printed beside it
+    #[arg(long)]
+    pub(crate) ed25519: bool,
+    /// A key pair to try a provider with that signs by a private key: the private key in PEM, the public one beside it
+    #[arg(long, value_name = "KIND", conflicts_with = "ed25519")]
+    pub(crate) key_pair: Option<PairWord>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PairWord {
+    /// Ed25519
+    Ed25519,
+    /// ECDSA on P-256
+    P256,
+    /// RSA; says how to make one with openssl
+    Rsa,
+}
 
 /// Bytes of a fresh secret; Standard Webhooks asks for 24 to 64, and an Ed25519 seed has as many.
 const SECRET_BYTES: usize = 32;

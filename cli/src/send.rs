@@ -1,6 +1,6 @@
 //! `gatepost send`: posts a genuine signed sample.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use gatepost_config::{Config, Integration, Timestamp};
@@ -12,11 +12,24 @@ use gatepost_gateway::{
 use url::Url;
 
 use crate::{
-    args::SendArgs,
     client::{self, Answer},
     exit::Exit,
     load, style,
 };
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SendArgs {
+    /// The integration, as the configuration names it
+    pub(crate) integration: String,
+    /// Which of the provider's samples; the first when not said
+    pub(crate) event: Option<String>,
+    /// The gateway; when not said, `gateway.public_url` or the address it listens on
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: Option<Url>,
+    /// A private key in PEM, for providers that sign with one: its public key is the integration's secret
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+}
 
 /// A sample that was posted, and its answer.
 pub(crate) struct Sent {

@@ -2,10 +2,19 @@
 
 use std::path::Path;
 
+use clap::Subcommand;
 use gatepost_config::Engine;
 use gatepost_event::store::{OpenError, embedded, nats};
 
-use crate::{args::StoreCommand, exit::Exit, load, style};
+use crate::{exit::Exit, load, style};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Create what is missing, with the credential of the configuration given
+    Init,
+    /// Compare what is there with what should be; change nothing
+    Check,
+}
 
 /// Sets up or compares the store that the configuration names.
 pub(crate) async fn store(path: &Path, command: &StoreCommand) -> Result<(), Exit> {

@@ -1,13 +1,58 @@
 //! `gatepost syncs`: how they stand, and runs asked for, through the API.
 
+use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::{
     api::{self, field},
-    args::{ApiArgs, SyncArgs, SyncsCommand},
+    args::{ApiArgs, ListArgs},
     exit::Exit,
     style,
 };
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SyncsCommand {
+    /// Those that have been run, with when, and when the next backstop is
+    List {
+        /// Only those of an engine
+        #[arg(long)]
+        engine: Option<String>,
+        /// Only those of a connection
+        #[arg(long)]
+        connection: Option<String>,
+        #[command(flatten)]
+        list: ListArgs,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// One
+    Show {
+        #[command(flatten)]
+        sync: SyncArgs,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Ask for a run now
+    Trigger {
+        #[command(flatten)]
+        sync: SyncArgs,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+}
+
+/// A sync of a connection.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SyncArgs {
+    /// Its engine
+    pub(crate) engine: String,
+    /// The connection's integration
+    pub(crate) integration: String,
+    /// The connection
+    pub(crate) connection: String,
+    /// What the engine calls it
+    pub(crate) sync: String,
+}
 
 /// Lists, shows or asks for a run.
 pub(crate) async fn syncs(command: &SyncsCommand) -> Result<(), Exit> {

@@ -4,10 +4,18 @@ use serde_json::{Value, json};
 
 use crate::{
     api::{self, field},
-    args::TraceArgs,
+    args::ApiArgs,
     exit::Exit,
     style::{self, BAD, BOLD, DIM, GOOD, WARN, paint},
 };
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TraceArgs {
+    /// Any id: the provider's, req_, evt_, dlv_
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+}
 
 /// Events that are shown at once: a request may have had many.
 const EVENTS_MAX: usize = 20;
