@@ -1,6 +1,6 @@
 //! Secrets that are kept sealed.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::future::join_all;
 use gatepost_config::{Secret, Timestamp};
