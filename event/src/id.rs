@@ -76,6 +76,19 @@ impl Token {
     }
 }
 
+impl Serialize for Token {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Token {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
 impl FromStr for Token {
     type Err = NotAnId;
 
@@ -184,6 +197,8 @@ ids! {
     ReleaseId "rls_"
     /// One heal: what a provider could not deliver, had from it later.
     HealId "hea_"
+    /// One erasure: all that is stored of a connection or tenant.
+    ErasureId "ers_"
 }
 
 impl DeliveryId {

@@ -39,6 +39,8 @@ pub enum Kind {
     Heal,
     /// How many requests of an integration were turned away in an hour ([`crate::turned_away::Hour`]).
     TurnedAway,
+    /// An erasure that somebody asked for.
+    Erasure,
 }
 
 /// What stands under an id.
@@ -107,6 +109,7 @@ impl Kind {
             Self::Announcement => "announcement",
             Self::Heal => "heal",
             Self::TurnedAway => "turned_away",
+            Self::Erasure => "erasure",
         }
     }
 

@@ -30,6 +30,7 @@ pub use types::{
 use crate::{
     Act, Attempt, DeadLetter, DeliveryId, Event, EventRef, Lane, Noted, Outcomes, Queued, Redelivery, RefusalKey,
     RequestId, SealedRefusal, SealedSecret, Task,
+    erasure::Remains,
     registry::{self, Change, Entry, Expect, Put},
 };
 
@@ -617,6 +618,42 @@ impl Store {
             Self::Embedded(_) => Err(StoreError::Unavailable("the store is not on NATS".to_owned())),
             Self::Nats(engine) => engine.request(subject, payload, deadline).await,
         }
+    }
+
+    /// Deliveries of a shard that wait for a retry's time, after a position, in no order that means anything. Positions
+    /// are not those of lanes.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn scheduled(&self, shard: u16, after: u64, limit: usize) -> Result<Vec<Queued>, StoreError> {
+        engine!(self.scheduled(shard, after, limit).await)
+    }
+
+    /// Up to where a partition's events were routed, as far as that is written down.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn routed_through(&self, partition: u16) -> Result<u64, StoreError> {
+        engine!(self.routed_to(partition).await)
+    }
+
+    /// Ends and overwrites what is stored of something; what is gone already is left out. See [`crate::erasure::walk`].
+    ///
+    /// # Errors
+    /// When the engine can't do it; a repeat completes it.
+    pub async fn erase(&self, remains: Vec<Remains>) -> Result<(), StoreError> {
+        match remains.is_empty() {
+            true => Ok(()),
+            false => engine!(self.erase(remains).await),
+        }
+    }
+
+    /// Overwrites what was removed in the course of things and still stands on disk.
+    ///
+    /// # Errors
+    /// When the engine can't do it; repeat it.
+    pub async fn scrub(&self) -> Result<(), StoreError> {
+        engine!(self.scrub().await)
     }
 
     /// Counts everything that was acknowledged and is retained.

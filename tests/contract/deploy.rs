@@ -6,6 +6,7 @@ use async_nats::{Client, ConnectOptions, Event};
 use gatepost_config::{Durability, Engine, NatsStore, Store as Settings, Timestamp};
 use gatepost_event::{
     DeadReason, Ending, EventRef, Lane, Noted, Redelivery, ReplayId, Store, StoreError,
+    erasure::{Erasure, Remains, Whose, walk},
     registry::{Change, Expect, Kind, Put},
     store::{Kept, LeaseKey, LogPlace, SecretNews, nats},
 };
@@ -199,6 +200,7 @@ async fn the_whole_way(servers: &[NatsServer]) {
         assert_eq!(moved, Ok(1));
         assert_eq!(logs.take(1).await[0].at.id, large.meta.id);
     }
+    the_erasing(&gateway, &router).await;
     the_registry(&gateway, [&router, &admin]).await;
     for store in [gateway, router, admin] {
         store.close().await;
@@ -215,6 +217,18 @@ async fn the_redelivery(gateway: &Store, router: &Store, event: EventRef) {
     assert_eq!(open.iter().map(|(_, told)| told).collect::<Vec<_>>(), [&Ok(redelivery)]);
     router.redelivered_through(open[0].0).await.expect("it is kept");
     assert_eq!(router.redeliveries(10).await, Ok(Vec::new()));
+}
+
+/// Everything that is left of the connection, by the roles that erase.
+async fn the_erasing(gateway: &Store, router: &Store) {
+    let whose = Whose::Connection(make::integration(), make::id("acme"));
+    let erasure = Erasure::of(router, &[], whose, Timestamp::now()).await.expect("it is made");
+    let walked = walk(router, &erasure).await.expect("it is erased");
+    assert_eq!((walked.erased.dead_letters, walked.erased.attempts, walked.left), (1, 4, 2), "{walked:?}");
+    assert_eq!(walked.erased.events, 3, "{walked:?}");
+    let kept = gateway.quarantined(None).await.expect("they are listed");
+    gateway.erase(vec![Remains::Refused(kept[0].clone())]).await.expect("it is erased");
+    assert_eq!(gateway.quarantined(None).await.expect("they are listed"), []);
 }
 
 /// Every role reads it and hears of changes; a gateway writes none.
@@ -268,7 +282,7 @@ async fn no_role_can_do_another_s_work() {
     let mut gateway = Role::connect(server, "gateway").await;
     gateway.may_ask(&["gatepost.ev.0.a", "gatepost.unm.a.b", "gatepost.qtn.a.b.c.d.e", "gatepost.blb.0.a"]).await;
     gateway.may_ask(&["gatepost.rdl.a", "gatepost.reg.announcement.a"]).await;
-    gateway.may_ask(&["$JS.API.STREAM.MSG.GET.GATEPOST_SEC"]).await;
+    gateway.may_ask(&["$JS.API.STREAM.MSG.GET.GATEPOST_SEC", "$JS.API.STREAM.MSG.DELETE.GATEPOST_QTN"]).await;
     let taken = [gateway.stored("gatepost.sec.a").await, gateway.stored("gatepost.sec.a").await];
     assert_eq!(taken, [true, false], "a secret can be replaced by whoever may add one");
     gateway.may_ask(&["$JS.API.STREAM.INFO.GATEPOST_EV_0"]).await;
@@ -308,12 +322,14 @@ async fn no_role_can_do_another_s_work() {
     router.may_ask(&["$JS.API.STREAM.MSG.DELETE.GATEPOST_DLQ", "$JS.API.STREAM.PURGE.GATEPOST_DLQ"]).await;
     router.may_ask(&["$JS.API.STREAM.MSG.GET.GATEPOST_UNM", "$JS.API.STREAM.MSG.DELETE.GATEPOST_UNM"]).await;
     router.may_ask(&["gatepost.aud.act"]).await;
+    // To erase.
+    router.may_ask(&["$JS.API.STREAM.MSG.DELETE.GATEPOST_EV_15", "$JS.API.STREAM.MSG.DELETE.GATEPOST_BLB"]).await;
+    router.may_ask(&["$JS.API.STREAM.MSG.DELETE.GATEPOST_ATT"]).await;
     router
         .may_not_publish(&[
             "gatepost.unm.a.b",
             "gatepost.qtn.a",
             "gatepost.rdl.a",
-            "$JS.API.STREAM.MSG.DELETE.GATEPOST_EV_0",
             "$JS.API.STREAM.PURGE.GATEPOST_EV_0",
             "$JS.API.STREAM.PURGE.GATEPOST_ATT",
             "$JS.API.STREAM.DELETE.GATEPOST_DLV_0",
@@ -325,6 +341,8 @@ async fn no_role_can_do_another_s_work() {
             "$JS.API.CONSUMER.CREATE.GATEPOST_SEC",
             "gatepost.sec.b",
             "$JS.API.STREAM.MSG.DELETE.GATEPOST_REG",
+            "$JS.API.STREAM.MSG.DELETE.GATEPOST_AUD",
+            "$JS.API.STREAM.MSG.DELETE.GATEPOST_QTN",
             "$JS.API.STREAM.PURGE.GATEPOST_REG",
         ])
         .await;

@@ -6,7 +6,7 @@
 pub(crate) mod embedded;
 pub(crate) mod nats;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use gatepost_config::{IntegrationId, Retention, Retentions};
 use gatepost_event::{EventId, Store};
@@ -80,6 +80,14 @@ impl Fixture {
         store.close().await;
         drop(store);
         self.open().await
+    }
+
+    /// Where the engine keeps its files.
+    pub(crate) fn folder(&self) -> &Path {
+        match self {
+            Self::Embedded(folder) => folder.path(),
+            Self::Nats(server) => server.folder(),
+        }
     }
 
     /// Makes the stored bytes of an event those of a later version. The store must be closed.

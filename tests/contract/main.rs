@@ -17,6 +17,7 @@ mod connections;
 mod deliver;
 mod deploy;
 mod embedded_only;
+mod erase;
 mod fixture;
 mod journey;
 mod lanes;

@@ -10,6 +10,7 @@ mod brief;
 mod bucket;
 mod checkpoint;
 mod deliver;
+mod erase;
 mod events;
 mod history;
 mod inspect;

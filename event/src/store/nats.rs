@@ -10,6 +10,7 @@ mod census;
 mod connect;
 mod cursor;
 mod doubt;
+mod erase;
 mod feed;
 mod lanes;
 mod lease;

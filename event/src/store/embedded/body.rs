@@ -6,7 +6,7 @@
 use std::{
     collections::HashSet,
     fs,
-    io::{self, Write},
+    io::{self, Read as _, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{
@@ -106,6 +106,27 @@ impl Bodies {
                 tracing::warn!(file = name, %error, "a body's file could not be removed; the next start tries again");
             }
         }
+    }
+
+    /// Overwrites and removes files of what was erased. What a crash leaves is removed by the next start.
+    pub(super) fn overwrite(&self, names: &[String]) {
+        for name in names {
+            let path = self.folder.join(name);
+            let overwritten = fs::OpenOptions::new().write(true).open(&path).and_then(|mut file| {
+                let length = file.metadata()?.len();
+                io::copy(&mut io::repeat(0).take(length), &mut file)?;
+                file.sync_all()
+            });
+            if let Err(error) = overwritten {
+                tracing::warn!(file = name, %error, "an erased body's file could not be overwritten; it is removed");
+            }
+        }
+        self.remove(names);
+    }
+
+    /// The folder of the store.
+    pub(super) fn store_folder(&self) -> &Path {
+        self.folder.parent().unwrap_or(&self.folder)
     }
 
     /// Removes what a crash left: files that no row refers to. Returns how many.

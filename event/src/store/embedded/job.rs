@@ -9,6 +9,7 @@ use super::body::{BodyFile, Stored};
 use crate::{
     Attempt, DeadLetter, DeadReason, DeliveryId, Ending, Lane, Outcomes, Queued, RefusalKey, RequestId, SealedRefusal,
     SealedSecret, StoreError, Task,
+    erasure::Remains,
     registry::{Expect, Kind, Put},
     store::types::{Appended, LeaseKey, Place, Release},
 };
@@ -65,6 +66,9 @@ pub(super) enum Change {
     RedeliveredThrough(u64),
     Refuse(RefusalRow),
     Forget(Vec<RequestId>),
+    Erase(Vec<Remains>),
+    /// A part of the free pages.
+    Scrub,
     Keep(SecretRow),
     Register(EntryRow),
     Note(ActRow),

@@ -72,8 +72,10 @@ impl Folder {
             return Err(refuse(&self.path, "is on a file system without shared memory; use a folder on a local disk"));
         }
         let settings = format!(
-            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0;
-             PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768; PRAGMA journal_size_limit = {};",
+            "DROP TABLE IF EXISTS scrub;
+             PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0;
+             PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768; PRAGMA secure_delete = FAST;
+             PRAGMA journal_size_limit = {};",
             checkpoint::WAL_BYTES_MAX
         );
         db.execute_batch(&settings).map_err(broken)?;
@@ -88,16 +90,21 @@ impl Folder {
 
     /// A connection that copies the write-ahead log.
     pub(super) fn checkpointer(&self) -> rusqlite::Result<Connection> {
-        let db = Connection::open(self.path.join(DATABASE))?;
-        prepare(&db)?;
-        db.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")?;
-        Ok(db)
+        truncater(&self.path)
     }
 
     /// The write-ahead log's file.
     pub(super) fn wal(&self) -> PathBuf {
         self.path.join(format!("{DATABASE}-wal"))
     }
+}
+
+/// A connection that empties the write-ahead log.
+pub(super) fn truncater(folder: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open(folder.join(DATABASE))?;
+    prepare(&db)?;
+    db.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")?;
+    Ok(db)
 }
 
 /// A connection that only reads.

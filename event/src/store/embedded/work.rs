@@ -9,7 +9,7 @@ use super::{
     append, audit,
     body::{Bodies, BodyFile},
     bucket::Buckets,
-    deliver,
+    deliver, erase,
     job::{Answer, Change},
     park, quarantine, redelivery, registry, replay, route, secret,
     sql::{execute, int, uint},
@@ -41,6 +41,8 @@ pub(super) struct Effects {
     pub(super) kept: Vec<Arc<BodyFile>>,
     /// Files that no row refers to any more.
     pub(super) doomed: Vec<String>,
+    /// Files of what was erased.
+    pub(super) overwritten: Vec<String>,
     /// Whether a secret was kept.
     pub(super) secrets: bool,
     /// Changes of the registry.
@@ -96,6 +98,8 @@ impl Work<'_> {
             Change::RedeliveredThrough(position) => redelivery::dealt_with(self, *position),
             Change::Refuse(refusal) => quarantine::keep(self, refusal),
             Change::Forget(requests) => quarantine::forget(self, requests),
+            Change::Erase(remains) => erase::erase(self, remains),
+            Change::Scrub => erase::scrub(self),
             Change::Keep(row) => secret::keep(self, row),
             Change::Register(row) => registry::write(self, row),
             Change::Note(row) => audit::note(self, row),

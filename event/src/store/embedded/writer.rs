@@ -184,6 +184,7 @@ impl Writer {
             self.shared.secrets.send_replace(());
         }
         self.bodies.remove(&effects.doomed);
+        self.bodies.overwrite(&effects.overwritten);
         Ok(done)
     }
 }

@@ -11,17 +11,11 @@ use std::{
 
 use futures::{TryStreamExt as _, stream};
 use gatepost_config::Timestamp;
-use serde::Deserialize;
-use serde_json::json;
 
 use super::{
     Nats,
-    body::BodyRef,
-    letter::name_of,
     link::{self, Post, Repeat},
     names,
-    read::Stored,
-    reply::Failed,
     routed::outcomes_post,
     settle::written,
     streams::with_margin,
@@ -37,9 +31,6 @@ use crate::{
 const AT_ONCE: usize = 64;
 /// A whole batch of tasks takes longer than one operation.
 const ENQUEUE_TIMEOUT: Duration = Duration::from_secs(15);
-
-#[derive(Deserialize)]
-struct Done {}
 
 impl Nats {
     pub(in crate::store) async fn span(&self, partition: u16, since: Option<Timestamp>) -> Result<Span, StoreError> {
@@ -131,7 +122,7 @@ impl Nats {
         }
         self.enqueue(tasks).await?;
         self.write_down(&Outcomes::of_revived(letter.note.delivery, Timestamp::now()), deadline).await?;
-        self.forget_letter(&message, deadline).await?;
+        self.erase_letter(&message, deadline).await?;
         Ok(true)
     }
 
@@ -160,28 +151,8 @@ impl Nats {
     /// A revived delivery has ended: its copy of the event goes.
     pub(super) async fn forget_copy(&self, task: &Task, deadline: Instant) -> Result<(), StoreError> {
         let Some(copy) = task.copy() else { return Ok(()) };
-        self.purge_dead(&self.names.copy_subject(&copy), deadline).await?;
-        self.purge_dead(&self.names.letter_chunks(&copy), deadline).await
-    }
-
-    async fn forget_letter(&self, message: &Stored, deadline: Instant) -> Result<(), StoreError> {
-        let delete = format!("STREAM.MSG.DELETE.{}", self.names.dead());
-        let request = json!({ "seq": message.sequence, "no_erase": true });
-        match self.link.api::<Done>(&delete, &request, deadline).await {
-            Ok(_) => {}
-            // An earlier try took it out.
-            Err(Failed::Refused(refused)) if refused.is_not_found() => {}
-            Err(failed) => return Err(failed.into()),
-        }
-        match (BodyRef::get(&message.headers)?, name_of(message)) {
-            (Some(_), Some(name)) => self.purge_dead(&self.names.letter_chunks(&name), deadline).await,
-            _ => Ok(()),
-        }
-    }
-
-    async fn purge_dead(&self, filter: &str, deadline: Instant) -> Result<(), StoreError> {
-        let purge = format!("STREAM.PURGE.{}", self.names.dead());
-        let _: Done = self.link.api(&purge, &json!({ "filter": filter }), deadline).await?;
-        Ok(())
+        let stream = self.names.dead();
+        self.erase_all(&stream, &self.names.copy_subject(&copy), deadline).await?;
+        self.erase_all(&stream, &self.names.letter_chunks(&copy), deadline).await
     }
 }

@@ -135,6 +135,12 @@ impl Nats {
         Ok(())
     }
 
+    /// Takes a task out of its lane with what stands beside it.
+    pub(super) async fn leave_lane(&self, shard: u16, queued: &Queued, deadline: Instant) -> Result<(), StoreError> {
+        self.unschedule(shard, queued, deadline).await?;
+        self.take_out(shard, queued, deadline).await
+    }
+
     async fn take_out(&self, shard: u16, queued: &Queued, deadline: Instant) -> Result<(), StoreError> {
         let delete = format!("STREAM.MSG.DELETE.{}", self.names.deliveries(shard));
         let request = json!({ "seq": queued.position, "no_erase": true });

@@ -113,7 +113,8 @@ impl Nats {
     async fn forget_parked(&self, position: u64) -> Result<bool, StoreError> {
         let deadline = link::soon();
         let delete = format!("STREAM.MSG.DELETE.{}", self.names.parked());
-        let request = json!({ "seq": position, "no_erase": true });
+        // Overwritten: it goes on as a connection's, whose erasing must not leave this one.
+        let request = json!({ "seq": position, "no_erase": false });
         match self.link.api::<Deleted>(&delete, &request, deadline).await {
             Ok(_) => Ok(true),
             Err(Failed::Refused(refused)) if refused.is_not_found() => Ok(false),

@@ -1,0 +1,167 @@
+//! Erasing what is stored of one connection or tenant: from when it is asked for nobody is shown or sent any of it, its
+//! deliveries end, and its bytes are overwritten on disk.
+//!
+//! A **job** of the registry says what is erased ([`Job`]). Whoever shows or delivers something asks [`Known`] whether it
+//! is taken. One router takes what is known by name out of the registry ([`unlink`]), waits until nothing of it can come
+//! any more, and then walks through everything that is stored ([`walk`]). A walk may be repeated however far it came:
+//! what is gone is not found again.
+
+mod job;
+mod known;
+mod reach;
+mod unlink;
+mod walk;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gatepost_config::{Connection, ConnectionId, IntegrationId, TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    job::{ENDED_KEPT, Job, Wish},
+    known::Known,
+    reach::Reach,
+    unlink::{forget_syncs, lives, unlink},
+    walk::{count, walk},
+};
+use crate::{EventRef, Queued, RefusalKey, Store, StoreError, id::Token, subject};
+
+/// What is erased.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasure {
+    /// Whose.
+    pub whose: Whose,
+    /// Stand for the account keys that are its own: what no connection has of them is erased too.
+    #[serde(default)]
+    pub accounts: BTreeMap<IntegrationId, BTreeSet<Token>>,
+    /// Stand for the connections that are meant.
+    #[serde(default)]
+    pub connections: BTreeSet<Token>,
+    /// What was received later is somebody else's.
+    pub until: Timestamp,
+    /// What a gateway that had not heard of it received for a connection that is no more, until then.
+    #[serde(default)]
+    pub late: Option<Timestamp>,
+}
+
+/// Whose traces are erased.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Whose {
+    /// Of one connection.
+    Connection(IntegrationId, ConnectionId),
+    /// Of all connections of a tenant.
+    Tenant(TenantId),
+}
+
+/// Something stored that is to be erased.
+#[derive(Debug, Clone)]
+pub enum Remains {
+    /// An event of the log that was routed; what it was owed has ended.
+    Event(EventRef),
+    /// A parked event, by its position. It ends as erased.
+    Parked(u64),
+    /// A dead letter, by its position.
+    Letter(u64),
+    /// An attempt's record, by its position. What it counts stays counted.
+    Attempt(u64),
+    /// A delivery that is owed, with its shard. It ends as erased.
+    Owed(u16, Waits, Box<Queued>),
+    /// A refused request that is kept.
+    Refused(RefusalKey),
+}
+
+/// Where a delivery that is owed waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waits {
+    /// In its lane.
+    InLane,
+    /// For a retry's time.
+    Scheduled,
+}
+
+/// How much was erased; on a dry run, how much would be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = ErasureProgress)]
+pub struct Counts {
+    /// Events of the log.
+    pub events: u64,
+    /// Parked events.
+    pub parked: u64,
+    /// Deliveries that were owed.
+    pub deliveries: u64,
+    /// Dead letters.
+    pub dead_letters: u64,
+    /// Records of attempts, with what destinations answered.
+    pub attempts: u64,
+}
+
+/// What a walk came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Walked {
+    /// What it erased.
+    pub erased: Counts,
+    /// Events that are to be routed first: another walk is needed.
+    pub left: u64,
+}
+
+impl Erasure {
+    /// Of what is known now: the connections that are declared, and those in the registry, with their account keys.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn of(
+        store: &Store,
+        declared: &[Connection],
+        whose: Whose,
+        until: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let (accounts, connections) = (BTreeMap::new(), BTreeSet::new());
+        let mut erasure = Self { whose: whose.clone(), accounts, connections, until, late: None };
+        if let Whose::Connection(integration, id) = &whose {
+            erasure.means(integration, id, &[]);
+        }
+        for meant in unlink::declared_of(declared, &whose) {
+            erasure.means(&meant.integration, &meant.id, meant.account.as_slice());
+        }
+        for found in unlink::linked_of(store, &whose).await? {
+            erasure.means(&found.linked.integration, &found.linked.id, &found.linked.accounts);
+        }
+        Ok(erasure)
+    }
+
+    fn means(&mut self, integration: &IntegrationId, id: &ConnectionId, accounts: &[String]) {
+        self.connections.insert(subject::connection_token(integration, Some(id), None));
+        if !accounts.is_empty() {
+            let tokens = accounts.iter().map(|account| subject::account_token(integration, account));
+            self.accounts.entry(integration.clone()).or_default().extend(tokens);
+        }
+    }
+
+    /// Whether a connection is meant.
+    pub fn means_connection(&self, integration: &IntegrationId, id: &ConnectionId, owner: &TenantId) -> bool {
+        match &self.whose {
+            Whose::Connection(theirs, connection) => theirs == integration && connection == id,
+            Whose::Tenant(tenant) => tenant == owner,
+        }
+    }
+
+    /// The time up to which what is received as the connection's or tenant's own is taken.
+    pub(crate) fn own_until(&self) -> Timestamp {
+        self.late.map_or(self.until, |late| late.max(self.until))
+    }
+}
+
+impl Counts {
+    /// Both together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            events: self.events + other.events,
+            parked: self.parked + other.parked,
+            deliveries: self.deliveries + other.deliveries,
+            dead_letters: self.dead_letters + other.dead_letters,
+            attempts: self.attempts + other.attempts,
+        }
+    }
+}
