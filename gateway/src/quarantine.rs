@@ -2,10 +2,11 @@
 //!
 //! A refused request goes through a gate that lets through only so many of each kind ([`admit`]), waits in a bounded queue,
 //! is sealed and stored. What is stored is kept within bounds by the one gateway that has the lease ([`tend`],
-//! [`bounds`]), which also fulfils releases ([`release`]).
+//! [`bounds`]), which also fulfils releases ([`release`]) and takes out what is erased ([`erase`]).
 
 mod admit;
 mod bounds;
+mod erase;
 mod evidence;
 mod release;
 mod tend;

@@ -48,6 +48,9 @@ pub(crate) enum Read {
 
 /// Reads the event of a due task.
 pub(crate) async fn read(desk: &Desk, due: Due) -> Read {
+    if desk.erasures.reach().takes_task(due.task()) {
+        return Read::Over(Box::new(End::Erased));
+    }
     let reading = async {
         let mut backoff = Backoff::store();
         loop {

@@ -10,6 +10,7 @@ mod binding;
 mod delivery;
 mod dispatch;
 mod envelope;
+mod erasure;
 mod expiry;
 pub mod filter;
 mod heal;

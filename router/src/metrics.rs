@@ -178,6 +178,7 @@ impl Metrics {
             End::Retry { .. } => "retried",
             End::Dead(letter) if letter.note.reason == DeadReason::Expired => "expired",
             End::Dead(_) => "dead",
+            End::Erased => "erased",
         };
         self.deliveries.with_label_values(&[destination.as_str(), outcome]).inc();
     }

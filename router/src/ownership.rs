@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     announced,
     backoff::around,
-    binding, heal,
+    binding, erasure, heal,
     lease::{Keeper, hold},
     plan::Plan,
     redelivery, replay, routing,
@@ -177,7 +177,8 @@ impl Ownership {
                     LeaseKey::Replays => {
                         let replays = replay::follow(desk.clone(), plan.clone(), held.clone());
                         let heals = heal::follow(&desk.store, held.clone());
-                        tokio::join!(replays, heals, redelivery::follow(&desk, plan, held));
+                        let redeliveries = redelivery::follow(&desk, plan.clone(), held.clone());
+                        tokio::join!(replays, heals, redeliveries, erasure::work(&desk, plan, held));
                     }
                     // A gateway's; no router asks for them.
                     LeaseKey::Quarantine | LeaseKey::Heals => {}

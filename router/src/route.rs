@@ -126,6 +126,11 @@ impl Decision {
         self.tasks
     }
 
+    /// Its connection or tenant is erased.
+    pub(crate) const fn erased(at: EventRef) -> Self {
+        Self { at, tasks: Vec::new(), dead: Vec::new(), ended: Some(Ending::Erased) }
+    }
+
     /// Adds it to what is stored for its partition.
     pub(crate) fn add_to(self, routed: &mut Routed) {
         routed.through = routed.through.max(self.at.sequence);

@@ -6,6 +6,7 @@ use futures::{StreamExt as _, stream::FuturesOrdered};
 use gatepost_config::Timestamp;
 use gatepost_event::{
     EventRef, StoreError,
+    erasure::Reach,
     store::{Log, Routed, StoredEvent},
 };
 use tokio::{sync::watch, time::Instant};
@@ -82,7 +83,7 @@ async fn read(
                 }
                 let current = plan.borrow_and_update().clone();
                 desk.recent.remember(&events, Instant::now().into());
-                let routed = route(current, partition, events).await?;
+                let routed = route(current, desk.erasures.reach(), partition, events).await?;
                 let routed = Routed { after: std::mem::replace(&mut after, routed.through), ..routed };
                 if routed.tasks.iter().any(|task| task.ordered) && !finish(&mut writing).await? {
                     return Ok(());
@@ -123,12 +124,18 @@ async fn record(desk: &Desk, held: &Held, routed: Routed, newest: Timestamp) -> 
     Ok(stored)
 }
 
-async fn route(plan: Arc<Plan>, partition: u16, events: Vec<StoredEvent>) -> Result<Routed, StoreError> {
+async fn route(
+    plan: Arc<Plan>,
+    gone: Arc<Reach>,
+    partition: u16,
+    events: Vec<StoredEvent>,
+) -> Result<Routed, StoreError> {
     let now = Timestamp::now();
     if !plan.has_filters() {
-        return Ok(work::route_all(&plan, partition, events, now));
+        return Ok(work::route_all(&plan, &gone, partition, events, now));
     }
-    filter::on_big_stack(move || work::route_all(&plan, partition, events, now)).await.map_err(StoreError::Unavailable)
+    let routing = move || work::route_all(&plan, &gone, partition, events, now);
+    filter::on_big_stack(routing).await.map_err(StoreError::Unavailable)
 }
 
 /// Stores what was decided, trying until it is stored; `false` when the lease ended first. What was decided and not

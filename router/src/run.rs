@@ -10,7 +10,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     dispatch::Dispatcher,
-    made,
+    erasure, made,
     metrics::Metrics,
     ownership::Ownership,
     plan::Plan,
@@ -65,6 +65,7 @@ async fn work(
     let metrics = Metrics::register(registry)?;
     // Before anything is routed: what goes to a tenant's destinations must find those that were made.
     let Some(made) = shutdown.run_until_cancelled(made::first(&store, &config)).await else { return Ok(()) };
+    let Some(erasures) = shutdown.run_until_cancelled(erasure::first(&store)).await else { return Ok(()) };
     let (plan_send, plan) = watch::channel(Arc::new(Plan::compile(first, &made).map_err(RunError::Config)?));
     let (made_send, made) = watch::channel(Arc::new(made));
     let following_made = {
@@ -80,6 +81,7 @@ async fn work(
         recent: Recent::default(),
         standings: Standings::default(),
         heard: wishes.clone(),
+        erasures,
     });
 
     let (deliveries, heard) = mpsc::channel(NOTES_MAX);
@@ -99,6 +101,10 @@ async fn work(
         let desk = desk.clone();
         AbortOnDropHandle::new(tokio::spawn(async move { standing::follow(&desk).await }))
     };
+    let erasing = {
+        let desk = desk.clone();
+        AbortOnDropHandle::new(tokio::spawn(async move { erasure::follow(&desk).await }))
+    };
     let mut ownership = Ownership::new(desk, plan.clone(), Notes { deliveries, syncs });
 
     tokio::select! {
@@ -113,7 +119,7 @@ async fn work(
             "the router has stopped at its deadline; attempts that were under way are made again"
         ),
     }
-    drop((dispatcher, conductor, following, following_made, wishing, living));
+    drop((dispatcher, conductor, following, following_made, wishing, living, erasing));
     Ok(())
 }
 

@@ -7,7 +7,10 @@ use std::{
 };
 
 use gatepost_config::Timestamp;
-use gatepost_event::{Attempt, DeadLetter, DeliveryId, Queued, StoreError, Task};
+use gatepost_event::{
+    Attempt, DeadLetter, DeliveryId, Queued, StoreError, Task,
+    erasure::{Remains, Waits},
+};
 
 use crate::{backoff::Backoff, delivery::STORE_PATIENCE, step, work::Desk};
 
@@ -25,6 +28,8 @@ pub(crate) enum End {
     },
     /// It ended without success.
     Dead(Box<DeadLetter>),
+    /// Its connection or tenant is erased.
+    Erased,
 }
 
 /// Whether the store has it, and where the task is.
@@ -104,6 +109,10 @@ async fn write(desk: &Desk, shard: u16, queued: &Queued, end: &End) -> Result<()
         End::Done(attempt) => desk.store.finish(shard, queued, attempt).await,
         End::Retry { attempt, at } => desk.store.retry(shard, queued, attempt, *at).await,
         End::Dead(letter) => desk.store.bury(shard, queued, letter).await,
+        End::Erased => {
+            let owed = Remains::Owed(shard, Waits::InLane, Box::new(queued.clone()));
+            desk.store.erase(vec![owed]).await
+        }
     }
 }
 
@@ -113,6 +122,7 @@ fn tell(desk: &Desk, task: &Task, end: &End) {
         End::Done(attempt) => step::delivered(task, attempt),
         End::Retry { attempt, at } => step::retrying(task, attempt, *at),
         End::Dead(letter) => step::dead(&task.event, &letter.note),
+        End::Erased => {}
     }
 }
 
@@ -129,7 +139,7 @@ impl Unconfirmed {
     fn remember(&self, task: &Task, end: &End, now: Instant) {
         let body_bytes = match end {
             End::Dead(letter) => letter.event.as_ref().map_or(0, |event| event.body.len()),
-            End::Done(_) | End::Retry { .. } => 0,
+            End::Done(_) | End::Retry { .. } | End::Erased => 0,
         };
         let mut ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if ends.len() >= ENDS_MAX {

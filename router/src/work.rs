@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Instant};
 use gatepost_config::Timestamp;
 use gatepost_event::{
     Store,
+    erasure::{Known, Reach},
     store::{Routed, StoredEvent},
 };
 
@@ -20,7 +21,8 @@ use crate::{
     outcome,
     plan::{Backend, Plan},
     recent::Recent,
-    route, send,
+    route::{self, Decision},
+    send,
     settle::{self, End, Settled, Unconfirmed},
     sign,
     standing::{self, Standings},
@@ -43,13 +45,19 @@ pub(crate) struct Desk {
     pub(crate) standings: Standings,
     /// To whoever runs syncs.
     pub(crate) heard: mpsc::Sender<Heard>,
+    /// What is not to be delivered any more.
+    pub(crate) erasures: Known,
 }
 
-/// Stored events of one partition -> deliveries that are owed, to be stored together.
-pub(crate) fn route_all(plan: &Plan, partition: u16, events: Vec<StoredEvent>, now: Timestamp) -> Routed {
+/// Stored events of one partition -> deliveries that are owed, to be stored together. What is gone is owed nothing.
+pub(crate) fn route_all(plan: &Plan, gone: &Reach, partition: u16, events: Vec<StoredEvent>, now: Timestamp) -> Routed {
     let mut routed = Routed { partition, ..Routed::default() };
-    for event in events {
-        route::route(plan, event, now).add_to(&mut routed);
+    for stored in events {
+        let decision = match stored.event.as_ref().is_ok_and(|event| gone.takes(&event.meta)) {
+            true => Decision::erased(stored.at),
+            false => route::route(plan, stored, now),
+        };
+        decision.add_to(&mut routed);
     }
     routed
 }

@@ -1,10 +1,11 @@
-//! Keeps the quarantine within its bounds, and fulfils releases: one gateway at a time, by a lease.
+//! Keeps the quarantine within its bounds, fulfils releases, and takes out what is erased: one gateway at a time, by a
+//! lease.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use gatepost_event::{StoreError, store::LeaseKey};
 
-use super::{bounds, release};
+use super::{bounds, erase::Erasing, release};
 use crate::{lease, serve::Gateway};
 
 /// Time between looks at the quarantine.
@@ -16,13 +17,16 @@ pub(crate) async fn tend(gateway: Arc<Gateway>) -> Infallible {
 }
 
 async fn work(gateway: &Gateway) -> Infallible {
-    let mut seen = None;
+    let (mut seen, mut erasing) = (None, Erasing::default());
     loop {
         if let Err(error) = trim(gateway, &mut seen).await {
             tracing::debug!(%error, "the quarantine could not be kept within its bounds; trying again");
         }
         if let Err(error) = release::fulfil(gateway).await {
             tracing::debug!(%error, "releases could not be looked for; trying again");
+        }
+        if let Err(error) = erasing.erase(gateway).await {
+            tracing::debug!(%error, "refused requests that are erased could not be looked for; trying again");
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -31,6 +31,7 @@ fn told(end: &End) -> Result<i64, Option<DeadReason>> {
         End::Done(_) => Err(None),
         End::Retry { at, .. } => Ok(at.millis() - now.millis()),
         End::Dead(letter) => Err(Some(letter.note.reason)),
+        End::Erased => panic!("no attempt ends so"),
     }
 }
 
@@ -126,6 +127,7 @@ fn the_attempt_is_always_recorded() {
         let record = match judged(sent, attempt, Duration::ZERO, 0.0) {
             End::Done(record) | End::Retry { attempt: record, .. } => record,
             End::Dead(letter) => letter.note.last.expect("the last attempt"),
+            End::Erased => panic!("no attempt ends so"),
         };
         assert_eq!((record.number, record.status, record.error), (attempt, expected.0, expected.1));
         assert_eq!((record.started_at.millis(), record.duration_ms, record.response.as_str()), (5, 7, "text"));

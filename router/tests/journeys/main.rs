@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod delivery;
+mod erasure;
 mod isolation;
 mod lifecycle;
 mod redelivery;
