@@ -1,6 +1,6 @@
 //! The audit log: every write that was done, by whom, from what to what.
 
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
 use axum::{
     Json,
@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use gatepost_config::Timestamp;
-use gatepost_event::{Act, ActId, audit::ACT_BYTES_MAX};
+use gatepost_event::{Act, ActId, audit::ACT_BYTES_MAX, erasure::Reach};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -74,7 +74,24 @@ pub(crate) async fn list(
     let limit = page::limit(ask.limit)?;
     let acts = admin.store.acts(page::number(ask.cursor)?.unwrap_or(u64::MAX), limit).await?;
     let next = acts.last().filter(|_| acts.len() == limit).map(|(position, _)| position.to_string());
-    Ok(Json(Page::of(acts.into_iter().map(|(_, act)| act).collect(), next)))
+    let gone = admin.erasures.reach();
+    Ok(Json(Page::of(acts.into_iter().map(|(_, act)| shown(act, &gone)).collect(), next)))
+}
+
+/// Who did what is shown always; from what to what, of connections and tenants that are not erased.
+fn shown(act: Act, gone: &Reach) -> Act {
+    fn of<T: FromStr>(thing: &Value, field: &str) -> Option<T> {
+        thing.get(field)?.as_str()?.parse().ok()
+    }
+    let is_gone = |thing: &Value| {
+        let (integration, id, tenant) = (of(thing, "integration"), of(thing, "id"), of(thing, "tenant"));
+        gone.takes_named(integration.as_ref(), id.as_ref(), tenant.as_ref(), act.at)
+    };
+    if ![&act.before, &act.after].into_iter().flatten().any(is_gone) {
+        return act;
+    }
+    let erased = |thing: Option<Value>| thing.map(|_| json!({ "erased": true }));
+    Act { before: erased(act.before), after: erased(act.after), ..act }
 }
 
 /// Writes down what was done, before the answer goes out. What was refused changed nothing and is not kept.

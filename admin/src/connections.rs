@@ -137,6 +137,7 @@ pub(crate) async fn list(
     let Query(ask) = ask?;
     let limit = page::limit(ask.limit)?;
     let config = admin.config.borrow().clone();
+    let gone = admin.erasures.reach();
     let wants = |view: &View| caller.sees(view.owner()) && ask.wants(view);
     let mut spot = ask.cursor.as_deref().map_or(Ok(Spot::File(0)), str::parse).map_err(|()| page::bad_cursor())?;
     let mut items = Vec::new();
@@ -160,7 +161,9 @@ pub(crate) async fn list(
             }
             after = found.revision;
             examined += 1;
-            if declared(&config, &found.linked.integration, &found.linked.id).is_none() {
+            if declared(&config, &found.linked.integration, &found.linked.id).is_none()
+                && !gone.takes_linked(&found.linked)
+            {
                 items.extend(Some(View::of(&found.linked)).filter(wants));
             }
         }
@@ -192,6 +195,7 @@ async fn find(
     id: &ConnectionId,
 ) -> Result<Found, Problem> {
     let found = connection::get(&admin.store, integration, id).await?;
+    let found = found.filter(|found| !admin.erasures.reach().takes_linked(&found.linked));
     caller.own(found, |found: &Found| owner(&found.linked).cloned(), || format!("connection {integration}/{id}"))
 }
 

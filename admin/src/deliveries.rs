@@ -218,6 +218,9 @@ async fn sees(
     letter: &DeadLetter,
     theirs: &mut HashMap<DestinationId, bool>,
 ) -> Result<bool, Problem> {
+    if letter.event.as_ref().is_some_and(|event| !admin.shows(&event.meta)) {
+        return Ok(false);
+    }
     if caller.tenant().is_none() {
         return Ok(true);
     }

@@ -173,6 +173,7 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
             "replay" => made("rpl_"),
             "release" => made("rls_"),
             "heal" => made("hea_"),
+            "erasure" => made("ers_"),
             "key" => made("gpk_"),
             "own_secret" => json!({ "type": "string", "pattern": "^[0-9a-f]{8}$" }),
             _ => json!({ "type": "string", "pattern": gatepost_config::ID_PATTERN }),

@@ -188,7 +188,7 @@ async fn from_log(admin: &Admin, caller: &Caller, ask: &Ask, limit: usize) -> Re
             spot.sequence = stored.at.sequence;
             examined += 1;
             let Ok(event) = stored.event else { continue };
-            if ask.wants(&event) && caller.sees(event.meta.tenant.as_ref()) {
+            if ask.wants(&event) && caller.sees(event.meta.tenant.as_ref()) && admin.shows(&event.meta) {
                 let with_body = ask.include == Some(Include::Body);
                 bytes += if with_body { event.body.len() } else { 0 };
                 items.push(Item::of(&stored.at, event, with_body));
@@ -213,7 +213,7 @@ pub(crate) async fn body(
         let (known, _) = past::ask(&admin, &caller, move |db, scope| query::event(db, scope, id, None)).await?;
         at.at = known.and_then(|known| known.at);
     }
-    let (_, event) = find(&admin.store, &caller, id, at).await?;
+    let (_, event) = find(&admin, &caller, id, at).await?;
     let mut response = event.body.into_response();
     // Whatever the provider says it is, nobody's browser is to run it.
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
@@ -222,9 +222,9 @@ pub(crate) async fn body(
 }
 
 /// An event that the caller may see.
-async fn find(store: &Store, caller: &Caller, id: EventId, at: At) -> Result<(EventRef, Event), Problem> {
-    let found = look(store, id, at).await?;
-    caller.own(Some(found), |(_, event)| event.meta.tenant.clone(), || format!("event {id}"))
+async fn find(admin: &Admin, caller: &Caller, id: EventId, at: At) -> Result<(EventRef, Event), Problem> {
+    let found = Some(look(&admin.store, id, at).await?).filter(|(_, event)| admin.shows(&event.meta));
+    caller.own(found, |(_, event)| event.meta.tenant.clone(), || format!("event {id}"))
 }
 
 async fn look(store: &Store, id: EventId, at: At) -> Result<(EventRef, Event), Problem> {

@@ -15,10 +15,10 @@ mod state;
 mod words;
 mod write;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use gatepost_config::{Config, Timestamp};
-use gatepost_event::Store;
+use gatepost_event::{ErasureId, Store, erasure::Known};
 use prometheus::{Gauge, IntCounter, Registry};
 use tokio::{
     sync::{mpsc, watch},
@@ -26,7 +26,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{file::Place, follow::Follower, lag::Lag, read::Readers, write::Writer};
+use self::{
+    file::Place,
+    follow::Follower,
+    lag::Lag,
+    read::Readers,
+    write::{Erased, Writer},
+};
 pub(crate) use self::{read::ReadError, state::State};
 
 /// Events read at a time before it is known how large they are.
@@ -36,6 +42,7 @@ const FIRST_PAGE: usize = 128;
 pub(crate) struct History {
     readers: Readers,
     metrics: Arc<Metrics>,
+    erased: Arc<RwLock<Erased>>,
 }
 
 /// What the history tells of itself.
@@ -61,6 +68,7 @@ impl History {
     pub(crate) async fn start(
         config: watch::Receiver<Arc<Config>>,
         store: Store,
+        known: Arc<Known>,
         registry: &Registry,
         shutdown: CancellationToken,
     ) -> Result<Option<(Arc<Self>, Running)>, prometheus::Error> {
@@ -80,26 +88,41 @@ impl History {
             }
         };
         let (sender, jobs) = mpsc::channel(1);
-        let reached = writer.reached();
-        let started = reached.map_err(|error| error.to_string()).and_then(|reached| {
+        let read = writer.reached().and_then(|reached| Ok((reached, writer.erased()?)));
+        let started = read.map_err(|error| error.to_string()).and_then(|(reached, erased)| {
             let writer = writer.start(jobs).map_err(|error| error.to_string())?;
-            Ok((reached, writer))
+            Ok((reached, Arc::new(RwLock::new(erased)), writer))
         });
-        let (reached, writer) = match started {
+        let (reached, erased, writer) = match started {
             Ok(started) => started,
             Err(error) => {
                 tracing::error!(error, "the history can't be written; the API does without search and lists");
                 return Ok(None);
             }
         };
-        let follower = Follower { store, writer: sender, reached, metrics: metrics.clone(), page: FIRST_PAGE };
+        let follower = Follower {
+            store,
+            writer: sender,
+            reached,
+            metrics: metrics.clone(),
+            page: FIRST_PAGE,
+            known,
+            erased: erased.clone(),
+            gone: Arc::default(),
+        };
         let follower = tokio::spawn(follower.run(shutdown));
-        Ok(Some((Arc::new(Self { readers, metrics }), Running { follower, writer })))
+        Ok(Some((Arc::new(Self { readers, metrics, erased }), Running { follower, writer })))
     }
 
     /// Seconds that it may be behind the store.
     pub(crate) fn lag_seconds(&self) -> f64 {
         self.metrics.lag.seconds(Timestamp::now())
+    }
+
+    /// Whether an erasure was dealt with; once it is over, for the last time.
+    pub(crate) fn has_erased(&self, id: ErasureId, is_over: bool) -> bool {
+        let erased = self.erased.read().unwrap_or_else(PoisonError::into_inner);
+        erased.get(&id).is_some_and(|was_last| *was_last || !is_over)
     }
 
     /// Answers a question from one snapshot.

@@ -9,6 +9,7 @@ mod connections;
 mod deliveries;
 mod destinations;
 mod docs;
+mod erasures;
 mod etag;
 mod events;
 mod failures;

@@ -16,10 +16,11 @@ use crate::{
 
 /// What the caller may see.
 async fn scope(admin: &Admin, caller: &Caller) -> Result<Scope, Problem> {
-    let Some(tenant) = caller.tenant() else { return Ok(Scope::everything()) };
+    let everything = Scope::everything(admin.erasures.reach());
+    let Some(tenant) = caller.tenant() else { return Ok(everything) };
     let all = destinations::all(admin).await?.into_iter().filter(|known| known.tenant() == Some(tenant));
     let ids: Vec<_> = all.map(|known| known.id().clone()).collect();
-    Ok(Scope::tenant(tenant.clone(), ids.into_iter()))
+    Ok(everything.tenant(tenant.clone(), ids.into_iter()))
 }
 
 /// The history.

@@ -153,6 +153,9 @@ pub(crate) async fn show(
     let config = admin.config.borrow().clone();
     let keyring = Keyring::load(&config).map_err(|error| unopened(&error.to_string()))?;
     let refusal = keyring.open_refusal(&sealed).map_err(|error| unopened(&error.to_string()))?;
+    if admin.erasures.reach().takes_refusal(&refusal) {
+        return Err(Problem::missing(&format!("refused request {id}")));
+    }
     Ok(Json(Whole::of(&sealed, &refusal)))
 }
 

@@ -1,17 +1,18 @@
 //! The API's routes, each behind a key.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing::MethodRouter};
 use gatepost_config::Config;
-use gatepost_event::{Keyring, Store};
+use gatepost_event::{Keyring, Meta, Store, erasure::Known};
 use http::StatusCode;
 use prometheus::{IntCounterVec, Opts, Registry};
-use tokio::{net::TcpListener, sync::watch};
-use tokio_util::sync::CancellationToken;
+use tokio::{net::TcpListener, sync::watch, time::timeout};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     access::{self, Access},
+    erasures,
     failures::Failures,
     history::History,
     listener,
@@ -22,12 +23,17 @@ use crate::{
 /// Longest body of a request.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// Longest wait for what was erased, before anything is answered.
+const FIRST_LOOK_MAX: Duration = Duration::from_secs(5);
+
 /// What every request shares.
 pub(crate) struct Admin {
     /// The configuration in force.
     pub(crate) config: watch::Receiver<Arc<Config>>,
     /// Where everything is kept.
     pub(crate) store: Store,
+    /// What is not to be shown any more.
+    pub(crate) erasures: Arc<Known>,
     /// What became of every event; none when it is turned off.
     pub(crate) history: Option<Arc<History>>,
     requests: IntCounterVec,
@@ -65,8 +71,14 @@ pub async fn run(
         tracing::warn!("admin.api_keys is empty: the API takes only keys that were made by `gatepost keys create`");
     }
     let open = table().iter().filter(|route| route.access == Access::Open).map(|route| route.path).collect();
-    let (history, following) = History::start(config.clone(), store.clone(), registry, shutdown.clone()).await?.unzip();
-    let admin = Arc::new(Admin { config, store, history, requests, failures: Failures::default(), open });
+    let erasures = Arc::new(Known::default());
+    if !matches!(timeout(FIRST_LOOK_MAX, erasures.read(&store)).await, Ok(Ok(()))) {
+        tracing::warn!("the store doesn't say what was erased; until it does, what is gone may be shown");
+    }
+    let started = History::start(config.clone(), store.clone(), erasures.clone(), registry, shutdown.clone()).await?;
+    let (history, following) = started.unzip();
+    let admin = Arc::new(Admin { config, store, erasures, history, requests, failures: Failures::default(), open });
+    let _erasing = AbortOnDropHandle::new(tokio::spawn(erasures::follow(admin.clone())));
     listener::serve(listener, router(admin), &shutdown).await;
     if let Some(following) = following {
         following.ended().await;
@@ -96,6 +108,11 @@ impl Admin {
     /// Whether a path needs no key.
     pub(crate) fn is_open(&self, path: &str) -> bool {
         self.open.contains(path)
+    }
+
+    /// Whether an event may be shown: it is not erased.
+    pub(crate) fn shows(&self, meta: &Meta) -> bool {
+        !self.erasures.reach().takes(meta)
     }
 
     /// The master keys.

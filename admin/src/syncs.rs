@@ -80,7 +80,9 @@ pub(crate) async fn list(
             }
             after = entry.revision;
             examined += 1;
-            if let Some(state) = SyncState::of(&entry).filter(|state| ask.wants(&state.key)) {
+            let is_shown =
+                |key: &SyncKey| ask.wants(key) && !admin.erasures.is_erasing(&key.integration, &key.connection);
+            if let Some(state) = SyncState::of(&entry).filter(|state| is_shown(&state.key)) {
                 items.push(View { asked_at: asked_at(&admin, &entry.id).await?, state });
             }
         }

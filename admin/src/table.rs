@@ -20,7 +20,7 @@ use crate::{
     connections::{self, import, own_secret, write},
     deliveries,
     destinations::{self, make, settings},
-    docs, etag, events, heals,
+    docs, erasures, etag, events, heals,
     history::query::Hit,
     incidents, keys, quarantine, replays, requests, search,
     serve::Admin,
@@ -165,6 +165,18 @@ pub(crate) fn table() -> Vec<Route> {
         post("/v1/destinations/{destination}/resume", Anyone(Write), destinations::resume)
             .about("Let its deliveries go on, also when its answers had disabled it")
             .gives::<destinations::View>(200),
+        get("/v1/erasures", Operator(Admin), erasures::list)
+            .about("Erasures, newest first: what is gone of connections and tenants")
+            .query::<erasures::Ask>()
+            .page::<erasures::View>(),
+        post("/v1/erasures", Operator(Admin), erasures::create)
+            .about("Erase everything that is stored of a connection or a tenant: hidden at once, then overwritten on disk")
+            .takes::<gatepost_event::erasure::Wish>()
+            .gives::<erasures::View>(202)
+            .refuses(&[409, 429]),
+        get("/v1/erasures/{erasure}", Operator(Admin), erasures::show)
+            .about("How far an erasure is")
+            .gives::<erasures::View>(200),
         get("/v1/events", Anyone(Read), events::list)
             .about("Stored events and how they stand, newest first; or as the log holds them, in stored order")
             .query::<events::Ask>()

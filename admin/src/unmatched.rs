@@ -124,7 +124,8 @@ pub(crate) async fn list(
         let page = admin.store.unmatched(ask.integration.as_ref(), ask.account.as_deref(), after, want).await?;
         let Some(last) = page.last() else { return Ok(Json(Page::of(items, None))) };
         after = last.position;
-        items.extend(page.into_iter().map(|parked| Item { bytes: parked.event.body.len(), meta: parked.event.meta }));
+        let shown = page.into_iter().map(|parked| parked.event).filter(|event| admin.shows(&event.meta));
+        items.extend(shown.map(|event| Item { bytes: event.body.len(), meta: event.meta }));
         if items.len() >= limit {
             return Ok(Json(Page::of(items, Some(after.to_string()))));
         }
@@ -144,7 +145,7 @@ pub(crate) async fn counts(
         let Some(last) = page.last() else { break true };
         after = last.position;
         counted += page.len();
-        for parked in page {
+        for parked in page.into_iter().filter(|parked| admin.shows(&parked.event.meta)) {
             let Meta { integration, account, received_at: at, .. } = parked.event.meta;
             let (events, oldest, newest) = counts.entry((integration, account)).or_insert((0, at, at));
             *events += 1;

@@ -143,6 +143,14 @@ pub(crate) fn time(text: Option<&String>, now: Timestamp) -> Result<Option<Strin
     Ok(Some(at.ok_or_else(wrong)?.to_string()))
 }
 
+/// A span, such as `90s`, `15m` or `2h`.
+///
+/// # Errors
+/// When it is none.
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
+    ago(text).ok_or_else(|| format!("{text:?} is no span such as 90s, 15m or 2h"))
+}
+
 fn ago(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let seconds = match unit {

@@ -11,6 +11,7 @@ use crate::{
     deliveries::DeliveriesCommand,
     destinations::DestinationsCommand,
     dev::DevArgs,
+    erase::EraseArgs,
     events::EventsCommand,
     explain::ExplainArgs,
     heal::HealArgs,
@@ -97,6 +98,8 @@ pub(crate) enum Command {
     Quarantine(QuarantineCommand),
     /// Have from a provider what it could not deliver (GitHub, Stripe)
     Heal(HealArgs),
+    /// Erase everything that is stored of a connection or a tenant
+    Erase(EraseArgs),
     /// What was turned away or missed in a time, what providers do about it, and what to do
     Incident(IncidentArgs),
     /// Try routes out on what is stored

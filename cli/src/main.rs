@@ -8,6 +8,7 @@ mod connections;
 mod deliveries;
 mod destinations;
 mod dev;
+mod erase;
 mod events;
 mod exit;
 mod explain;
@@ -86,6 +87,7 @@ async fn dispatch(args: Args) -> Result<(), Exit> {
         Command::Replays(command) => replays::replays(&command).await,
         Command::Quarantine(command) => quarantine::quarantine(&command).await,
         Command::Heal(args) => heal::heal(&args).await,
+        Command::Erase(args) => erase::erase(&args).await,
         Command::Incident(args) => incident::incident(&args).await,
         Command::Routes(command) => routes::routes(&config, &command).await,
         Command::Store(store) => store::store(&config, &store).await,

@@ -49,6 +49,11 @@ pub(crate) struct Api {
 }
 
 impl Api {
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     pub(crate) async fn of(gatepost: &Gatepost) -> Self {
         Self { address: gatepost.address("admin").await }
     }
@@ -174,6 +179,7 @@ fn body(route: &Route) -> Option<Value> {
     match (route.method.as_str(), route.path.as_str()) {
         ("POST", "/v1/keys") => Some(json!({ "name": "another", "scopes": ["read"] })),
         ("POST", "/v1/replays") => Some(json!({ "dry_run": true })),
+        ("POST", "/v1/erasures") => Some(json!({ "tenant": "nobody", "dry_run": true })),
         ("POST", "/v1/heals") => Some(json!({ "integration": "shop", "since": an_hour_ago(), "dry_run": true })),
         ("POST", "/v1/connections/import") => Some(json!({ "integration": "github", "id": "imported" })),
         ("PUT", "/v1/connections/{integration}/{connection}") => Some(json!({ "tenant": "t1" })),
@@ -220,6 +226,8 @@ async fn every_route_refuses_who_has_no_key_a_wrong_one_too_little_scope_or_anot
     let release = api.told(Method::POST, "/v1/quarantine/release", KEY, Some(&nothing), 202).await;
     let wish = json!({ "integration": "shop", "since": an_hour_ago(), "dry_run": true });
     let heal = api.told(Method::POST, "/v1/heals", KEY, Some(&wish), 202).await;
+    let wish = json!({ "tenant": "nobody", "dry_run": true });
+    let erasure = api.told(Method::POST, "/v1/erasures", KEY, Some(&wish), 202).await;
     let mut scoped = BTreeMap::new();
     for scope in ["read", "write", "replay", "admin"] {
         scoped.insert(scope, api.key(&json!({ "name": scope, "scopes": [scope] })).await.1);
@@ -246,6 +254,7 @@ async fn every_route_refuses_who_has_no_key_a_wrong_one_too_little_scope_or_anot
         ("{replay}", replay["id"].as_str().expect("an id").to_owned()),
         ("{key}", own_id.clone()),
         ("{refused}", refused["request"].as_str().expect("an id").to_owned()),
+        ("{erasure}", erasure["id"].as_str().expect("an id").to_owned()),
         ("{heal}", heal["id"].as_str().expect("an id").to_owned()),
         ("{engine}", "own".to_owned()),
         ("{sync}", "contacts".to_owned()),

@@ -12,6 +12,7 @@ mod corpus;
 mod deployed;
 mod directed;
 mod document;
+mod erase;
 mod explain;
 mod forgery;
 mod handshakes;

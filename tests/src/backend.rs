@@ -5,7 +5,7 @@ use std::{
     convert::Infallible,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU16, Ordering},
+        atomic::{AtomicBool, AtomicU16, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -30,6 +30,7 @@ pub struct Backend {
 struct Shared {
     got: Mutex<Vec<Delivery>>,
     status: AtomicU16,
+    echoes: AtomicBool,
 }
 
 /// One delivery as it arrived.
@@ -67,7 +68,8 @@ impl Backend {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let address = listener.local_addr().expect("bound").to_string();
-        let shared = Arc::new(Shared { got: Mutex::default(), status: AtomicU16::new(204) });
+        let shared =
+            Arc::new(Shared { got: Mutex::default(), status: AtomicU16::new(204), echoes: AtomicBool::new(false) });
         let server = tokio::spawn(serve(listener, shared.clone()));
         Self { address, shared, server }
     }
@@ -80,6 +82,11 @@ impl Backend {
     /// Answers with this status from now on.
     pub fn answer(&self, status: u16) {
         self.shared.status.store(status, Ordering::Release);
+    }
+
+    /// Answers with what it gets from now on, as a careless backend does in its error pages.
+    pub fn echo(&self) {
+        self.shared.echoes.store(true, Ordering::Release);
     }
 
     /// Everything that arrived.
@@ -124,6 +131,9 @@ async fn receive(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Resp
     match body.collect().await {
         Ok(body) => {
             let delivery = Delivery { at: Instant::now(), headers: head.headers, body: body.to_bytes() };
+            if shared.echoes.load(Ordering::Acquire) {
+                *response.body_mut() = Full::new(delivery.body.clone());
+            }
             shared.got.lock().unwrap().push(delivery);
             let status = shared.status.load(Ordering::Acquire);
             *response.status_mut() = StatusCode::from_u16(status).expect("a test's status is valid");

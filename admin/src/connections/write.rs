@@ -16,6 +16,7 @@ use gatepost_config::{
 use gatepost_event::{
     Keyring, Linked, SealError,
     connection::{self, Claiming, Found, LinkError, OwnSecret, Phase, SECRET_BYTES},
+    erasure::Job,
     registry::Expect,
 };
 use http::StatusCode;
@@ -145,6 +146,7 @@ pub(super) async fn replace(
     let wanted = wanted(admin, caller, integration, id, before.as_ref(), wish)?;
     check_destination(admin, caller, &wanted).await?;
     check_declared_accounts(&config, &wanted, &wanted.tenant)?;
+    check_erasures(admin, &wanted)?;
     let expect = expected.over(before.is_some())?;
     let claiming = Claiming {
         shared: shares_accounts(declared_integration),
@@ -157,6 +159,18 @@ pub(super) async fn replace(
     let found = connection::put(&admin.store, wanted, expect, claiming, Timestamp::now()).await?;
     tracing::info!(%integration, connection = %id, by = caller.who(), "a connection was put");
     Ok((before.map(|before| View::of(&before.linked)), found))
+}
+
+/// What comes for a connection while its erasure goes on is erased too.
+fn check_erasures(admin: &Admin, wanted: &Linked) -> Result<(), Problem> {
+    let means = |job: &&Job| job.erasure.means_connection(&wanted.integration, &wanted.id, &wanted.tenant);
+    match admin.erasures.jobs().iter().filter(|job| !job.state.is_over()).find(means) {
+        None => Ok(()),
+        Some(job) => {
+            let detail = format!("it is being erased; ask again when the erasure {} is done", job.id);
+            Err(Problem::new(StatusCode::CONFLICT, "being_erased", detail))
+        }
+    }
 }
 
 /// `DELETE /v1/connections/{integration}/{connection}`: its account keys are free again.

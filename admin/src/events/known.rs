@@ -65,7 +65,7 @@ pub(crate) async fn show(
             return Ok(Json(Shown { lag_seconds: Some(lag), ..shown }));
         }
     }
-    let (at, event) = find(&admin.store, &caller, id, at).await?;
+    let (at, event) = find(&admin, &caller, id, at).await?;
     Ok(Json(Shown { event: Item::of(&at, event, false), deliveries: None, lag_seconds: None }))
 }
 

@@ -1,7 +1,10 @@
 //! What was read of the store in one go, to be written in one transaction with the places that were reached.
 
+use std::sync::Arc;
+
 use gatepost_event::{
-    Attempt, DeadLetter, Outcomes,
+    Attempt, DeadLetter, ErasureId, Outcomes,
+    erasure::{Erasure, Reach},
     store::{Parked, StoredEvent},
 };
 
@@ -17,6 +20,17 @@ pub(super) struct Batch {
     pub(super) reached: Vec<(Feed, u64)>,
     /// Forget everything first: the store is another one.
     pub(super) anew: bool,
+    /// What is not to be written any more.
+    pub(super) gone: Arc<Reach>,
+}
+
+/// An erasure that is to be dealt with.
+#[derive(Debug, Clone)]
+pub(super) struct Pass {
+    pub(super) id: ErasureId,
+    /// Nothing of it can come any more.
+    pub(super) is_last: bool,
+    pub(super) erasure: Erasure,
 }
 
 /// What is read of the store, each in its own order.

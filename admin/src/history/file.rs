@@ -108,6 +108,7 @@ impl Place {
         prepare(&db)?;
         db.execute_batch(&format!(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
+             PRAGMA secure_delete = FAST;
              PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; PRAGMA journal_size_limit = 67108864;"
         ))?;
         Ok(db)

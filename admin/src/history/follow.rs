@@ -5,12 +5,14 @@
 
 use std::{
     collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
 use gatepost_config::Timestamp;
 use gatepost_event::{
     Attempt, DeadLetter, Outcomes, Store, StoreError,
+    erasure::{Known, Reach},
     store::{Parked, StoredEvent},
 };
 use tokio::sync::{mpsc, oneshot};
@@ -18,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Metrics,
-    batch::{Batch, Feed},
-    write::Job,
+    batch::{Batch, Feed, Pass},
+    write::{Erased, Job, What},
 };
 
 /// Rows read at a time, which are small.
@@ -62,9 +64,15 @@ pub(super) struct Follower {
     pub(super) writer: mpsc::Sender<Job>,
     /// How far each feed is read, by its name.
     pub(super) reached: HashMap<String, u64>,
-    pub(super) metrics: std::sync::Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
     /// Events to read at a time.
     pub(super) page: usize,
+    /// What is not to be shown any more.
+    pub(super) known: Arc<Known>,
+    /// What of that was dealt with.
+    pub(super) erased: Arc<RwLock<Erased>>,
+    /// What is not to be written any more, as it was known when the look began.
+    pub(super) gone: Arc<Reach>,
 }
 
 /// One look at every feed.
@@ -129,6 +137,8 @@ impl Follower {
 
     /// Reads and writes a page of every feed.
     async fn look(&mut self) -> Result<Moved, FollowError> {
+        self.gone = self.known.reach();
+        self.erase().await?;
         let mut look = self.read().await?;
         let mut moved = Moved::default();
         let through = |feed, at: Option<u64>| at.map(|at| (feed, at));
@@ -234,14 +244,35 @@ impl Follower {
         if rows == 0 && !batch.anew {
             return Ok(0);
         }
-        let (done, written) = oneshot::channel();
-        self.writer.send(Job { batch, done }).await.map_err(|_| FollowError::Ended)?;
-        written.await.map_err(|_| FollowError::Ended)??;
+        let gone = self.gone.clone();
+        self.have_done(What::Write(Batch { gone, ..batch })).await?;
         for (feed, after) in reached {
             self.reached.insert(feed.name(), after);
         }
         self.metrics.rows.inc_by(rows as u64);
         Ok(rows)
+    }
+
+    async fn have_done(&self, what: What) -> Result<(), FollowError> {
+        let (done, heard) = oneshot::channel();
+        self.writer.send(Job { what, done }).await.map_err(|_| FollowError::Ended)?;
+        Ok(heard.await.map_err(|_| FollowError::Ended)??)
+    }
+
+    /// Deals with erasures: once when they are heard of, and once when nothing of them can come any more.
+    async fn erase(&self) -> Result<(), FollowError> {
+        for job in self.known.jobs().iter() {
+            let is_last = job.state.is_over();
+            let dealt_with = self.erased.read().unwrap_or_else(PoisonError::into_inner).get(&job.id).copied();
+            if dealt_with.is_some_and(|was_last| was_last || !is_last) {
+                continue;
+            }
+            let pass = Pass { id: job.id, is_last, erasure: job.erasure.clone() };
+            self.have_done(What::Erase(pass)).await?;
+            self.erased.write().unwrap_or_else(PoisonError::into_inner).insert(job.id, is_last);
+            tracing::info!(erasure = %job.id, is_last, "erased in the history");
+        }
+        Ok(())
     }
 
     fn after(&self, feed: Feed) -> u64 {

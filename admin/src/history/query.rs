@@ -8,6 +8,7 @@ mod search;
 use std::{collections::BTreeSet, sync::Arc};
 
 use gatepost_config::{DestinationId, TenantId};
+use gatepost_event::erasure::Reach;
 use rusqlite::Connection;
 
 pub(crate) use self::{
@@ -21,9 +22,12 @@ use super::words;
 /// Rows looked at for one page: a page may hold fewer than asked for, or none, and still have a `next`.
 const EXAMINED_MAX: usize = 10_000;
 
-/// Whose business something is.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Scope(Option<Arc<Tenant>>);
+/// Whose business something is, and that it is not erased.
+#[derive(Debug, Clone)]
+pub(crate) struct Scope {
+    tenant: Option<Arc<Tenant>>,
+    gone: Arc<Reach>,
+}
 
 /// What one tenant may see: its own events, and what became of them at its own destinations.
 #[derive(Debug)]
@@ -37,6 +41,7 @@ struct Sight {
     tenant: Option<i64>,
     destinations: Vec<i64>,
     everything: bool,
+    gone: Arc<Reach>,
 }
 
 /// A part of a list.
@@ -49,29 +54,30 @@ pub(crate) struct Part<T> {
 }
 
 impl Scope {
-    /// Everything.
-    pub(crate) const fn everything() -> Self {
-        Self(None)
+    /// Everything but what is gone.
+    pub(crate) const fn everything(gone: Arc<Reach>) -> Self {
+        Self { tenant: None, gone }
     }
 
-    /// What is this tenant's; its destinations are given.
-    pub(crate) fn tenant(id: TenantId, destinations: impl Iterator<Item = DestinationId>) -> Self {
-        Self(Some(Arc::new(Tenant { id, destinations: destinations.collect() })))
+    /// Of that, what is this tenant's; its destinations are given.
+    pub(crate) fn tenant(self, id: TenantId, destinations: impl Iterator<Item = DestinationId>) -> Self {
+        Self { tenant: Some(Arc::new(Tenant { id, destinations: destinations.collect() })), ..self }
     }
 
     fn sight(&self, db: &Connection) -> rusqlite::Result<Sight> {
-        let Some(tenant) = &self.0 else {
-            return Ok(Sight { tenant: None, destinations: Vec::new(), everything: true });
+        let gone = Arc::clone(&self.gone);
+        let Some(tenant) = &self.tenant else {
+            return Ok(Sight { tenant: None, destinations: Vec::new(), everything: true, gone });
         };
         let mut destinations = Vec::new();
         for id in &tenant.destinations {
             destinations.extend(words::find(db, id.as_str())?);
         }
-        Ok(Sight { tenant: words::find(db, tenant.id.as_str())?, destinations, everything: false })
+        Ok(Sight { tenant: words::find(db, tenant.id.as_str())?, destinations, everything: false, gone })
     }
 
     fn tenant_id(&self) -> Option<&TenantId> {
-        self.0.as_ref().map(|tenant| &tenant.id)
+        self.tenant.as_ref().map(|tenant| &tenant.id)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The file's tables. Numbers and words stand for texts that repeat, so that the indexes stay small.
 
 /// Version of the tables, kept as `user_version`: a file of another version is made anew.
-pub(super) const VERSION: i32 = 3;
+pub(super) const VERSION: i32 = 4;
 
 /// Makes the tables.
 ///
@@ -77,5 +77,6 @@ CREATE TABLE anew (
     replay TEXT NOT NULL,
     PRIMARY KEY (delivery, replay)
 ) WITHOUT ROWID;
+CREATE TABLE erased (id TEXT PRIMARY KEY, is_last INTEGER NOT NULL) WITHOUT ROWID;
 CREATE VIRTUAL TABLE text USING fts5(body, tags, content='', contentless_delete=1);
 ";

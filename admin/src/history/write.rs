@@ -1,6 +1,7 @@
 //! The one thread that writes: a batch a transaction, and now and then what has reached its retention.
 
 mod delivery;
+mod erase;
 mod event;
 mod sweep;
 
@@ -12,13 +13,14 @@ use std::{
 };
 
 use gatepost_config::{Config, Retentions, Timestamp};
+use gatepost_event::{ErasureId, erasure::Reach};
 use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::delivery::Row;
 pub(super) use self::event::{first_number, time_of};
 use super::{
-    batch::{Batch, Feed},
+    batch::{Batch, Feed, Pass},
     file::Place,
     words::Words,
 };
@@ -26,12 +28,23 @@ use super::{
 /// How often what is over is looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
-/// A batch, and who waits for it.
+/// Erasures that were dealt with, and whether nothing of them could come any more.
+pub(super) type Erased = HashMap<ErasureId, bool>;
+
+/// Something to do, and who waits for it.
 pub(super) struct Job {
-    /// What to write.
-    pub(super) batch: Batch,
-    /// Hears when it is written.
+    /// What to do.
+    pub(super) what: What,
+    /// Hears when it is done.
     pub(super) done: oneshot::Sender<rusqlite::Result<()>>,
+}
+
+/// Something to do.
+pub(super) enum What {
+    /// Write these.
+    Write(Batch),
+    /// Erase what is gone.
+    Erase(Pass),
 }
 
 /// The writer's connection and memory.
@@ -51,6 +64,8 @@ struct Work<'a> {
     words: &'a mut Words,
     retention: &'a Retentions,
     now: Timestamp,
+    /// What is not to be written any more.
+    gone: Arc<Reach>,
     /// Deliveries that the batch is about, as they will be written.
     deliveries: HashMap<String, Row>,
     /// Events whose state may be another one now.
@@ -64,6 +79,18 @@ impl Writer {
         Ok(Self { db, words: Words::default(), config, retention, swept_at: None, _place: place })
     }
 
+    /// Erasures that were dealt with, and whether for the last time.
+    pub(super) fn erased(&self) -> rusqlite::Result<Erased> {
+        let mut rows = self.db.prepare("SELECT id, is_last FROM erased")?;
+        let rows = rows.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?)))?;
+        let mut erased = Erased::new();
+        for row in rows {
+            let (id, is_last) = row?;
+            erased.extend(id.parse().ok().map(|id| (id, is_last)));
+        }
+        Ok(erased)
+    }
+
     /// How far a feed is read.
     pub(super) fn reached(&self) -> rusqlite::Result<HashMap<String, u64>> {
         let mut rows = self.db.prepare("SELECT feed, after FROM cursor")?;
@@ -74,10 +101,13 @@ impl Writer {
     /// Writes what comes, in a thread of its own, until nobody sends any more.
     pub(super) fn start(mut self, mut jobs: mpsc::Receiver<Job>) -> std::io::Result<thread::JoinHandle<()>> {
         thread::Builder::new().name("history-writer".to_owned()).spawn(move || {
-            while let Some(Job { batch, done }) = jobs.blocking_recv() {
-                let written = self.write(batch);
+            while let Some(Job { what, done }) = jobs.blocking_recv() {
+                let did = match what {
+                    What::Write(batch) => self.write(batch),
+                    What::Erase(pass) => self.erase(&pass),
+                };
                 // Whoever asked may be gone.
-                drop(done.send(written));
+                drop(done.send(did));
             }
         })
     }
@@ -87,24 +117,30 @@ impl Writer {
         if self.config.has_changed().unwrap_or(false) {
             self.retention = Retentions::from(&**self.config.borrow_and_update());
         }
-        let written = self.transact(|work| work.apply(batch));
+        let gone = batch.gone.clone();
+        let written = self.transact(gone, |work| work.apply(batch));
         if written.is_err() {
             self.words.forget();
         }
         if self.swept_at.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
-            while self.transact(|work| work.sweep())? {}
+            while self.transact(Arc::default(), |work| work.sweep())? {}
             self.swept_at = Some(Instant::now());
         }
         written
     }
 
-    fn transact<T>(&mut self, act: impl FnOnce(&mut Work<'_>) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    fn transact<T>(
+        &mut self,
+        gone: Arc<Reach>,
+        act: impl FnOnce(&mut Work<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut work = Work {
             db: &transaction,
             words: &mut self.words,
             retention: &self.retention,
             now: Timestamp::now(),
+            gone,
             deliveries: HashMap::new(),
             touched: BTreeSet::new(),
         };

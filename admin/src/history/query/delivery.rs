@@ -100,8 +100,11 @@ pub(crate) fn deliveries(
         }
         if fits {
             let delivery = read(db, row)?;
-            let event = delivery.event.map(|number| item(db, number)).transpose()?.flatten();
-            items.push((delivery, event));
+            let event = delivery.event.map(|number| item(db, &sight, number)).transpose()?.flatten();
+            // One whose event is gone is gone too.
+            if delivery.event.is_some() == event.is_some() {
+                items.push((delivery, event));
+            }
         }
         examined += 1;
         if examined == EXAMINED_MAX {
@@ -127,8 +130,9 @@ pub(crate) fn delivery(db: &Connection, scope: &Scope, id: DeliveryId) -> Result
     }
     let mut delivery = read(db, row)?;
     delivery.last_attempt = last_attempt(db, id)?;
-    let event = delivery.event.map(|number| item(db, number)).transpose()?.flatten();
-    Ok(Some((delivery, event)))
+    let event = delivery.event.map(|number| item(db, &sight, number)).transpose()?.flatten();
+    let is_gone = delivery.event.is_some() && event.is_none();
+    Ok(Some((delivery, event)).filter(|_| !is_gone))
 }
 
 /// The deliveries of an event, in the order of their ids.

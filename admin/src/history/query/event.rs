@@ -101,7 +101,8 @@ pub(crate) fn events(
             break;
         }
     }
-    let items = numbers.into_iter().filter_map(|number| item(db, number).transpose()).collect::<Result<_, _>>()?;
+    let items =
+        numbers.into_iter().filter_map(|number| item(db, &sight, number).transpose()).collect::<Result<_, _>>()?;
     Ok(Part { items, next: next.map(|number| number.to_string()) })
 }
 
@@ -126,7 +127,7 @@ pub(crate) fn event(
     };
     let sight = scope.sight(db)?;
     match number {
-        Some(number) if is_seen(db, &sight, number)? => item(db, number),
+        Some(number) if is_seen(db, &sight, number)? => item(db, &sight, number),
         _ => Ok(None),
     }
 }
@@ -139,7 +140,7 @@ pub(crate) fn of_request(db: &Connection, scope: &Scope, request: RequestId) -> 
     let rows = rows.query_map([request.token().as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let rows: Vec<(i64, Option<i64>)> = rows.collect::<Result<_, _>>()?;
     let seen = rows.into_iter().filter(|(_, tenant)| sight.event(*tenant));
-    seen.filter_map(|(number, _)| item(db, number).transpose()).collect()
+    seen.filter_map(|(number, _)| item(db, &sight, number).transpose()).collect()
 }
 
 /// Whether an event is to be seen.
@@ -149,8 +150,8 @@ pub(super) fn is_seen(db: &Connection, sight: &Sight, number: i64) -> rusqlite::
     Ok(tenant.is_some_and(|tenant| sight.event(tenant)))
 }
 
-/// All that is shown of an event.
-pub(super) fn item(db: &Connection, number: i64) -> Result<Option<EventItem>, ReadError> {
+/// All that is shown of an event; nothing of one that is gone.
+pub(super) fn item(db: &Connection, sight: &Sight, number: i64) -> Result<Option<EventItem>, ReadError> {
     let sql = "SELECT partition, sequence, state, bytes, meta FROM event WHERE number = ?1";
     let row = |row: &Row<'_>| {
         let place: (i64, i64) = (row.get(0)?, row.get(1)?);
@@ -158,10 +159,14 @@ pub(super) fn item(db: &Connection, number: i64) -> Result<Option<EventItem>, Re
     };
     let found = db.prepare_cached(sql)?.query_row([number], row).optional()?;
     let Some(((partition, sequence), state, bytes, meta)) = found else { return Ok(None) };
+    let meta: Meta = serde_json::from_str(&meta)?;
+    if sight.gone.takes(&meta) {
+        return Ok(None);
+    }
     Ok(Some(EventItem {
         at: (partition >= 0).then(|| format!("{partition}.{sequence}")),
         state: State::of(state),
-        meta: serde_json::from_str(&meta)?,
+        meta,
         bytes: bytes.unsigned_abs(),
         number,
     }))

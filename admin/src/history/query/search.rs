@@ -72,7 +72,7 @@ fn newest(db: &Connection, sight: &Sight, found: Found, limit: usize) -> Result<
     for (number, matched) in found.into_iter().rev().take(limit) {
         last = Some(number);
         if is_seen(db, sight, number)?
-            && let Some(event) = item(db, number)?
+            && let Some(event) = item(db, sight, number)?
         {
             items.push(Hit { matched, event });
         }

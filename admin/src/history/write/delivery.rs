@@ -86,7 +86,7 @@ impl Work<'_> {
 
     /// One try of a delivery.
     pub(super) fn attempt(&mut self, attempt: &Attempt) -> rusqlite::Result<()> {
-        if attempt.started_at < self.now.before(self.retention.all.events) {
+        if attempt.started_at < self.now.before(self.retention.all.events) || self.is_strangers(attempt)? {
             return Ok(());
         }
         let json =
@@ -114,12 +114,22 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Whether an attempt is of an event that is not known, while some are gone: what was answered to it may be what is to
+    /// be erased. Events are written before what they are followed by.
+    fn is_strangers(&mut self, attempt: &Attempt) -> rusqlite::Result<bool> {
+        if self.gone.is_empty() {
+            return Ok(false);
+        }
+        Ok(self.delivery(attempt.delivery)?.event.is_none() && self.number_of(attempt.event)?.is_none())
+    }
+
     /// A delivery's end without success.
     pub(super) fn letter(&mut self, letter: &DeadLetter) -> rusqlite::Result<()> {
         let note = &letter.note;
         let integration = letter.event.as_ref().map(|event| &event.meta.integration);
         let kept = integration.map_or(&self.retention.all, |integration| self.retention.of(integration));
-        if note.died_at < self.now.before(kept.dead_letters) {
+        let is_gone = letter.event.as_ref().is_some_and(|event| self.gone.takes(&event.meta));
+        if note.died_at < self.now.before(kept.dead_letters) || is_gone {
             return Ok(());
         }
         let destination = self.words.maybe(self.db, note.destination.as_ref().map(|id| id.as_str()))?;
@@ -151,6 +161,10 @@ impl Work<'_> {
                 ?13, ?14, ?15, ?16, ?17, ?18)";
         let mut write = self.db.prepare_cached(sql)?;
         for (id, row) in std::mem::take(&mut self.deliveries) {
+            // Of an event that is not known: it may be one that is gone.
+            if row.event.is_none() && row.died_at == 0 && !self.gone.is_empty() {
+                continue;
+            }
             write.execute(params![
                 id,
                 row.state().number(),

@@ -31,7 +31,8 @@ impl Work<'_> {
     pub(super) fn stored(&mut self, stored: &StoredEvent) -> rusqlite::Result<()> {
         // What can't be read is a dead letter, which says so.
         let Ok(event) = &stored.event else { return Ok(()) };
-        if event.meta.received_at < self.now.before(self.retention.of(&event.meta.integration).events) {
+        let kept = self.retention.of(&event.meta.integration).events;
+        if event.meta.received_at < self.now.before(kept) || self.gone.takes(&event.meta) {
             return Ok(());
         }
         let (partition, sequence) = (i64::from(stored.at.partition), int(stored.at.sequence));
@@ -57,7 +58,8 @@ impl Work<'_> {
     /// An event that no connection claims.
     pub(super) fn parked(&mut self, parked: &Parked) -> rusqlite::Result<()> {
         let meta = &parked.event.meta;
-        if meta.received_at < self.now.before(self.retention.of(&meta.integration).unmatched) {
+        let kept = self.retention.of(&meta.integration).unmatched;
+        if meta.received_at < self.now.before(kept) || self.gone.takes(meta) {
             return Ok(());
         }
         let position = int(parked.position);

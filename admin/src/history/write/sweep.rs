@@ -69,7 +69,11 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn column<T: rusqlite::types::FromSql>(&self, sql: &str, params: impl Params) -> rusqlite::Result<Vec<T>> {
+    pub(super) fn column<T: rusqlite::types::FromSql>(
+        &self,
+        sql: &str,
+        params: impl Params,
+    ) -> rusqlite::Result<Vec<T>> {
         let mut rows = self.db.prepare_cached(sql)?;
         rows.query_map(params, |row| row.get(0))?.collect()
     }

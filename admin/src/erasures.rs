@@ -1,0 +1,164 @@
+//! Erasures: everything that is stored of a connection or tenant is to go. Asked for here, done by a router; nobody is
+//! shown any of it from then on.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    extract::{
+        Path, Query, State,
+        rejection::{JsonRejection, PathRejection, QueryRejection},
+    },
+    response::{IntoResponse, Response},
+};
+use gatepost_config::Timestamp;
+use gatepost_event::{
+    ErasureId,
+    erasure::{Counts, Job, Wish},
+    registry::{Expect, Kind, Put},
+    replay::State as ErasureState,
+};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{
+    access::Caller,
+    audit::Note,
+    page::{self, Page},
+    problem::Problem,
+    serve::Admin,
+};
+
+/// Erasures that may be under way or waiting.
+const OPEN_MAX: usize = 100;
+
+/// Pause before the registry is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// What is asked of the list.
+#[derive(Debug, Deserialize, utoipa::IntoParams, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+#[schema(as = ErasureQuery)]
+pub(crate) struct Ask {
+    /// How many.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<usize>,
+    /// What an earlier answer gave as `next`.
+    cursor: Option<ErasureId>,
+}
+
+/// An erasure as it stands.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Erasure)]
+pub(crate) struct View {
+    id: ErasureId,
+    /// `done`: everything in the store is overwritten.
+    state: ErasureState,
+    created_at: Timestamp,
+    /// When nothing of it can come any more: what is stored is overwritten from then on.
+    settles_at: Option<Timestamp>,
+    ended_at: Option<Timestamp>,
+    /// What was overwritten; on a dry run, what would be.
+    progress: Counts,
+    /// How the history of the process that answers stands; none when it keeps none, and of a dry run.
+    history: Option<HistoryState>,
+    wish: Wish,
+}
+
+/// How far an erasure is in a history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum HistoryState {
+    /// Its file may still hold some of it; no answer shows any.
+    Pending,
+    /// Its file was overwritten.
+    Done,
+}
+
+/// `POST /v1/erasures`
+pub(crate) async fn create(
+    State(admin): State<Arc<Admin>>,
+    caller: Caller,
+    wish: Result<Json<Map<String, Value>>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let Json(wish) = wish?;
+    let wish: Wish = serde_json::from_value(Value::Object(wish)).map_err(|error| Problem::bad(error.to_string()))?;
+    let whose = wish.whose().ok_or_else(|| Problem::senseless("name integration and connection, or a tenant"))?;
+    let open = Job::all(&admin.store).await?.iter().filter(|(job, _)| !job.state.is_over()).count();
+    if open >= OPEN_MAX {
+        let detail = format!("{open} erasures are under way; wait for some to end");
+        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_erasures", detail));
+    }
+    let declared = admin.config.borrow().clone();
+    let job = Job::new(&admin.store, &declared.connections, whose, wish.dry_run, Timestamp::now()).await?;
+    match job.write(&admin.store, Expect::Absent).await? {
+        Put::Stored(_) => {}
+        Put::Conflict(_) => return Err(Problem::new(StatusCode::CONFLICT, "conflict", "the id is taken; ask again")),
+        Put::TooLong => {
+            let detail = "the tenant has too many connections or account keys for one erasure; erase some of its \
+                          connections by themselves first";
+            return Err(Problem::senseless(detail));
+        }
+    }
+    // Before the answer, so that nothing that is asked after it shows any.
+    admin.erasures.read(&admin.store).await?;
+    let id = job.id.to_string();
+    tracing::info!(erasure = id, by = caller.who(), dry_run = job.dry_run, "an erasure was asked for");
+    let view = View::of(&admin, job);
+    caller.note(Note::made(&view));
+    let mut response = (StatusCode::ACCEPTED, Json(view)).into_response();
+    page::place(&mut response, &format!("/v1/erasures/{id}"));
+    Ok(response)
+}
+
+/// `GET /v1/erasures`: newest first.
+pub(crate) async fn list(
+    State(admin): State<Arc<Admin>>,
+    ask: Result<Query<Ask>, QueryRejection>,
+) -> Result<Json<Page<View>>, Problem> {
+    let Query(ask) = ask?;
+    let limit = page::limit(ask.limit)?;
+    let mut found: Vec<Job> = Job::all(&admin.store).await?.into_iter().map(|(job, _)| job).collect();
+    found.retain(|job| ask.cursor.is_none_or(|cursor| job.id < cursor));
+    found.sort_by_key(|job| std::cmp::Reverse(job.id));
+    let items = found.into_iter().map(|job| View::of(&admin, job)).collect();
+    Ok(Json(Page::cut(items, limit, |view: &View| view.id.to_string())))
+}
+
+/// `GET /v1/erasures/{erasure}`
+pub(crate) async fn show(
+    State(admin): State<Arc<Admin>>,
+    id: Result<Path<ErasureId>, PathRejection>,
+) -> Result<Json<View>, Problem> {
+    let Path(id) = id?;
+    let entry = admin.store.entry(Kind::Erasure, &id.to_string()).await?;
+    let found = entry.and_then(|entry| Job::read(&entry).ok());
+    let job = found.ok_or_else(|| Problem::missing(&format!("erasure {id}")))?;
+    Ok(Json(View::of(&admin, job)))
+}
+
+/// Keeps what is known of erasures up to date with the registry. Never returns.
+pub(crate) async fn follow(admin: Arc<Admin>) {
+    loop {
+        if let Err(error) = admin.erasures.follow(&admin.store).await {
+            tracing::debug!(%error, "erasures can't be followed; trying again");
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+impl View {
+    fn of(admin: &Admin, job: Job) -> Self {
+        let history = admin.history.as_ref().filter(|_| !job.dry_run);
+        let is_over = job.state.is_over();
+        let history = history.map(|history| match history.has_erased(job.id, is_over) {
+            true => HistoryState::Done,
+            false => HistoryState::Pending,
+        });
+        let wish = job.wish();
+        let Job { id, state, created_at, settles_at, ended_at, erased: progress, .. } = job;
+        Self { id, state, created_at, settles_at, ended_at, progress, history, wish }
+    }
+}
