@@ -8,29 +8,19 @@ use axum::{
         Path, Query, State,
         rejection::{JsonRejection, PathRejection, QueryRejection},
     },
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use gatepost_config::{Timestamp, units::format_span};
 use gatepost_event::{
-    HealId, Store,
+    HealId,
     heal::{Heal, Progress, Wish},
-    registry::{Entry, Expect, Kind, Put},
     replay::State as HealState,
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{
-    access::Caller,
-    audit::Note,
-    page::{self, Page},
-    problem::Problem,
-    serve::Admin,
-};
-
-/// Heals that may be under way or waiting.
-const OPEN_MAX: usize = 100;
+use crate::{access::Caller, jobs, page::Page, problem::Problem, serve::Admin};
 
 /// What is asked of the list.
 #[derive(Debug, Deserialize, utoipa::IntoParams, utoipa::ToSchema)]
@@ -67,28 +57,11 @@ pub(crate) async fn create(
     caller: Caller,
     wish: Result<Json<Map<String, Value>>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let Json(wish) = wish?;
-    let wish: Wish = serde_json::from_value(Value::Object(wish)).map_err(|error| Problem::bad(error.to_string()))?;
+    let wish: Wish = jobs::wish(wish)?;
     let now = Timestamp::now();
     check(&admin, &wish, now)?;
-    let open = all(&admin.store).await?.iter().filter(|heal| !heal.state.is_over()).count();
-    if open >= OPEN_MAX {
-        let detail = format!("{open} heals are under way; wait for some to end");
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_heals", detail));
-    }
-    let heal = Heal::new(wish, false, now);
-    let id = heal.id.to_string();
-    match admin.store.put(Kind::Heal, &id, page::written(&heal)?, Expect::Absent).await? {
-        Put::Stored(_) => {}
-        Put::Conflict(_) => return Err(Problem::new(StatusCode::CONFLICT, "conflict", "the id is taken; ask again")),
-        Put::TooLong => return Err(Problem::bad("what is asked for is too long to be kept")),
-    }
-    tracing::info!(heal = id, by = caller.who(), integration = %heal.wish.integration, "a heal was asked for");
-    let view = View::of(heal);
-    caller.note(Note::made(&view));
-    let mut response = (StatusCode::ACCEPTED, Json(view)).into_response();
-    page::place(&mut response, &format!("/v1/heals/{id}"));
-    Ok(response)
+    jobs::check_room::<Heal>(&jobs::all(&admin.store).await?)?;
+    jobs::begin(&admin.store, &caller, Heal::new(wish, false, now), View::of).await
 }
 
 /// `GET /v1/heals`: newest first.
@@ -97,12 +70,7 @@ pub(crate) async fn list(
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Result<Json<Page<View>>, Problem> {
     let Query(ask) = ask?;
-    let limit = page::limit(ask.limit)?;
-    let mut found = all(&admin.store).await?;
-    found.retain(|heal| ask.cursor.is_none_or(|cursor| heal.id < cursor));
-    found.sort_by_key(|heal| std::cmp::Reverse(heal.id));
-    let items = found.into_iter().map(View::of).collect();
-    Ok(Json(Page::cut(items, limit, |view: &View| view.id.to_string())))
+    jobs::list(jobs::all(&admin.store).await?, ask.limit, ask.cursor, View::of)
 }
 
 /// `GET /v1/heals/{heal}`
@@ -110,19 +78,7 @@ pub(crate) async fn show(
     State(admin): State<Arc<Admin>>,
     id: Result<Path<HealId>, PathRejection>,
 ) -> Result<Json<View>, Problem> {
-    let Path(id) = id?;
-    let entry = admin.store.entry(Kind::Heal, &id.to_string()).await?;
-    let found = entry.as_ref().and_then(read).ok_or_else(|| Problem::missing(&format!("heal {id}")))?;
-    Ok(Json(View::of(found)))
-}
-
-/// Every heal that can be read.
-pub(crate) async fn all(store: &Store) -> Result<Vec<Heal>, Problem> {
-    Ok(store.entries(Kind::Heal).await?.iter().filter_map(read).collect())
-}
-
-fn read(entry: &Entry) -> Option<Heal> {
-    serde_json::from_slice(&entry.value).ok()
+    Ok(Json(View::of(jobs::found(&admin.store, id?.0).await?)))
 }
 
 /// What can be known to fail is refused at once.

@@ -11,7 +11,7 @@ use axum::{
     extract::{Query, State, rejection::QueryRejection},
 };
 use gatepost_config::{Integration, IntegrationId, ProviderName, Timestamp, units::format_span};
-use gatepost_event::{HealId, RequestId, registry::Kind, subject::integration_token, turned_away::Hour};
+use gatepost_event::{HealId, RequestId, heal::Heal, registry::Kind, subject::integration_token, turned_away::Hour};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::verdict::Verdict;
@@ -19,7 +19,7 @@ use self::{
     facts::{Heals, Pulses, TurnedAway},
     verdict::Facts,
 };
-use crate::{heals, problem::Problem, serve::Admin};
+use crate::{jobs, problem::Problem, serve::Admin};
 
 /// The longest time that is looked at.
 const DAYS_MAX: i64 = 14;
@@ -113,7 +113,7 @@ pub(crate) async fn show(
         return Err(Problem::missing(&format!("integration {:?}", id.as_str())));
     }
     let hours: Vec<Hour> = admin.store.entries(Kind::TurnedAway).await?.iter().filter_map(facts::read).collect();
-    let heals = heals::all(&admin.store).await?;
+    let heals: Vec<Heal> = jobs::all(&admin.store).await?;
     let lag_seconds = admin.history.as_ref().map(|history| history.lag_seconds());
     let quarantined = admin.store.quarantined(None).await?;
     let (first, end) = (RequestId::fresh(from), RequestId::fresh(to.after(std::time::Duration::from_millis(1))));

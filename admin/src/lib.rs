@@ -16,6 +16,7 @@ mod failures;
 mod heals;
 mod history;
 mod incidents;
+mod jobs;
 mod key;
 mod keys;
 mod listener;

@@ -8,12 +8,11 @@ use axum::{
         Path, Query, State,
         rejection::{JsonRejection, PathRejection, QueryRejection},
     },
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use gatepost_config::{IntegrationId, Timestamp};
 use gatepost_event::{
-    Keyring, Refusal, RefusalKey, ReleaseId, RequestId, SealedRefusal, Store,
-    registry::{Entry, Expect, Kind, Put},
+    Keyring, Refusal, RefusalKey, ReleaseId, RequestId, SealedRefusal,
     release::{Progress, Release, Wish},
     replay::State as ReleaseState,
     subject::integration_token,
@@ -24,15 +23,13 @@ use serde_json::{Map, Value};
 
 use crate::{
     access::Caller,
-    audit::Note,
     events::Body,
+    jobs,
     page::{self, Page},
     problem::Problem,
     serve::Admin,
 };
 
-/// Releases that may be under way or waiting.
-const OPEN_MAX: usize = 100;
 /// Bytes of kept requests that are read for one page, which ends with the one that reaches it.
 const PAGE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Longest reason that may be asked for.
@@ -165,29 +162,12 @@ pub(crate) async fn release(
     caller: Caller,
     wish: Result<Json<Map<String, Value>>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let Json(wish) = wish?;
-    let wish: Wish = serde_json::from_value(Value::Object(wish)).map_err(|error| Problem::bad(error.to_string()))?;
+    let wish: Wish = jobs::wish(wish)?;
     if wish.reason.as_ref().is_some_and(|reason| reason.is_empty() || reason.len() > REASON_CHARS_MAX) {
         return Err(Problem::senseless("reason must be a code such as signature_mismatch"));
     }
-    let open = releases(&admin.store).await?.iter().filter(|release| !release.state.is_over()).count();
-    if open >= OPEN_MAX {
-        let detail = format!("{open} releases are under way; wait for some to end");
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_releases", detail));
-    }
-    let release = Release::new(wish, Timestamp::now());
-    let id = release.id.to_string();
-    match admin.store.put(Kind::Release, &id, page::written(&release)?, Expect::Absent).await? {
-        Put::Stored(_) => {}
-        Put::Conflict(_) => return Err(Problem::new(StatusCode::CONFLICT, "conflict", "the id is taken; ask again")),
-        Put::TooLong => return Err(Problem::bad("what is asked for is too long to be kept")),
-    }
-    tracing::info!(release = id, by = caller.who(), "a release was asked for");
-    let view = View::of(release);
-    caller.note(Note::made(&view));
-    let mut response = (StatusCode::ACCEPTED, Json(view)).into_response();
-    page::place(&mut response, &format!("/v1/releases/{id}"));
-    Ok(response)
+    jobs::check_room::<Release>(&jobs::all(&admin.store).await?)?;
+    jobs::begin(&admin.store, &caller, Release::new(wish, Timestamp::now()), View::of).await
 }
 
 /// `GET /v1/releases`: newest first.
@@ -196,12 +176,7 @@ pub(crate) async fn list_releases(
     ask: Result<Query<AskReleases>, QueryRejection>,
 ) -> Result<Json<Page<View>>, Problem> {
     let Query(ask) = ask?;
-    let limit = page::limit(ask.limit)?;
-    let mut found = releases(&admin.store).await?;
-    found.retain(|release| ask.cursor.is_none_or(|cursor| release.id < cursor));
-    found.sort_by_key(|release| std::cmp::Reverse(release.id));
-    let items = found.into_iter().map(View::of).collect();
-    Ok(Json(Page::cut(items, limit, |view: &View| view.id.to_string())))
+    jobs::list(jobs::all(&admin.store).await?, ask.limit, ask.cursor, View::of)
 }
 
 /// `GET /v1/releases/{release}`
@@ -209,19 +184,7 @@ pub(crate) async fn show_release(
     State(admin): State<Arc<Admin>>,
     id: Result<Path<ReleaseId>, PathRejection>,
 ) -> Result<Json<View>, Problem> {
-    let Path(id) = id?;
-    let entry = admin.store.entry(Kind::Release, &id.to_string()).await?;
-    let found = entry.as_ref().and_then(read).ok_or_else(|| Problem::missing(&format!("release {id}")))?;
-    Ok(Json(View::of(found)))
-}
-
-/// Every release that can be read.
-async fn releases(store: &Store) -> Result<Vec<Release>, Problem> {
-    Ok(store.entries(Kind::Release).await?.iter().filter_map(read).collect())
-}
-
-fn read(entry: &Entry) -> Option<Release> {
-    serde_json::from_slice(&entry.value).ok()
+    Ok(Json(View::of(jobs::found(&admin.store, id?.0).await?)))
 }
 
 fn unopened(why: &str) -> Problem {

@@ -13,7 +13,7 @@ use axum::{
 use gatepost_config::Timestamp;
 use gatepost_event::{
     ReplayId, Store,
-    registry::{Entry, Expect, Kind, Put},
+    registry::{Expect, Kind, Put},
     replay::{Job, Progress, State as JobState, Status, Wish},
 };
 use http::StatusCode;
@@ -23,14 +23,13 @@ use serde_json::{Map, Value};
 use crate::{
     access::Caller,
     audit::Note,
+    jobs,
     page::{self, Page},
     problem::Problem,
     serve::Admin,
 };
 
-/// Replays that may be under way or waiting.
-const OPEN_MAX: usize = 100;
-/// Of these, those that one tenant's keys ask for.
+/// Replays that may be under way or waiting, asked for by one tenant's keys.
 const TENANT_OPEN_MAX: usize = 10;
 /// Most deliveries owed per second that may be asked for.
 const RATE_MAX: u32 = 100_000;
@@ -70,8 +69,7 @@ pub(crate) async fn create(
     caller: Caller,
     wish: Result<Json<Map<String, Value>>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let Json(wish) = wish?;
-    let mut wish = read(wish).map_err(Problem::bad)?;
+    let mut wish: Wish = jobs::wish(wish)?;
     check(&wish).map_err(Problem::senseless)?;
     if !caller.sees(wish.tenant.as_ref()) {
         match &wish.tenant {
@@ -79,28 +77,13 @@ pub(crate) async fn create(
             None => wish.tenant = caller.tenant().cloned(),
         }
     }
-    let (mut open, mut theirs) = (0, 0);
-    for (job, _) in jobs(&admin.store).await?.into_iter().filter(|(job, _)| !job.state.is_over()) {
-        open += 1;
-        theirs += usize::from(caller.sees(job.wish.tenant.as_ref()));
+    let all: Vec<Job> = jobs::all(&admin.store).await?;
+    jobs::check_room(&all)?;
+    let theirs = jobs::open(all.iter().filter(|job| caller.sees(job.wish.tenant.as_ref())));
+    if caller.tenant().is_some() && theirs >= TENANT_OPEN_MAX {
+        return Err(jobs::too_many::<Job>(theirs));
     }
-    if open >= OPEN_MAX || (caller.tenant().is_some() && theirs >= TENANT_OPEN_MAX) {
-        let detail = format!("{open} replays are under way; wait for some to end, or cancel them");
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_replays", detail));
-    }
-    let job = Job::new(wish, Timestamp::now());
-    let id = job.id.to_string();
-    match admin.store.put(Kind::Replay, &id, page::written(&job)?, Expect::Absent).await? {
-        Put::Stored(_) => {}
-        Put::Conflict(_) => return Err(Problem::new(StatusCode::CONFLICT, "conflict", "the id is taken; ask again")),
-        Put::TooLong => return Err(Problem::bad("what is asked for is too long to be kept")),
-    }
-    tracing::info!(replay = id, by = caller.who(), dry_run = job.wish.dry_run, "a replay was asked for");
-    let view = View::of(job);
-    caller.note(Note::made(&view));
-    let mut response = (StatusCode::ACCEPTED, Json(view)).into_response();
-    page::place(&mut response, &format!("/v1/replays/{id}"));
-    Ok(response)
+    jobs::begin(&admin.store, &caller, Job::new(wish, Timestamp::now()), View::of).await
 }
 
 /// `GET /v1/replays`: newest first.
@@ -110,13 +93,9 @@ pub(crate) async fn list(
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Result<Json<Page<View>>, Problem> {
     let Query(ask) = ask?;
-    let limit = page::limit(ask.limit)?;
-    let mut jobs = jobs(&admin.store).await?;
-    jobs.sort_by_key(|(job, _)| std::cmp::Reverse(job.id));
-    let mut items: Vec<Job> = jobs.into_iter().map(|(job, _)| job).collect();
-    items.retain(|job| caller.sees(job.wish.tenant.as_ref()) && ask.cursor.is_none_or(|cursor| job.id < cursor));
-    let items = items.into_iter().map(View::of).collect();
-    Ok(Json(Page::cut(items, limit, |view: &View| view.id.to_string())))
+    let mut jobs: Vec<Job> = jobs::all(&admin.store).await?;
+    jobs.retain(|job| caller.sees(job.wish.tenant.as_ref()));
+    jobs::list(jobs, ask.limit, ask.cursor, View::of)
 }
 
 /// `GET /v1/replays/{id}`
@@ -155,11 +134,6 @@ pub(crate) async fn cancel(
     Err(Problem::busy("the replay"))
 }
 
-/// A wish from an object; a list would be read as one too, an empty list as one for everything.
-fn read(wish: Map<String, Value>) -> Result<Wish, String> {
-    serde_json::from_value(Value::Object(wish)).map_err(|error| error.to_string())
-}
-
 fn check(wish: &Wish) -> Result<(), String> {
     let status = wish.status;
     if wish.rate.is_some_and(|rate| !(1..=RATE_MAX).contains(&rate)) {
@@ -182,17 +156,9 @@ fn check(wish: &Wish) -> Result<(), String> {
     Ok(())
 }
 
-/// Every job that can be read.
-async fn jobs(store: &Store) -> Result<Vec<(Job, u64)>, Problem> {
-    let entries = store.entries(Kind::Replay).await?;
-    let read = |entry: Entry| Some((serde_json::from_slice(&entry.value).ok()?, entry.revision));
-    Ok(entries.into_iter().filter_map(read).collect())
-}
-
 async fn job(store: &Store, caller: &Caller, id: ReplayId) -> Result<(Job, u64), Problem> {
-    let entry = store.entry(Kind::Replay, &id.to_string()).await?;
-    let read = |entry: Entry| Some((serde_json::from_slice(&entry.value).ok()?, entry.revision));
-    caller.own(entry.and_then(read), |(job, _): &(Job, u64)| job.wish.tenant.clone(), || format!("replay {id}"))
+    let found = jobs::find(store, id).await?;
+    caller.own(found, |(job, _): &(Job, u64)| job.wish.tenant.clone(), || format!("replay {id}"))
 }
 
 impl View {
@@ -215,7 +181,8 @@ mod tests {
     use super::*;
 
     fn wish(json: &str) -> Result<Wish, String> {
-        let wish = read(serde_json::from_str(json).map_err(|error| error.to_string())?)?;
+        let object: Map<String, Value> = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let wish = jobs::wish(Ok(Json(object))).map_err(|problem| problem.into_parts().1)?;
         check(&wish).map(|()| wish)
     }
 

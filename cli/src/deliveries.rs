@@ -7,6 +7,7 @@ use crate::{
     api::{self, field},
     args::{ApiArgs, FilterArgs, ListArgs},
     exit::Exit,
+    jobs::WaitArgs,
     replays,
 };
 
@@ -45,6 +46,8 @@ pub(crate) enum DeliveriesCommand {
         #[arg(long)]
         new_ids: bool,
         #[command(flatten)]
+        wait: WaitArgs,
+        #[command(flatten)]
         api: ApiArgs,
     },
 }
@@ -70,11 +73,11 @@ pub(crate) async fn deliveries(command: &DeliveriesCommand) -> Result<(), Exit> 
             api::print(&api::get(api, &["deliveries", id], &[]).await?);
             Ok(())
         }
-        DeliveriesCommand::Replay { id, new_ids, api } => {
+        DeliveriesCommand::Replay { id, new_ids, wait, api } => {
             // One that isn't there is an error now, not a replay that finds nothing.
             api::get(api, &["deliveries", id], &[]).await?;
             let asked = api::post(api, &["replays"], &json!({ "delivery": id, "new_ids": new_ids })).await?;
-            replays::follow(api, asked).await
+            replays::follow(api, &asked, *wait).await
         }
     }
 }

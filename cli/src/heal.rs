@@ -1,7 +1,5 @@
 //! `gatepost heal`: what a provider could not deliver, had from it later; asked for through the API.
 
-use std::time::Duration;
-
 use gatepost_config::Timestamp;
 use serde_json::{Value, json};
 
@@ -9,6 +7,7 @@ use crate::{
     api::{self, field},
     args::ApiArgs,
     exit::Exit,
+    jobs::{HEAL, WaitArgs},
     style,
 };
 
@@ -16,40 +15,38 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct HealArgs {
     /// The integration, which has `heal` in the configuration
-    #[arg(long, value_name = "ID")]
-    pub(crate) integration: String,
+    #[arg(long, value_name = "ID", required_unless_present = "job")]
+    pub(crate) integration: Option<String>,
     /// From then on: a time (RFC 3339), or how long ago (2h, 3d)
-    #[arg(long, value_name = "TIME")]
-    pub(crate) since: String,
+    #[arg(long, value_name = "TIME", required_unless_present = "job")]
+    pub(crate) since: Option<String>,
     /// Before then; now when not said
     #[arg(long, value_name = "TIME")]
     pub(crate) until: Option<String>,
     /// Only say what is missing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Nothing new: show this one (hea_...) when it has ended, or with --no-wait as it stands
+    #[arg(long, value_name = "ID", conflicts_with_all = ["integration", "since", "until", "dry_run"])]
+    pub(crate) job: Option<String>,
     /// Don't wait for its end
     #[arg(long)]
     pub(crate) no_wait: bool,
     #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+    #[command(flatten)]
     pub(crate) api: ApiArgs,
 }
 
-/// Time between looks at a heal that is waited for.
-const LOOK_EVERY: Duration = Duration::from_millis(300);
-
 /// Asks for a heal, and waits for its end.
 pub(crate) async fn heal(args: &HealArgs) -> Result<(), Exit> {
-    let now = Timestamp::now();
-    let wish = json!({
-        "integration": args.integration,
-        "since": api::time(Some(&args.since), now)?,
-        "until": api::time(args.until.as_ref(), now)?,
-        "dry_run": args.dry_run,
-    });
-    let asked = api::post(&args.api, &["heals"], &wish).await?;
+    let asked = match &args.job {
+        Some(id) => HEAL.show(&args.api, id).await?,
+        None => ask(args).await?,
+    };
     let heal = match args.no_wait {
         true => asked,
-        false => ended(&args.api, &asked).await?,
+        false => HEAL.ended(&args.api, &field(&asked, "id"), args.wait, args.wait.deadline()).await?,
     };
     show(&args.api, &heal);
     match field(&heal, "state").as_str() {
@@ -58,16 +55,15 @@ pub(crate) async fn heal(args: &HealArgs) -> Result<(), Exit> {
     }
 }
 
-/// Waits for a heal's end, however it ends.
-pub(crate) async fn ended(api: &ApiArgs, asked: &Value) -> Result<Value, Exit> {
-    let id = field(asked, "id");
-    loop {
-        let heal = api::get(api, &["heals", &id], &[]).await?;
-        match field(&heal, "state").as_str() {
-            "pending" | "running" => tokio::time::sleep(LOOK_EVERY).await,
-            _ => return Ok(heal),
-        }
-    }
+async fn ask(args: &HealArgs) -> Result<Value, Exit> {
+    let now = Timestamp::now();
+    let wish = json!({
+        "integration": args.integration,
+        "since": api::time(args.since.as_ref(), now)?,
+        "until": api::time(args.until.as_ref(), now)?,
+        "dry_run": args.dry_run,
+    });
+    api::post(&args.api, &["heals"], &wish).await
 }
 
 /// Why a heal failed.

@@ -1,5 +1,7 @@
 //! `gatepost incident`: what was turned away or missed, and what to do about it; asked of the API.
 
+use std::time::Instant;
+
 use gatepost_config::Timestamp;
 use serde_json::{Value, json};
 
@@ -8,6 +10,7 @@ use crate::{
     args::ApiArgs,
     exit::Exit,
     heal,
+    jobs::{HEAL, WaitArgs},
     style::{self, BAD, BOLD, DIM, GOOD, WARN},
 };
 
@@ -30,6 +33,8 @@ pub(crate) struct IncidentArgs {
     #[arg(long, conflicts_with = "fix")]
     pub(crate) offline: bool,
     #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+    #[command(flatten)]
     pub(crate) api: ApiArgs,
 }
 
@@ -42,11 +47,11 @@ pub(crate) async fn incident(args: &IncidentArgs) -> Result<(), Exit> {
     let mut incident = api::get(&args.api, &["incidents"], &query(from, Some(to))).await?;
     // As the API took it: by its clock, and no later than now.
     let query = query(Some(field(&incident, "from")), Some(field(&incident, "to")));
-    let mut failures = Vec::new();
-    if !args.offline && heal_each(args, &incident, true, &mut failures).await? > 0 {
+    let (mut failures, deadline) = (Vec::new(), args.wait.deadline());
+    if !args.offline && heal_each(args, &incident, true, deadline, &mut failures).await? > 0 {
         incident = api::get(&args.api, &["incidents"], &query).await?;
     }
-    if args.fix && heal_each(args, &incident, false, &mut failures).await? > 0 {
+    if args.fix && heal_each(args, &incident, false, deadline, &mut failures).await? > 0 {
         incident = api::get(&args.api, &["incidents"], &query).await?;
     }
     match args.api.json {
@@ -65,6 +70,7 @@ async fn heal_each(
     args: &IncidentArgs,
     incident: &Value,
     dry_run: bool,
+    deadline: Instant,
     failures: &mut Vec<String>,
 ) -> Result<usize, Exit> {
     let items = incident.get("items").and_then(Value::as_array).into_iter().flatten();
@@ -81,7 +87,7 @@ async fn heal_each(
         asked.push(api::post(&args.api, &["heals"], &wish).await?);
     }
     for heal in &asked {
-        let ended = heal::ended(&args.api, heal).await?;
+        let ended = HEAL.ended(&args.api, &field(heal, "id"), args.wait, deadline).await?;
         if field(&ended, "state") == "failed" {
             failures.push(heal::failure(&ended));
         }

@@ -17,6 +17,7 @@ mod heal;
 mod http;
 mod incident;
 mod init;
+mod jobs;
 mod keys;
 mod load;
 mod logging;

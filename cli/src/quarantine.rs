@@ -1,7 +1,5 @@
 //! `gatepost quarantine`: refused requests, seen and let in through the API.
 
-use std::time::Duration;
-
 use clap::Subcommand;
 use serde_json::{Map, Value};
 
@@ -9,6 +7,7 @@ use crate::{
     api::{self, field},
     args::{ApiArgs, ListArgs},
     exit::Exit,
+    jobs::{RELEASE, WaitArgs},
     style,
 };
 
@@ -47,16 +46,18 @@ pub(crate) enum QuarantineCommand {
         /// Only those refused for this reason, such as signature_mismatch
         #[arg(long, value_name = "REASON")]
         reason: Option<String>,
+        /// Nothing new: show this one (rls_...) when it has ended, or with --no-wait as it stands
+        #[arg(long, value_name = "ID", conflicts_with_all = ["id", "integration", "reason"])]
+        job: Option<String>,
         /// Don't wait for its end
         #[arg(long)]
         no_wait: bool,
         #[command(flatten)]
+        wait: WaitArgs,
+        #[command(flatten)]
         api: ApiArgs,
     },
 }
-
-/// Time between looks at a release that is waited for.
-const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 /// Lists, shows or lets in.
 pub(crate) async fn quarantine(command: &QuarantineCommand) -> Result<(), Exit> {
@@ -75,34 +76,22 @@ pub(crate) async fn quarantine(command: &QuarantineCommand) -> Result<(), Exit> 
             api::print(&api::get(api, &["quarantine", id], &[]).await?);
             Ok(())
         }
-        QuarantineCommand::Release { id, integration, reason, no_wait, api } => {
-            let mut wish = Map::new();
-            for (name, value) in [("request", id), ("integration", integration), ("reason", reason)] {
-                wish.extend(value.as_ref().map(|value| (name.to_owned(), Value::from(value.as_str()))));
-            }
-            let asked = api::post(api, &["quarantine", "release"], &wish.into()).await?;
-            match no_wait {
-                true => {
-                    show(api, &asked);
-                    Ok(())
+        QuarantineCommand::Release { id, integration, reason, job, no_wait, wait, api } => {
+            let asked = match job {
+                Some(job) => RELEASE.show(api, job).await?,
+                None => {
+                    let wishes = [("request", id), ("integration", integration), ("reason", reason)];
+                    let said =
+                        wishes.into_iter().filter_map(|(name, said)| Some((name.to_owned(), said.clone()?.into())));
+                    api::post(api, &["quarantine", "release"], &said.collect::<Map<_, _>>().into()).await?
                 }
-                false => follow(api, &asked).await,
-            }
-        }
-    }
-}
-
-/// Waits for a release's end and shows it.
-async fn follow(api: &ApiArgs, asked: &Value) -> Result<(), Exit> {
-    let id = field(asked, "id");
-    loop {
-        let release = api::get(api, &["releases", &id], &[]).await?;
-        match field(&release, "state").as_str() {
-            "pending" | "running" => tokio::time::sleep(LOOK_EVERY).await,
-            _ => {
-                show(api, &release);
-                return Ok(());
-            }
+            };
+            let release = match no_wait {
+                true => asked,
+                false => RELEASE.ended(api, &field(&asked, "id"), *wait, wait.deadline()).await?,
+            };
+            show(api, &release);
+            Ok(())
         }
     }
 }

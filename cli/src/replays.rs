@@ -1,7 +1,5 @@
 //! `gatepost replays`: deliveries once more, asked for through the API.
 
-use std::time::Duration;
-
 use clap::Subcommand;
 use gatepost_config::Timestamp;
 use serde_json::{Map, Value, json};
@@ -10,47 +8,14 @@ use crate::{
     api::{self, field},
     args::{ApiArgs, FilterArgs, ListArgs, WhenArgs},
     exit::Exit,
+    jobs::{REPLAY, WaitArgs},
     style,
 };
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReplaysCommand {
     /// Ask for a replay: of dead letters, or with --reroute of stored events
-    Create {
-        /// Stored events (delivered, filtered and unrouted too) through the present routes
-        #[arg(long)]
-        reroute: bool,
-        /// Only count
-        #[arg(long)]
-        dry_run: bool,
-        /// Deliveries a second, at most
-        #[arg(long, value_name = "N")]
-        rate: Option<u32>,
-        /// Under fresh webhook-ids, so that receivers don't take them for repeats
-        #[arg(long)]
-        new_ids: bool,
-        /// Only this event (evt_...)
-        #[arg(long, value_name = "ID")]
-        event: Option<String>,
-        #[command(flatten)]
-        filter: FilterArgs,
-        #[command(flatten)]
-        when: WhenArgs,
-        /// Only to this destination
-        #[arg(long, value_name = "ID")]
-        destination: Option<String>,
-        /// With --reroute: delivered or undelivered (to the destination)
-        #[arg(long, value_name = "STATUS")]
-        status: Option<String>,
-        /// Only dead letters that died of this
-        #[arg(long, value_name = "REASON")]
-        reason: Option<String>,
-        /// Wait for its end
-        #[arg(long)]
-        wait: bool,
-        #[command(flatten)]
-        api: ApiArgs,
-    },
+    Create(Box<CreateArgs>),
     /// Replays, newest first
     List {
         #[command(flatten)]
@@ -74,18 +39,55 @@ pub(crate) enum ReplaysCommand {
     },
 }
 
-/// Time between looks at a replay that is waited for.
-const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// What is to be delivered once more.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CreateArgs {
+    /// Stored events (delivered, filtered and unrouted too) through the present routes
+    #[arg(long)]
+    reroute: bool,
+    /// Only count
+    #[arg(long)]
+    dry_run: bool,
+    /// Deliveries a second, at most
+    #[arg(long, value_name = "N")]
+    rate: Option<u32>,
+    /// Under fresh webhook-ids, so that receivers don't take them for repeats
+    #[arg(long)]
+    new_ids: bool,
+    /// Only this event (evt_...)
+    #[arg(long, value_name = "ID")]
+    event: Option<String>,
+    #[command(flatten)]
+    filter: FilterArgs,
+    #[command(flatten)]
+    when: WhenArgs,
+    /// Only to this destination
+    #[arg(long, value_name = "ID")]
+    destination: Option<String>,
+    /// With --reroute: delivered or undelivered (to the destination)
+    #[arg(long, value_name = "STATUS")]
+    status: Option<String>,
+    /// Only dead letters that died of this
+    #[arg(long, value_name = "REASON")]
+    reason: Option<String>,
+    /// Wait for its end; a dry run is waited for in any case
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    longest: WaitArgs,
+    #[command(flatten)]
+    api: ApiArgs,
+}
 
 /// Asks for, lists, shows or cancels.
 pub(crate) async fn replays(command: &ReplaysCommand) -> Result<(), Exit> {
     match command {
-        ReplaysCommand::Create { dry_run, wait, api, .. } => {
-            let asked = api::post(api, &["replays"], &wish(command)?).await?;
-            match *wait || *dry_run {
-                true => follow(api, asked).await,
+        ReplaysCommand::Create(args) => {
+            let asked = api::post(&args.api, &["replays"], &wish(args)?).await?;
+            match args.wait || args.dry_run {
+                true => follow(&args.api, &asked, args.longest).await,
                 false => {
-                    show(api, &asked);
+                    show(&args.api, &asked);
                     Ok(())
                 }
             }
@@ -107,62 +109,41 @@ pub(crate) async fn replays(command: &ReplaysCommand) -> Result<(), Exit> {
 }
 
 /// What is asked for; only what was said.
-fn wish(command: &ReplaysCommand) -> Result<Value, Exit> {
-    let ReplaysCommand::Create {
-        reroute,
-        dry_run,
-        rate,
-        new_ids,
-        event,
-        filter,
-        when,
-        destination,
-        status,
-        reason,
-        ..
-    } = command
-    else {
-        return Ok(Value::Null);
-    };
+fn wish(args: &CreateArgs) -> Result<Value, Exit> {
     let now = Timestamp::now();
     let mut wish = Map::new();
-    for (name, set) in [("reroute", reroute), ("dry_run", dry_run), ("new_ids", new_ids)] {
-        wish.insert(name.to_owned(), (*set).into());
+    for (name, set) in [("reroute", args.reroute), ("dry_run", args.dry_run), ("new_ids", args.new_ids)] {
+        wish.insert(name.to_owned(), set.into());
     }
     for (name, value) in [
-        ("event", event.clone()),
-        ("integration", filter.integration.clone()),
-        ("connection", filter.connection.clone()),
-        ("type", filter.kind.clone()),
-        ("destination", destination.clone()),
-        ("status", status.clone()),
-        ("reason", reason.clone()),
-        ("since", api::time(when.since.as_ref(), now)?),
-        ("until", api::time(when.until.as_ref(), now)?),
+        ("event", args.event.clone()),
+        ("integration", args.filter.integration.clone()),
+        ("connection", args.filter.connection.clone()),
+        ("type", args.filter.kind.clone()),
+        ("destination", args.destination.clone()),
+        ("status", args.status.clone()),
+        ("reason", args.reason.clone()),
+        ("since", api::time(args.when.since.as_ref(), now)?),
+        ("until", api::time(args.when.until.as_ref(), now)?),
     ] {
         wish.extend(value.map(|value| (name.to_owned(), value.into())));
     }
-    wish.extend(rate.map(|rate| ("rate".to_owned(), rate.into())));
+    wish.extend(args.rate.map(|rate| ("rate".to_owned(), rate.into())));
     Ok(wish.into())
 }
 
 /// Waits for a replay's end and shows it.
 ///
 /// # Errors
-/// When it failed, or the API can't be asked.
-pub(crate) async fn follow(api: &ApiArgs, asked: Value) -> Result<(), Exit> {
-    let id = field(&asked, "id");
-    loop {
-        let replay = api::get(api, &["replays", &id], &[]).await?;
-        match field(&replay, "state").as_str() {
-            "pending" | "running" => tokio::time::sleep(LOOK_EVERY).await,
-            "failed" => return Err(Exit::failed(format!("the replay {id} failed: {}", field(&replay, "error")))),
-            _ => {
-                show(api, &replay);
-                return Ok(());
-            }
-        }
+/// When it failed, or has not ended in time, or the API can't be asked.
+pub(crate) async fn follow(api: &ApiArgs, asked: &Value, wait: WaitArgs) -> Result<(), Exit> {
+    let id = field(asked, "id");
+    let replay = REPLAY.ended(api, &id, wait, wait.deadline()).await?;
+    if field(&replay, "state") == "failed" {
+        return Err(Exit::failed(format!("the replay {id} failed: {}", field(&replay, "error"))));
     }
+    show(api, &replay);
+    Ok(())
 }
 
 fn show(api: &ApiArgs, replay: &Value) {

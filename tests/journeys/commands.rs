@@ -124,3 +124,30 @@ fn secret_new_ed25519_prints_a_key_that_check_takes_and_the_public_key_it_shows(
     assert!(said.contains(public), "{said}");
     assert!(!said.contains(private.trim()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_nobody_works_on_is_waited_for_so_long_and_goes_on() {
+    let config =
+        "[admin]\nlisten = \"127.0.0.1:0\"\napi_keys = [{ file = \"api\" }]\n\n[ops]\nlisten = \"127.0.0.1:0\"\n";
+    let home = Home::new(config, &[("api", "a key of this test's own")]);
+    // No router and no gateway: whatever is asked for stays pending.
+    let gatepost = home.run(&["admin"]).await;
+    let url = format!("http://{}", gatepost.address("admin").await);
+    let api = ["--url", &url, "--api-key", "a key of this test's own"];
+    for (command, again) in [
+        (vec!["replays", "create", "--wait", "--within", "1s"], "gatepost replays show "),
+        (vec!["quarantine", "release", "--within", "1s"], "gatepost quarantine release --no-wait --job "),
+    ] {
+        let output = home.command(&[&command[..], &api].concat());
+        let said = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let (before, shown) = said.split_once(again).unwrap_or_else(|| panic!("no {again}: {said}"));
+        assert!(before.contains("still pending after 1s and goes on"), "{said}");
+
+        let words = again.split_whitespace().skip(1).chain([shown.trim()]).chain(api).collect::<Vec<_>>();
+        let output = home.command(&words);
+        let said = String::from_utf8(output.stdout).expect("text");
+        assert!(output.status.success() && said.contains("pending"), "{words:?}: {said}");
+    }
+    gatepost.stop().await;
+}
