@@ -12,11 +12,14 @@ mod checkpoint;
 mod deliver;
 mod erase;
 mod events;
+mod fresh;
 mod history;
+mod ids;
 mod inspect;
 mod job;
 mod lease;
 mod log;
+mod lookup;
 mod open;
 mod park;
 mod quarantine;
@@ -53,8 +56,10 @@ pub use secret::{Secrets, secrets};
 
 use self::{
     body::{Bodies, Stored},
+    ids::Key,
     job::{Answer, AttemptRow, Change, Incoming, Job, LetterRow, RefusalRow, RoutedRows, SecretRow, TaskRow},
     lease::Leases,
+    lookup::Lookups,
     queue::{Kind, Queue},
     read::Readers,
     shared::Shared,
@@ -86,6 +91,7 @@ struct Parts {
     queue: Arc<Queue>,
     shared: Arc<Shared>,
     readers: Readers,
+    lookups: Lookups,
     bodies: Bodies,
     leases: Leases,
     promises: Promises,
@@ -139,7 +145,8 @@ impl Embedded {
             let tenant = meta.tenant.clone();
             let stored = self.stored_form(item.event).await?;
             let place = item.place;
-            incoming.push(Incoming { id, integration, connection, account, tenant, received_at, place, stored });
+            let key = Key::of(id.token().as_str());
+            incoming.push(Incoming { id, key, integration, connection, account, tenant, received_at, place, stored });
         }
         match self.write_by(Kind::Append, Change::Append(incoming), bytes, deadline).await? {
             Answer::Appended(answers) => Ok(answers),
@@ -263,10 +270,9 @@ impl Embedded {
     }
 
     pub(super) async fn event(&self, event: &EventRef) -> Result<Option<Event>, StoreError> {
-        let at = *event;
-        match self.0.readers.ask(move |from| events::one(from, &at)).await {
+        match self.0.lookups.event(event).await {
             // Its retention may have ended between its row and its body's file: then it has no row any more.
-            Err(StoreError::Corrupt(_)) => self.0.readers.ask(move |from| events::one(from, &at)).await,
+            Err(StoreError::Corrupt(_)) => self.0.lookups.event(event).await,
             read => read,
         }
     }
@@ -329,8 +335,8 @@ impl Embedded {
     }
 
     pub(super) async fn finish(&self, _shard: u16, queued: &Queued, attempt: &Attempt) -> Result<(), StoreError> {
-        let attempt_row = AttemptRow::of(attempt, &queued.task)?;
-        let change = Change::Finish { position: queued.position, attempt: attempt_row };
+        let (position, copy) = (queued.position, queued.task.copy());
+        let change = Change::Finish { position, copy, attempt: AttemptRow::of(attempt, &queued.task)? };
         self.write(Kind::Completion, change, attempt.response.len()).await.map(drop)
     }
 

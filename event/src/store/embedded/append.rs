@@ -1,21 +1,23 @@
 //! Storing events, each id once within the dedupe window.
 
 use gatepost_config::{IntegrationId, Timestamp};
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::{
     brief,
-    bucket::Buckets,
+    fresh::Logged,
+    ids::{Key, Spot},
     job::Incoming,
     park,
     sql::{execute, int},
     work::Work,
 };
-use crate::store::types::{Appended, Place};
+use crate::store::types::{Appended, LogPlace, Place};
 
 /// An event's row.
 pub(super) struct EventRow<'a> {
     pub(super) id: &'a str,
+    pub(super) key: Key,
     pub(super) integration: &'a IntegrationId,
     pub(super) received_at: Timestamp,
     pub(super) file: Option<&'a str>,
@@ -27,41 +29,60 @@ pub(super) fn append(work: &mut Work<'_>, items: &[Incoming]) -> rusqlite::Resul
 }
 
 fn append_one(work: &mut Work<'_>, item: &Incoming) -> rusqlite::Result<Appended> {
-    let id = item.id.token().as_str();
-    let current = work.state.buckets.current(work.db, work.now, work.state.last_sequence + 1)?;
-    // The current bucket's unique index answers for itself when the event goes there.
-    let except = if item.place == Place::Log { current.number } else { 0 };
-    if let Some(place) = work.state.buckets.find(work.db, id, work.now, except)? {
+    if let Some(place) = first_copy(work, item)? {
         return Ok(Appended::Duplicate(place));
     }
-    let stored = match item.place {
+    match item.place {
         Place::Log => {
+            let id = item.id.token().as_str();
             let file = item.stored.file.as_ref().map(|file| file.name.as_str());
-            let (integration, received_at) = (&item.integration, item.received_at);
-            let row = EventRow { id, integration, received_at, file, frame: &item.stored.frame };
-            log(work, current.number, &row)?
+            let (key, received_at, frame) = (item.key, item.received_at, &*item.stored.frame);
+            log(work, &EventRow { id, key, integration: &item.integration, received_at, file, frame })?;
+            if file.is_none() {
+                let (sequence, frame) = (work.state.last_sequence, item.stored.frame.clone());
+                work.effects.logged.push(Logged { sequence, id: item.id, received_at, frame });
+            }
         }
-        Place::Unmatched => park::park(work, item).map(|()| true)?,
-    };
-    if !stored {
-        return Ok(Appended::Duplicate(Buckets::place_in(work.db, current.number, id)?));
+        Place::Unmatched => park::park(work, item)?,
     }
     work.effects.kept.extend(item.stored.file.clone());
     Ok(Appended::Stored)
 }
 
-/// Puts an event at the end of the log; not when the bucket holds its id.
-pub(super) fn log(work: &mut Work<'_>, bucket: i64, row: &EventRow<'_>) -> rusqlite::Result<bool> {
+/// Where an event was stored within the window, if it was; no place when it is parked.
+fn first_copy(work: &Work<'_>, item: &Incoming) -> rusqlite::Result<Option<Option<LogPlace>>> {
+    let id = item.id.token().as_str();
+    let since = work.state.buckets.window_start(work.now);
+    for spot in work.ids.spots(work.db, &work.effects.added, item.key)? {
+        if is_copy(work, &spot, id, since)? {
+            return Ok(Some(Some(LogPlace { partition: 0, sequence: spot.sequence })));
+        }
+    }
+    if !work.state.parks {
+        return Ok(None);
+    }
+    let sql = "SELECT 1 FROM parked WHERE id = ?1 AND stored_at > ?2";
+    Ok(work.db.prepare_cached(sql)?.exists(params![id, since.millis()])?.then_some(None))
+}
+
+/// Whether an event that was stored since then has this very id.
+fn is_copy(work: &Work<'_>, spot: &Spot, id: &str, since: Timestamp) -> rusqlite::Result<bool> {
+    let sql = format!("SELECT id = ?2 AND stored_at > ?3 FROM event_{} WHERE sequence = ?1", spot.bucket);
+    let mut find = work.db.prepare_cached(&sql)?;
+    let is_copy = find.query_row(params![int(spot.sequence), id, since.millis()], |row| row.get(0)).optional()?;
+    Ok(is_copy.unwrap_or(false))
+}
+
+/// Puts an event at the end of the log, whatever else has its id.
+pub(super) fn log(work: &mut Work<'_>, row: &EventRow<'_>) -> rusqlite::Result<()> {
     let sequence = work.state.last_sequence + 1;
+    let bucket = work.state.buckets.current(work.db, work.now, sequence)?.number;
     let sql = format!(
-        "INSERT INTO event_{bucket} (sequence, id, stored_at, received_at, file, frame)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO NOTHING"
+        "INSERT INTO event_{bucket} (sequence, id, stored_at, received_at, file, frame) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
     );
     let values = params![int(sequence), row.id, work.now.millis(), row.received_at.millis(), row.file, row.frame];
-    let stored = execute(work.db, &sql, values)? == 1;
-    if stored {
-        work.state.last_sequence = sequence;
-        brief::event(work, row.integration, sequence)?;
-    }
-    Ok(stored)
+    execute(work.db, &sql, values)?;
+    work.state.last_sequence = sequence;
+    work.effects.added.add(row.key, Spot { bucket, sequence });
+    brief::event(work, row.integration, sequence)
 }

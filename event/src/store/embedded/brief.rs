@@ -106,7 +106,7 @@ pub(super) fn sweep(work: &mut Work<'_>) -> rusqlite::Result<bool> {
             break;
         }
     }
-    retention::tell_expired(work, owed, parked)?;
+    retention::tell_expired(work, owed, parked);
     Ok(more)
 }
 

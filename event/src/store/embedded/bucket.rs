@@ -1,18 +1,17 @@
 //! The spans of time that events are kept by.
 //!
-//! A bucket is at most as long as the dedupe window, so an id stands in it at most once and its table's unique index
-//! holds; only the few buckets that reach into the window are asked about an id.
+//! Only the few that reach into the dedupe window are asked about an id ([`super::ids`]); the others wait for the end of
+//! their retention.
 
 use std::time::Duration;
 
 use gatepost_config::{Retention, Store as Settings, Timestamp};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::{
     schema,
     sql::{int, uint},
 };
-use crate::store::types::LogPlace;
 
 /// The longest span of a bucket.
 const SPAN_MAX: Duration = Duration::from_hours(24);
@@ -101,7 +100,7 @@ impl Buckets {
 
     /// The bucket that events go to now; a new one when the last one's time is over.
     pub(super) fn current(&mut self, db: &Connection, now: Timestamp, sequence: u64) -> rusqlite::Result<Bucket> {
-        // A bucket made under a longer window would hold ids beyond the window of today.
+        // A bucket made under a longer window would be asked about ids beyond the window of today.
         let fits = |bucket: &&Bucket| now < bucket.ends_at && bucket.ends_at.since(bucket.started_at) <= self.window;
         match self.list.last().filter(fits) {
             Some(bucket) => Ok(*bucket),
@@ -109,54 +108,34 @@ impl Buckets {
         }
     }
 
-    /// Starts a bucket now, whatever the last one's time.
-    pub(super) fn start(&mut self, db: &Connection, now: Timestamp, sequence: u64) -> rusqlite::Result<Bucket> {
+    fn start(&mut self, db: &Connection, now: Timestamp, sequence: u64) -> rusqlite::Result<Bucket> {
         let ends_at = now.after(self.span);
         let insert = "INSERT INTO bucket (started_at, ends_at, first_sequence) VALUES (?1, ?2, ?3)";
         db.execute(insert, params![now.millis(), ends_at.millis(), int(sequence)])?;
         let number = db.last_insert_rowid();
-        db.execute_batch(&schema::event_table(number))?;
+        db.execute_batch(&schema::bucket_tables(number))?;
         let bucket = Bucket { number, started_at: now, ends_at, first_sequence: sequence };
         self.list.push(bucket);
         Ok(bucket)
     }
 
-    /// Where an id was stored within the window, in a bucket other than `except`; no place when it is parked.
-    pub(super) fn find(
-        &self,
-        db: &Connection,
-        id: &str,
-        now: Timestamp,
-        except: i64,
-    ) -> rusqlite::Result<Option<Option<LogPlace>>> {
-        let since = now.before(self.window);
-        for (at, bucket) in self.list.iter().enumerate() {
-            // What was stored in a bucket ends, at the latest, where the next one starts.
-            let over = self.list.get(at + 1).is_some_and(|next| next.started_at <= since);
-            if over || bucket.number == except {
-                continue;
-            }
-            let sql = format!("SELECT sequence FROM event_{} WHERE id = ?1 AND stored_at > ?2", bucket.number);
-            let mut find = db.prepare_cached(&sql)?;
-            let sequence: Option<i64> = find.query_row(params![id, since.millis()], |row| row.get(0)).optional()?;
-            if let Some(sequence) = sequence {
-                return Ok(Some(Some(place(sequence))));
-            }
-        }
-        let sql = "SELECT 1 FROM parked WHERE id = ?1 AND stored_at > ?2";
-        Ok(db.prepare_cached(sql)?.exists(params![id, since.millis()])?.then_some(None))
+    /// All of them, oldest first.
+    pub(super) fn all(&self) -> &[Bucket] {
+        &self.list
     }
 
-    /// Where an id stands in a bucket.
-    pub(super) fn place_in(db: &Connection, bucket: i64, id: &str) -> rusqlite::Result<Option<LogPlace>> {
-        let sql = format!("SELECT sequence FROM event_{bucket} WHERE id = ?1");
-        Ok(db.prepare_cached(&sql)?.query_row([id], |row| row.get(0)).optional()?.map(place))
+    /// Those that may hold an event stored within the window, oldest first.
+    pub(super) fn in_window(&self, now: Timestamp) -> &[Bucket] {
+        let since = self.window_start(now);
+        // What was stored in a bucket ends, at the latest, where the next one starts.
+        let over = self.list.iter().skip(1).take_while(|next| next.started_at <= since).count();
+        self.list.get(over..).unwrap_or_default()
     }
 
-    /// Drops a bucket's table.
+    /// Drops a bucket's tables.
     pub(super) fn drop(&mut self, db: &Connection, number: i64) -> rusqlite::Result<()> {
         db.execute("DELETE FROM bucket WHERE number = ?1", [number])?;
-        db.execute_batch(&format!("DROP TABLE event_{number}"))?;
+        db.execute_batch(&format!("DROP TABLE event_{number}; DROP TABLE ids_{number}"))?;
         self.list.retain(|bucket| bucket.number != number);
         Ok(())
     }
@@ -170,8 +149,4 @@ impl Buckets {
     pub(super) fn window_end(&self, stored_at: Timestamp) -> Timestamp {
         stored_at.after(self.window)
     }
-}
-
-fn place(sequence: i64) -> LogPlace {
-    LogPlace { partition: 0, sequence: uint(sequence) }
 }

@@ -1,35 +1,55 @@
 //! Copying the write-ahead log into the database, away from the writer: on the writer it would stall every commit.
 
 use std::{
-    path::Path,
     sync::{
         atomic::{AtomicBool, Ordering},
         mpsc::Receiver,
     },
+    time::{Duration, Instant},
 };
 
 use rusqlite::Connection;
 
-/// Size of the write-ahead log from which on the writer itself helps: under unbroken load the checkpointer alone never
-/// meets the log's end, and the log would grow for ever.
-pub(super) const WAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Length of the log from which on the writer itself helps: under unbroken load the checkpointer alone never meets the
+/// log's end, and the log would grow for ever.
+const LOG_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// Checkpoints whenever asked, until nobody can ask any more, and says after each that it did.
-pub(super) fn run(db: &Connection, wal: &Path, asked: &Receiver<()>, copied: &AtomicBool) {
+/// What of the log's file is kept when the log begins anew: all that it usually has. A commit is faster into a file that
+/// need not grow.
+pub(super) const FILE_BYTES_KEPT: u64 = 2 * LOG_BYTES_MAX;
+
+/// A round in which so little came meanwhile that the writer can copy it without stalling anybody.
+const SHORT_ROUND: Duration = Duration::from_millis(3);
+
+/// Rounds after which the writer helps in any case.
+const ROUNDS_MAX: usize = 8;
+
+/// Checkpoints whenever asked, until nobody can ask any more. Says when the log is long and what is left of it is for the
+/// writer to copy.
+pub(super) fn run(db: &Connection, asked: &Receiver<()>, help: &AtomicBool) {
     while asked.recv().is_ok() {
-        passive(db);
-        if is_long(wal) {
-            // Once more, for what was written meanwhile: what is left then costs the writer little.
-            passive(db);
+        let mut is_long = false;
+        for _ in 0..ROUNDS_MAX {
+            let began = Instant::now();
+            is_long = passive(db) > LOG_BYTES_MAX;
+            if !is_long || began.elapsed() < SHORT_ROUND {
+                break;
+            }
         }
-        copied.store(true, Ordering::Release);
+        help.store(is_long, Ordering::Release);
     }
 }
 
-/// Copies as much as can be copied without stopping anybody.
-pub(super) fn passive(db: &Connection) {
-    if let Err(error) = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-        tracing::warn!(%error, "the write-ahead log could not be copied into the database; it grows meanwhile");
+/// Copies as much as can be copied without stopping anybody; how long the log is.
+pub(super) fn passive(db: &Connection) -> u64 {
+    let page = || db.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0));
+    let pages = || db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(1));
+    match pages().and_then(|pages| Ok(pages * page()?)) {
+        Ok(bytes) => u64::try_from(bytes).unwrap_or(0),
+        Err(error) => {
+            tracing::warn!(%error, "the write-ahead log could not be copied into the database; it grows meanwhile");
+            0
+        }
     }
 }
 
@@ -38,9 +58,4 @@ pub(super) fn truncate(db: &Connection) {
     if let Err(error) = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
         tracing::warn!(%error, "the write-ahead log could not be emptied; the next start reads it");
     }
-}
-
-/// Whether the log has outgrown what the checkpointer can keep up with.
-pub(super) fn is_long(wal: &Path) -> bool {
-    std::fs::metadata(wal).is_ok_and(|file| file.len() > WAL_BYTES_MAX)
 }

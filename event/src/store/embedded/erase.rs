@@ -75,7 +75,7 @@ fn one(work: &mut Work<'_>, remains: &Remains) -> rusqlite::Result<()> {
         Remains::Parked(position) => {
             if let Some(file) = delete(work, "DELETE FROM parked WHERE position = ?1 RETURNING file", *position)? {
                 work.effects.overwritten.extend(file);
-                work.count(Ending::Erased, 1)?;
+                work.count(Ending::Erased, 1);
             }
             Ok(())
         }
@@ -94,7 +94,7 @@ fn one(work: &mut Work<'_>, remains: &Remains) -> rusqlite::Result<()> {
             };
             if let Some(Some(task)) = delete(work, sql, queued.position)? {
                 replay::forget_copy(work, &task)?;
-                work.count(Ending::Erased, 1)?;
+                work.count(Ending::Erased, 1);
             }
             Ok(())
         }

@@ -5,11 +5,15 @@ use std::{sync::Arc, time::Instant};
 use gatepost_config::{ConnectionId, IntegrationId, TenantId, Timestamp};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::body::{BodyFile, Stored};
+use super::{
+    body::{BodyFile, Stored},
+    ids::Key,
+};
 use crate::{
     Attempt, DeadLetter, DeadReason, DeliveryId, Ending, Lane, Outcomes, Queued, RefusalKey, RequestId, SealedRefusal,
     SealedSecret, StoreError, Task,
     erasure::Remains,
+    id::Token,
     registry::{Expect, Kind, Put},
     store::types::{Appended, LeaseKey, Place, Release},
 };
@@ -33,6 +37,8 @@ pub(super) enum Change {
     Route(Box<RoutedRows>),
     Finish {
         position: u64,
+        /// The copy of the event that the delivery carries.
+        copy: Option<Token>,
         attempt: AttemptRow,
     },
     FinishThrough {
@@ -91,6 +97,7 @@ pub(super) enum Answer {
 /// An event to be stored.
 pub(super) struct Incoming {
     pub(super) id: crate::EventId,
+    pub(super) key: Key,
     pub(super) integration: IntegrationId,
     pub(super) connection: Option<ConnectionId>,
     /// What it is parked under, unless it is a connection's.

@@ -38,7 +38,10 @@ impl Log {
             }
             let (last, read) = (*self.last_sequence.borrow_and_update(), self.read);
             if last > read {
-                let events = self.readers.ask(move |from| events::log(from, read, limit.max(1))).await?;
+                let mut events = self.shared.fresh.after(read, limit.max(1));
+                if events.is_empty() {
+                    events = self.readers.ask(move |from| events::log(from, read, limit.max(1))).await?;
+                }
                 // Nothing: retention has ended all of them.
                 self.read = events.last().map_or(last, |event| event.at.sequence);
                 if !events.is_empty() {

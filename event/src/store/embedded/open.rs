@@ -9,7 +9,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{checkpoint, schema};
+use super::{bucket, checkpoint, schema};
 use crate::store::OpenError;
 
 /// The database's file in the store's folder.
@@ -76,13 +76,19 @@ impl Folder {
              PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0;
              PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768; PRAGMA secure_delete = FAST;
              PRAGMA journal_size_limit = {};",
-            checkpoint::WAL_BYTES_MAX
+            checkpoint::FILE_BYTES_KEPT
         );
         db.execute_batch(&settings).map_err(broken)?;
         match version(&db, &self.path)? {
             0 => make_tables(&db).map_err(broken)?,
-            // Lanes that nothing waits in any more.
-            _ => prune_lanes(&db).map_err(broken)?,
+            found => {
+                if found < schema::VERSION {
+                    tracing::info!(from = found, to = schema::VERSION, "the store of an earlier version is taken over");
+                    take_over(&db).map_err(broken)?;
+                }
+                // Lanes that nothing waits in any more.
+                prune_lanes(&db).map_err(broken)?;
+            }
         }
         db.execute_batch(schema::BRIEF).map_err(broken)?;
         Ok(db)
@@ -91,11 +97,6 @@ impl Folder {
     /// A connection that copies the write-ahead log.
     pub(super) fn checkpointer(&self) -> rusqlite::Result<Connection> {
         truncater(&self.path)
-    }
-
-    /// The write-ahead log's file.
-    pub(super) fn wal(&self) -> PathBuf {
-        self.path.join(format!("{DATABASE}-wal"))
     }
 }
 
@@ -142,12 +143,13 @@ pub(super) fn version(db: &Connection, path: &Path) -> Result<i32, OpenError> {
         return Err(refuse(path, "holds a gatepost.db that no gatepost has written; give the store another folder"));
     }
     let known = schema::VERSION;
-    if version < known {
+    if version < schema::TAKES_OVER {
         return Err(refuse(
             path,
             &format!(
-                "was written by an earlier gatepost (schema {version}, this one needs {known}), which this one can't \
-                 take over: let the earlier one deliver what waits in it, then give this one another folder"
+                "was written by an earlier gatepost (schema {version}, this one takes over {} and later), which this one \
+                 can't take over: let the earlier one deliver what waits in it, then give this one another folder",
+                schema::TAKES_OVER
             ),
         ));
     }
@@ -178,6 +180,19 @@ fn make_tables(db: &Connection) -> rusqlite::Result<()> {
     db.execute_batch(&format!(
         "BEGIN IMMEDIATE; {tables} PRAGMA application_id = {application}; PRAGMA user_version = {version}; COMMIT;"
     ))
+}
+
+/// Takes over version 4, in which the ids of each bucket stood in an index of its table; their runs are written when they
+/// are loaded.
+fn take_over(db: &Connection) -> rusqlite::Result<()> {
+    let buckets = bucket::list(db)?;
+    let transaction = db.unchecked_transaction()?;
+    for bucket::Bucket { number, .. } in buckets {
+        let tables = schema::ids_table(number);
+        transaction.execute_batch(&format!("DROP INDEX event_{number}_id; {tables}"))?;
+    }
+    transaction.pragma_update(None, "user_version", schema::VERSION)?;
+    transaction.commit()
 }
 
 fn prune_lanes(db: &Connection) -> rusqlite::Result<()> {

@@ -6,6 +6,7 @@ use rusqlite::params;
 use super::{
     append::{self, EventRow},
     brief::{self, What},
+    ids::Key,
     job::Incoming,
     sql::{execute, int},
     work::Work,
@@ -30,7 +31,7 @@ struct ParkedRow {
 }
 
 /// Parks an event.
-pub(super) fn park(work: &Work<'_>, item: &Incoming) -> rusqlite::Result<()> {
+pub(super) fn park(work: &mut Work<'_>, item: &Incoming) -> rusqlite::Result<()> {
     let sql = "INSERT INTO parked (id, integration, account, stored_at, received_at, file, frame, connection, tenant)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let values = params![
@@ -45,6 +46,7 @@ pub(super) fn park(work: &Work<'_>, item: &Incoming) -> rusqlite::Result<()> {
         item.tenant.as_ref().map(TenantId::as_str),
     ];
     execute(work.db, sql, values)?;
+    work.state.parks = true;
     brief::inserted(work, &item.integration, What::Parked, item.received_at)
 }
 
@@ -55,15 +57,9 @@ pub(super) fn unpark(work: &mut Work<'_>, release: &Release, through: u64) -> ru
         let claimed = claim(&row.frame, release);
         let frame = claimed.as_deref().unwrap_or(&row.frame);
         let received_at = Timestamp::from_millis(row.received_at);
-        let (integration, file) = (&release.integration, row.file.as_deref());
-        let event = EventRow { id: &row.id, integration, received_at, file, frame };
-        let next = work.state.last_sequence + 1;
-        let bucket = work.state.buckets.current(work.db, work.now, next)?;
-        if !append::log(work, bucket.number, &event)? {
-            // Its id was acknowledged twice, a dedupe window apart, and both are owed: the next bucket has room.
-            let bucket = work.state.buckets.start(work.db, work.now, next)?;
-            append::log(work, bucket.number, &event)?;
-        }
+        let (id, key, integration) = (&row.id, Key::of(&row.id), &release.integration);
+        // An id that was acknowledged twice, a dedupe window apart, is owed twice.
+        append::log(work, &EventRow { id, key, integration, received_at, file: row.file.as_deref(), frame })?;
         execute(work.db, "DELETE FROM parked WHERE position = ?1", [row.position])?;
     }
     Ok(rows.len() as u64)

@@ -72,6 +72,11 @@ impl Readers {
         self.idle().clear();
     }
 
+    /// Whether questions are answered no more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.turns.is_closed()
+    }
+
     fn answer<T>(&self, question: impl FnOnce(&Snapshot<'_>) -> Read<T>) -> Result<T, StoreError> {
         let idle = self.idle().pop();
         let mut db = match idle {
@@ -79,13 +84,10 @@ impl Readers {
             None => open::reader(&self.folder).map_err(|error| store_error(&error))?,
         };
         let answer = snapshot(&mut db, &self.bodies, question);
-        if !self.turns.is_closed() {
+        if !self.is_closed() {
             self.idle().push(db);
         }
-        answer.map_err(|error| match error {
-            ReadError::Sql(error) => store_error(&error),
-            ReadError::Corrupt(what) => StoreError::Corrupt(what),
-        })
+        answer.map_err(ReadError::into_store_error)
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
@@ -98,6 +100,15 @@ fn snapshot<T>(db: &mut Connection, bodies: &Bodies, question: impl FnOnce(&Snap
     let answer = question(&Snapshot { db: &transaction, bodies })?;
     transaction.finish()?;
     Ok(answer)
+}
+
+impl ReadError {
+    pub(super) fn into_store_error(self) -> StoreError {
+        match self {
+            Self::Sql(error) => store_error(&error),
+            Self::Corrupt(what) => StoreError::Corrupt(what),
+        }
+    }
 }
 
 impl From<rusqlite::Error> for ReadError {

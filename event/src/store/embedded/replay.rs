@@ -31,7 +31,7 @@ pub(super) fn enqueue(work: &mut Work<'_>, tasks: &[TaskRow]) -> rusqlite::Resul
         route::record(work, &outcomes)?;
     }
     let count = owed.len() as u64;
-    work.count_as(REPLAYED, count)?;
+    work.count_as(REPLAYED, count);
     Ok(count)
 }
 
@@ -68,10 +68,17 @@ pub(super) fn revive(work: &mut Work<'_>, position: u64, tasks: &[TaskRow]) -> O
 /// A revived delivery has ended: its copy of the event goes.
 pub(super) fn forget_copy(work: &mut Work<'_>, task: &str) -> rusqlite::Result<()> {
     // One that can't be read is told of by whoever reads its lane; it carries nothing that could be found.
-    let Some(token) = serde_json::from_str::<Task>(task).ok().and_then(|task| task.copy()) else { return Ok(()) };
+    match serde_json::from_str::<Task>(task).ok().and_then(|task| task.copy()) {
+        Some(copy) => forget(work, &copy),
+        None => Ok(()),
+    }
+}
+
+/// Forgets a copy of an event.
+pub(super) fn forget(work: &mut Work<'_>, copy: &Token) -> rusqlite::Result<()> {
     let sql = "DELETE FROM copy WHERE token = ?1 RETURNING file";
     let mut delete = work.db.prepare_cached(sql)?;
-    let file: Option<Option<String>> = delete.query_row([token.as_str()], |row| row.get(0)).optional()?;
+    let file: Option<Option<String>> = delete.query_row([copy.as_str()], |row| row.get(0)).optional()?;
     work.effects.doomed.extend(file.flatten());
     Ok(())
 }

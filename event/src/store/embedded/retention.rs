@@ -24,7 +24,7 @@ pub(super) fn sweep(work: &mut Work<'_>) -> rusqlite::Result<bool> {
     let mut more = sweep_events(work, retention)?;
     more |= brief::sweep(work)?;
     let parked = forget(work, "parked", "received_at", work.now.before(retention.unmatched))?;
-    tell_expired(work, 0, parked as u64)?;
+    tell_expired(work, 0, parked as u64);
     more |= parked == PART;
     more |= forget(work, "dead", "died_at", work.now.before(retention.dead_letters))? == PART;
     let attempts = "DELETE FROM attempt WHERE position IN (SELECT position FROM attempt WHERE at <= ?1 LIMIT ?2)";
@@ -56,7 +56,7 @@ fn sweep_events(work: &mut Work<'_>, retention: &Retention) -> rusqlite::Result<
     let mut ended = expire_owed(work, &bucket, bucket.first_sequence..behind)?;
     ended += expire_unrouted(work, &bucket, behind)?;
     if ended > 0 {
-        tell_expired(work, ended, 0)?;
+        tell_expired(work, ended, 0);
         return Ok(true);
     }
     drop_bucket(work, &bucket)?;
@@ -64,15 +64,14 @@ fn sweep_events(work: &mut Work<'_>, retention: &Retention) -> rusqlite::Result<
 }
 
 /// Says what ended otherwise than by being delivered, and counts what was parked.
-pub(super) fn tell_expired(work: &Work<'_>, deliveries: usize, parked: u64) -> rusqlite::Result<()> {
+pub(super) fn tell_expired(work: &mut Work<'_>, deliveries: usize, parked: u64) {
     if deliveries > 0 {
         tracing::warn!(deliveries, "deliveries outlived their event's retention and are dead letters now");
     }
     if parked > 0 {
         tracing::warn!(events = parked, "parked events that no connection claimed have reached their retention");
-        work.count(Ending::Expired, parked)?;
+        work.count(Ending::Expired, parked);
     }
-    Ok(())
 }
 
 /// Drops a bucket whose events are owed nothing any more.
@@ -168,7 +167,8 @@ fn bury(work: &mut Work<'_>, bucket: &Bucket, sequence: i64, task: Option<Task>)
         brief::inserted(work, integration, What::Letter, work.now)?;
     }
     work.effects.kept.extend(copy);
-    work.count(Ending::Expired, 1)
+    work.count(Ending::Expired, 1);
+    Ok(())
 }
 
 /// Whose an event is that was never routed, as far as it can be read.

@@ -23,7 +23,7 @@ pub(super) fn route(work: &mut Work<'_>, routed: &RoutedRows) -> Outcome {
         enqueue(work, task)?;
     }
     for (_, ending) in routed.ended.iter().filter(|(sequence, _)| *sequence > done) {
-        work.count(*ending, 1)?;
+        work.count(*ending, 1);
     }
     for (_, letter) in routed.dead.iter().filter(|(sequence, _)| *sequence > done) {
         deliver::keep_letter(work, letter)?;

@@ -1,13 +1,16 @@
 //! The database's tables.
 //!
-//! Events stand in one table per span of time (`event_<number>`, listed in `bucket`), so that dedupe looks at few rows
-//! and retention drops tables instead of deleting rows.
+//! Events stand in one table per span of time (`event_<number>`, listed in `bucket`), and the runs of their ids in another
+//! (`ids_<number>`, see [`super::ids`]), so that retention drops tables instead of deleting rows.
 
 /// Marks the file as a gatepost store: "GPST".
 pub(super) const APPLICATION_ID: i32 = 0x4750_5354;
 
 /// Version of the tables, kept as `user_version`.
-pub(super) const VERSION: i32 = 4;
+pub(super) const VERSION: i32 = 5;
+
+/// The oldest version that this one takes over.
+pub(super) const TAKES_OVER: i32 = 4;
 
 /// Makes the tables of a new store.
 pub(super) const TABLES: &str = "
@@ -123,8 +126,8 @@ CREATE TABLE IF NOT EXISTS brief (at INTEGER NOT NULL, what INTEGER NOT NULL, pl
 CREATE INDEX IF NOT EXISTS brief_at ON brief (at);
 ";
 
-/// Makes the table of one bucket.
-pub(super) fn event_table(number: i64) -> String {
+/// Makes the tables of one bucket.
+pub(super) fn bucket_tables(number: i64) -> String {
     format!(
         "CREATE TABLE event_{number} (
             sequence INTEGER PRIMARY KEY,
@@ -134,7 +137,13 @@ pub(super) fn event_table(number: i64) -> String {
             file TEXT,
             frame BLOB NOT NULL
         );
-        CREATE UNIQUE INDEX event_{number}_id ON event_{number} (id);
-        CREATE INDEX event_{number}_file ON event_{number} (file) WHERE file IS NOT NULL;"
+        CREATE INDEX event_{number}_file ON event_{number} (file) WHERE file IS NOT NULL;
+        {}",
+        ids_table(number)
     )
+}
+
+/// Makes the table of one bucket's ids.
+pub(super) fn ids_table(number: i64) -> String {
+    format!("CREATE TABLE ids_{number} (place INTEGER PRIMARY KEY, entries BLOB NOT NULL);")
 }

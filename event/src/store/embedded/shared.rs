@@ -6,6 +6,7 @@ use gatepost_config::Retentions;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::fresh::{Fresh, Logged};
 use crate::{
     Lane, Queued, StoreError,
     registry::{Change, Kind},
@@ -25,6 +26,8 @@ pub(super) struct Shared {
     pub(super) closed: CancellationToken,
     /// The sequence of the last event in the log.
     pub(super) last_sequence: watch::Sender<u64>,
+    /// The log's last events, while somebody follows it.
+    pub(super) fresh: Fresh,
     /// Hears when a secret was kept.
     pub(super) secrets: watch::Sender<()>,
     /// Tasks that arrive in lanes, and lanes whose first may go earlier.
@@ -40,6 +43,7 @@ impl Shared {
         Self {
             closed: CancellationToken::new(),
             last_sequence: watch::Sender::new(last_sequence),
+            fresh: Fresh::default(),
             secrets: watch::Sender::new(()),
             arrivals: broadcast::Sender::new(ARRIVALS_MAX),
             changes: broadcast::Sender::new(CHANGES_MAX),
@@ -55,6 +59,14 @@ impl Shared {
     pub(super) fn keep_own(&self, retention: Retentions) {
         let mut kept = self.retention.write().unwrap_or_else(PoisonError::into_inner);
         *kept = Arc::new(Retentions { all: kept.all.clone(), own: retention.own });
+    }
+
+    /// Keeps committed events for those who follow the log, if anybody does. Before it is announced that they are there.
+    pub(super) fn keep_fresh(&self, logged: Vec<Logged>) {
+        match self.last_sequence.receiver_count() {
+            0 => self.fresh.clear(),
+            _ => self.fresh.add(logged),
+        }
     }
 
     pub(super) fn announce(&self, last_sequence: u64, arrived: Vec<(Lane, Queued)>, sooner: Vec<Lane>) {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use gatepost_config::{Retention, Retentions, units::format_span};
+use gatepost_config::{Retention, Retentions, Timestamp, units::format_span};
 use tokio::sync::watch;
 
 use super::{
@@ -15,7 +15,9 @@ use super::{
     body::Bodies,
     bucket::{self, Buckets},
     checkpoint,
+    ids::Ids,
     lease::Leases,
+    lookup::Lookups,
     open::{Folder, refuse},
     queue::Queue,
     read::Readers,
@@ -28,7 +30,7 @@ use crate::store::{OpenError, Promises};
 /// Opens the folder and starts the writer and the checkpointer.
 pub(super) fn start(path: &Path, window: Option<Duration>, retention: &Retentions) -> Result<Parts, OpenError> {
     let folder = Folder::take(path)?;
-    let db = folder.writer()?;
+    let mut db = folder.writer()?;
     let broken = |error: &dyn std::fmt::Display| refuse(path, &format!("can't be read ({error})"));
     let bodies = Bodies::open(path).map_err(|error| broken(&error))?;
     let swept = bodies.sweep(&db).map_err(|error| broken(&error))?;
@@ -38,25 +40,27 @@ pub(super) fn start(path: &Path, window: Option<Duration>, retention: &Retention
     let promises = promises(path, window, &retention.all);
     let buckets = Buckets::load(&db, promises.dedupe_window, &retention.all).map_err(|error| broken(&error))?;
     let state = State::load(&db, buckets).map_err(|error| broken(&error))?;
+    let buckets = state.buckets.in_window(Timestamp::now());
+    let ids = Ids::load(&mut db, buckets).map_err(|error| broken(&error))?;
     let shared = Arc::new(Shared::new(state.last_sequence, retention.clone()));
     let queue = Arc::new(Queue::new());
     let (checkpoint, asked) = mpsc::sync_channel(1);
     let copier = folder.checkpointer().map_err(|error| broken(&error))?;
-    let (wal, copied) = (folder.wal(), Arc::default());
+    let help = Arc::default();
     let writer = Writer {
         db,
         state,
+        ids,
         bodies: bodies.clone(),
         queue: Arc::clone(&queue),
         shared: Arc::clone(&shared),
         checkpoint,
-        copied: Arc::clone(&copied),
-        wal: wal.clone(),
+        help: Arc::clone(&help),
     };
     let unstarted = |error: std::io::Error| OpenError(format!("the store's threads did not start: {error}"));
     let copier = thread::Builder::new()
         .name("store-checkpoint".to_owned())
-        .spawn(move || checkpoint::run(&copier, &wal, &asked, &copied))
+        .spawn(move || checkpoint::run(&copier, &asked, &help))
         .map_err(unstarted)?;
     let (finish, finished) = watch::channel(false);
     let guard = Gone { queue: Arc::clone(&queue), shared: Arc::clone(&shared), finish };
@@ -65,7 +69,8 @@ pub(super) fn start(path: &Path, window: Option<Duration>, retention: &Retention
         .spawn(move || work(writer, copier, folder, guard))
         .map_err(unstarted)?;
     let readers = Readers::new(path.to_owned(), bodies.clone());
-    Ok(Parts { queue, shared, readers, bodies, leases: Leases::default(), promises, finished })
+    let lookups = Lookups::new(readers.clone());
+    Ok(Parts { queue, shared, readers, lookups, bodies, leases: Leases::default(), promises, finished })
 }
 
 /// Says that the writer has gone, however it went.

@@ -1,6 +1,9 @@
 //! One transaction of the writer: what changes work on, and what follows their commit.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use gatepost_config::{Retentions, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -10,6 +13,8 @@ use super::{
     body::{Bodies, BodyFile},
     bucket::Buckets,
     deliver, erase,
+    fresh::Logged,
+    ids::{Added, Ids},
     job::{Answer, Change},
     park, quarantine, redelivery, registry, replay, route, secret,
     sql::{execute, int, uint},
@@ -28,6 +33,8 @@ pub(super) struct State {
     pub(super) epochs: HashMap<LeaseKey, u64>,
     /// When the next retry is due, in milliseconds.
     pub(super) next_due: Option<i64>,
+    /// Whether events may be parked: none are, as long as this is false.
+    pub(super) parks: bool,
 }
 
 /// What follows a commit.
@@ -37,6 +44,12 @@ pub(super) struct Effects {
     pub(super) arrived: Vec<(Lane, Queued)>,
     /// Ordered lanes whose first task may go earlier than was said.
     pub(super) sooner: Vec<Lane>,
+    /// What was counted, by the words it is counted under.
+    pub(super) counted: BTreeMap<&'static str, u64>,
+    /// Ids that the log has now.
+    pub(super) added: Added,
+    /// Events that the log has now, those that were at hand as a whole.
+    pub(super) logged: Vec<Logged>,
     /// Files that rows now refer to.
     pub(super) kept: Vec<Arc<BodyFile>>,
     /// Files that no row refers to any more.
@@ -54,6 +67,7 @@ pub(super) struct Work<'a> {
     pub(super) db: &'a Connection,
     pub(super) state: &'a mut State,
     pub(super) effects: &'a mut Effects,
+    pub(super) ids: &'a Ids,
     pub(super) bodies: &'a Bodies,
     /// How long what is stored now is kept.
     pub(super) retention: Arc<Retentions>,
@@ -71,7 +85,8 @@ impl State {
         // Events behind the cursor may all be gone; their sequences are never given again.
         let last_sequence = buckets.last_sequence(db)?.max(cursor);
         let next_due = next_due(db)?;
-        Ok(Self { buckets, last_sequence, cursor, epochs: HashMap::new(), next_due })
+        let parks = db.query_row("SELECT EXISTS (SELECT 1 FROM parked)", [], |row| row.get(0))?;
+        Ok(Self { buckets, last_sequence, cursor, epochs: HashMap::new(), next_due, parks })
     }
 }
 
@@ -86,7 +101,7 @@ impl Work<'_> {
         match change {
             Change::Append(items) => Ok(Ok(Answer::Appended(append::append(self, items)?))),
             Change::Route(routed) => route::route(self, routed),
-            Change::Finish { position, attempt } => deliver::finish(self, *position, attempt),
+            Change::Finish { position, copy, attempt } => deliver::finish(self, *position, copy.as_ref(), attempt),
             Change::FinishThrough { lane, through } => deliver::finish_through(self, lane, *through),
             Change::Retry { position, attempt, due, task } => deliver::retry(self, *position, attempt, *due, task),
             Change::Bury { position, attempt, letter } => deliver::bury(self, *position, attempt.as_ref(), letter),
@@ -110,15 +125,23 @@ impl Work<'_> {
     }
 
     /// Counts ends of what was owed.
-    pub(super) fn count(&self, ending: Ending, count: u64) -> rusqlite::Result<()> {
-        self.count_as(ending.word(), count)
+    pub(super) fn count(&mut self, ending: Ending, count: u64) {
+        self.count_as(ending.word(), count);
     }
 
     /// Counts under a word: an ending's, or [`super::replay::REPLAYED`].
-    pub(super) fn count_as(&self, word: &str, count: u64) -> rusqlite::Result<()> {
+    pub(super) fn count_as(&mut self, word: &'static str, count: u64) {
+        *self.effects.counted.entry(word).or_default() += count;
+    }
+
+    /// Writes what was counted: once for all changes of the transaction, at its end.
+    pub(super) fn write_counts(&self) -> rusqlite::Result<()> {
         let sql = "INSERT INTO ended (ending, count) VALUES (?1, ?2)
             ON CONFLICT (ending) DO UPDATE SET count = count + excluded.count";
-        execute(self.db, sql, params![word, int(count)]).map(drop)
+        self.effects
+            .counted
+            .iter()
+            .try_for_each(|(word, count)| execute(self.db, sql, params![word, int(*count)]).map(drop))
     }
 
     /// A lane's row, made if need be.

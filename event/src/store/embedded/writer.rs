@@ -1,7 +1,6 @@
 //! The one thread that writes: it takes what waits, commits it together and answers everybody after the commit.
 
 use std::{
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -16,6 +15,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{
     body::Bodies,
     checkpoint, deliver,
+    ids::Ids,
     job::{Answer, Job},
     queue::Queue,
     retention,
@@ -42,21 +42,21 @@ const CHECKPOINT_COMMITS: u32 = 1_000;
 pub(super) struct Writer {
     pub(super) db: Connection,
     pub(super) state: State,
+    pub(super) ids: Ids,
     pub(super) bodies: Bodies,
     pub(super) queue: Arc<Queue>,
     pub(super) shared: Arc<Shared>,
     /// Asks for a checkpoint.
     pub(super) checkpoint: SyncSender<()>,
-    /// A checkpoint has ended.
-    pub(super) copied: Arc<AtomicBool>,
-    /// The write-ahead log's file.
-    pub(super) wal: PathBuf,
+    /// What is left of a long write-ahead log is for the writer to copy.
+    pub(super) help: Arc<AtomicBool>,
 }
 
 /// When the writer has something of its own to do, and what it wrote since the last checkpoint.
 struct Duties {
     sweep_at: Instant,
     fire_after: Instant,
+    roll_after: Instant,
     bytes: usize,
     commits: u32,
 }
@@ -67,7 +67,7 @@ impl Writer {
     /// Works until the queue is closed and empty.
     pub(super) fn run(mut self) -> Connection {
         let now = Instant::now();
-        let mut duties = Duties { sweep_at: now, fire_after: now, bytes: 0, commits: 0 };
+        let mut duties = Duties { sweep_at: now, fire_after: now, roll_after: now, bytes: 0, commits: 0 };
         while let Some(jobs) = self.queue.next(self.until_duty(&duties)) {
             if !jobs.is_empty() {
                 duties.bytes += jobs.iter().map(|job| job.bytes).sum::<usize>();
@@ -102,6 +102,9 @@ impl Writer {
                 }
             }
         }
+        if duties.roll_after <= now && !self.write_runs() {
+            duties.roll_after = now + FAILED_PAUSE;
+        }
         if duties.sweep_at <= now {
             let sweep_pause = self.sweep_pause();
             duties.sweep_at = now
@@ -120,7 +123,7 @@ impl Writer {
             (duties.bytes, duties.commits) = (0, 0);
         }
         // Nothing can be written meanwhile, so it is done when little is left to copy.
-        if self.copied.swap(false, Ordering::Acquire) && checkpoint::is_long(&self.wal) {
+        if self.help.swap(false, Ordering::Acquire) {
             checkpoint::passive(&self.db);
         }
     }
@@ -131,6 +134,18 @@ impl Writer {
         let least = |all: &Retention| all.events.min(all.dead_letters).min(all.unmatched).min(all.quarantine);
         let shortest = kept.shortest(least).min(kept.all.audit).min(self.state.buckets.span() * 8);
         (shortest / 8).clamp(SWEEP_PAUSE_MIN, SLEEP_MAX)
+    }
+
+    /// Writes the ids that are enough for a run; whether that worked.
+    pub(super) fn write_runs(&mut self) -> bool {
+        while let Some(full) = self.ids.full() {
+            if let Err(error) = self.transact(|work| full.write(work.db)) {
+                tracing::error!(%error, "a run of ids could not be written; trying again, they are in memory meanwhile");
+                return false;
+            }
+            self.ids.written(&full);
+        }
+        true
     }
 
     /// Commits jobs together; when one of them fails, each by itself, so that it fails alone.
@@ -161,7 +176,11 @@ impl Writer {
     }
 
     /// Runs one transaction, and after its commit what follows from it.
-    fn transact<T>(&mut self, act: impl FnOnce(&mut Work<'_>) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    pub(super) fn transact<T>(
+        &mut self,
+        act: impl FnOnce(&mut Work<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        let now = Timestamp::now();
         let mut state = self.state.clone();
         let mut effects = Effects::default();
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -169,15 +188,20 @@ impl Writer {
             db: &transaction,
             state: &mut state,
             effects: &mut effects,
+            ids: &self.ids,
             bodies: &self.bodies,
             retention: self.shared.retention(),
-            now: Timestamp::now(),
+            now,
         };
         let done = act(&mut work)?;
+        work.write_counts()?;
         // From here on a row may refer to them, even if the commit says it failed.
         effects.kept.iter().for_each(|file| file.keep());
         transaction.commit()?;
         self.state = state;
+        self.ids.commit(effects.added, self.state.buckets.all());
+        self.ids.keep(self.state.buckets.in_window(now));
+        self.shared.keep_fresh(effects.logged);
         self.shared.announce(self.state.last_sequence, effects.arrived, effects.sooner);
         self.shared.announce_changes(effects.changes);
         if effects.secrets {
