@@ -156,6 +156,11 @@ impl Rig {
         self.census(|census| census.ended.get(&ending).copied().unwrap_or(0) == count).await
     }
 
+    /// Waits until so many ended in a way and nothing waits.
+    pub(crate) async fn settled(&self, ending: Ending, count: u64) -> Census {
+        self.census(|census| census.waiting() == 0 && census.ended.get(&ending) == Some(&count)).await
+    }
+
     /// All attempt records.
     pub(crate) async fn attempts(&self) -> Vec<Attempt> {
         self.store.attempts(0, 1000).await.expect("attempts").into_iter().map(|(_, attempt)| attempt).collect()
