@@ -132,7 +132,8 @@ async fn who_follows_the_log_gets_each_event_once_and_in_order() {
         store.append(items.collect(), Instant::now() + Duration::from_secs(30)).await.expect("they are stored");
         // Every third round it keeps up; after the last it catches up with what is left.
         while round % 3 == 0 && read.len() < (round + 1) * 200 || round == 11 && read.len() < 2_400 {
-            read.extend(log.next(64).await.expect("it goes on"));
+            let next = tokio::time::timeout(Duration::from_secs(30), log.next(64)).await;
+            read.extend(next.expect("within 30 s").expect("it goes on"));
         }
     }
     let sequences: Vec<u64> = read.iter().map(|event| event.at.sequence).collect();
