@@ -4,6 +4,7 @@
 //! necessarily what was started.
 
 use std::{
+    hash::{BuildHasher as _, RandomState},
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -332,9 +333,11 @@ impl NatsCluster {
     }
 }
 
-/// Two ports that were free a moment ago; the next process to ask may get them too, which the check of the server's
-/// name shows.
+/// Two ports that nobody listens on, and that the system gives to nobody by itself: a server that is started again needs
+/// the one that it had. (Linux gives those from 32768 on.)
 fn free_ports() -> [u16; 2] {
-    let listeners = [0, 0].map(|port| TcpListener::bind(("127.0.0.1", port)).expect("a free port"));
+    let picked = || 20_000 + u16::try_from(RandomState::new().hash_one(()) % 12_000).expect("few");
+    let listener = || std::iter::repeat_with(picked).find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
+    let listeners = [(); 2].map(|()| listener().expect("a free port"));
     listeners.map(|listener| listener.local_addr().expect("an address").port())
 }

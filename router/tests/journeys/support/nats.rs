@@ -1,6 +1,8 @@
 //! A real nats-server with JetStream.
 
 use std::{
+    hash::{BuildHasher as _, RandomState},
+    net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::Instant,
@@ -15,14 +17,14 @@ use super::PATIENCE;
 /// The server; it goes away with the value.
 pub(crate) struct Nats {
     folder: TempDir,
-    port: Option<u16>,
+    port: u16,
     child: Option<Child>,
 }
 
 impl Nats {
     /// Starts one on a free port.
     pub(crate) fn start() -> Self {
-        let mut nats = Self { folder: TempDir::new().expect("a folder"), port: None, child: None };
+        let mut nats = Self { folder: TempDir::new().expect("a folder"), port: free_port(), child: None };
         nats.restart();
         nats
     }
@@ -32,7 +34,7 @@ impl Nats {
         let ports = TempDir::new().expect("a folder");
         let tools = option_env!("GATEPOST_TOOLS").unwrap_or(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tools"));
         let child = Command::new(PathBuf::from(tools).join("python/bin/nats-server"))
-            .args(["-js", "-a", "127.0.0.1", "-p", &self.port.map_or("-1".to_owned(), |port| port.to_string())])
+            .args(["-js", "-a", "127.0.0.1", "-p", &self.port.to_string()])
             .arg("-sd")
             .arg(self.folder.path())
             .arg("--ports_file_dir")
@@ -44,19 +46,15 @@ impl Nats {
         let file = ports.path().join(format!("nats-server_{}.ports", child.id()));
         self.child = Some(child);
         let began = Instant::now();
-        let port = loop {
-            // The file is there before all of it is.
-            let text = std::fs::read_to_string(&file).unwrap_or_default();
-            if let Ok(json) = serde_json::from_str::<serde_json::Value>(&text)
-                && let Some(url) = json["nats"][0].as_str()
-                && let Some((_, port)) = url.rsplit_once(':')
-            {
-                break port.parse().expect("a port");
-            }
+        // The file is there before all of it is.
+        let is_up = |text: &str| {
+            let ports = serde_json::from_str::<serde_json::Value>(text);
+            ports.is_ok_and(|ports| ports["nats"][0].is_string())
+        };
+        while !is_up(&std::fs::read_to_string(&file).unwrap_or_default()) {
             assert!(began.elapsed() < PATIENCE, "nats-server does not come up");
             std::thread::sleep(std::time::Duration::from_millis(20));
-        };
-        self.port = Some(port);
+        }
     }
 
     /// Kills it.
@@ -70,7 +68,7 @@ impl Nats {
     /// The configuration with this server as its store.
     pub(crate) fn in_config(&self, config: Config) -> Config {
         let settings = NatsStore {
-            urls: vec![format!("nats://127.0.0.1:{}", self.port.expect("it was started"))],
+            urls: vec![format!("nats://127.0.0.1:{}", self.port)],
             credentials: None,
             prefix: "gatepost".to_owned(),
             replicas: 1,
@@ -95,4 +93,12 @@ impl Drop for Nats {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A port that nobody listens on, and that the system gives to nobody by itself: a server that is started again needs the
+/// one that it had. (Linux gives those from 32768 on.)
+fn free_port() -> u16 {
+    let picked = || 20_000 + u16::try_from(RandomState::new().hash_one(()) % 12_000).expect("few");
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(picked).find(is_free).expect("a free port")
 }
