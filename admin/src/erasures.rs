@@ -15,7 +15,7 @@ use gatepost_config::Timestamp;
 use gatepost_event::{
     ErasureId,
     erasure::{Counts, Job, Wish},
-    registry::{Expect, Kind, Put},
+    registry::{Expect, Put},
     replay::State as ErasureState,
 };
 use http::StatusCode;
@@ -25,13 +25,11 @@ use serde_json::{Map, Value};
 use crate::{
     access::Caller,
     audit::Note,
+    jobs,
     page::{self, Page},
     problem::Problem,
     serve::Admin,
 };
-
-/// Erasures that may be under way or waiting.
-const OPEN_MAX: usize = 100;
 
 /// Pause before the registry is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -83,14 +81,9 @@ pub(crate) async fn create(
     caller: Caller,
     wish: Result<Json<Map<String, Value>>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let Json(wish) = wish?;
-    let wish: Wish = serde_json::from_value(Value::Object(wish)).map_err(|error| Problem::bad(error.to_string()))?;
+    let wish: Wish = jobs::wish(wish)?;
     let whose = wish.whose().ok_or_else(|| Problem::senseless("name integration and connection, or a tenant"))?;
-    let open = Job::all(&admin.store).await?.iter().filter(|(job, _)| !job.state.is_over()).count();
-    if open >= OPEN_MAX {
-        let detail = format!("{open} erasures are under way; wait for some to end");
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_erasures", detail));
-    }
+    jobs::check_room::<Job>(&jobs::all(&admin.store).await?)?;
     let declared = admin.config.borrow().clone();
     let job = Job::new(&admin.store, &declared.connections, whose, wish.dry_run, Timestamp::now()).await?;
     match job.write(&admin.store, Expect::Absent).await? {
@@ -119,12 +112,7 @@ pub(crate) async fn list(
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Result<Json<Page<View>>, Problem> {
     let Query(ask) = ask?;
-    let limit = page::limit(ask.limit)?;
-    let mut found: Vec<Job> = Job::all(&admin.store).await?.into_iter().map(|(job, _)| job).collect();
-    found.retain(|job| ask.cursor.is_none_or(|cursor| job.id < cursor));
-    found.sort_by_key(|job| std::cmp::Reverse(job.id));
-    let items = found.into_iter().map(|job| View::of(&admin, job)).collect();
-    Ok(Json(Page::cut(items, limit, |view: &View| view.id.to_string())))
+    jobs::list(jobs::all(&admin.store).await?, ask.limit, ask.cursor, |job| View::of(&admin, job))
 }
 
 /// `GET /v1/erasures/{erasure}`
@@ -132,11 +120,7 @@ pub(crate) async fn show(
     State(admin): State<Arc<Admin>>,
     id: Result<Path<ErasureId>, PathRejection>,
 ) -> Result<Json<View>, Problem> {
-    let Path(id) = id?;
-    let entry = admin.store.entry(Kind::Erasure, &id.to_string()).await?;
-    let found = entry.and_then(|entry| Job::read(&entry).ok());
-    let job = found.ok_or_else(|| Problem::missing(&format!("erasure {id}")))?;
-    Ok(Json(View::of(&admin, job)))
+    Ok(Json(View::of(&admin, jobs::found(&admin.store, id?.0).await?)))
 }
 
 /// Keeps what is known of erasures up to date with the registry. Never returns.

@@ -8,7 +8,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use gatepost_event::{
-    HealId, ReleaseId, ReplayId, Store,
+    ErasureId, HealId, ReleaseId, ReplayId, Store,
+    erasure::Job as Erasure,
     heal::Heal,
     registry::{Entry, Expect, Kind, Put},
     release::Release,
@@ -43,6 +44,22 @@ pub(crate) trait Job: Serialize + DeserializeOwned {
 
     fn id(&self) -> Self::Id;
     fn state(&self) -> State;
+}
+
+impl Job for Erasure {
+    type Id = ErasureId;
+    const KIND: Kind = Kind::Erasure;
+    const WORD: &'static str = "erasure";
+    const WORDS: &'static str = "erasures";
+    const TOO_MANY: &'static str = "too_many_erasures";
+
+    fn id(&self) -> ErasureId {
+        self.id
+    }
+
+    fn state(&self) -> State {
+        self.state
+    }
 }
 
 impl Job for Heal {
