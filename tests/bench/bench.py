@@ -10,10 +10,10 @@ from pathlib import Path
 
 from measure.bench import CONNECTIONS, Bench
 from measure.servers import Servers
-from sections import accept, delivery, flow, growth, memory, overload, replicas
+from sections import accept, delivery, flow, growth, half, memory, overload, replicas
 
-SECTIONS = {"accept": accept, "memory": memory, "flow": flow, "delivery": delivery, "growth": growth, "replicas": replicas,
-            "overload": overload}
+SECTIONS = {"accept": accept, "half": half, "memory": memory, "flow": flow, "delivery": delivery, "growth": growth,
+            "replicas": replicas, "overload": overload}
 
 
 def main() -> None:

@@ -126,6 +126,11 @@ class Servers:
     def accepted(self):
         return self.gateway.metric("gatepost_gateway_requests_total", 'result="stored"')
 
+    @staticmethod
+    def asked(home):
+        """Messages that a home's NATS servers have had from their clients; none on the embedded store."""
+        return sum(json.loads(get(f"{server.monitor}/varz"))["in_msgs"] for server in home.nats)
+
     def cpu(self):
         """CPU seconds of each kind of process so far."""
         spent = {}

@@ -21,7 +21,9 @@ def sides(bench, size, engines):
         found[engine] = lambda engine=engine: gateway(bench, body, engine, CONNECTIONS)
     found["raw SQLite"] = lambda: servers.limit("sqlite", folder=servers.folder(), bytes=len(body.bytes), meta=META_BYTES,
                                                 waiting=CONNECTIONS, seconds=seconds)
-    found["raw JetStream R1"] = lambda: jetstream(bench, body)
+    found["raw JetStream R1"] = lambda: jetstream(bench, body, "NATS R1")
+    if "NATS R3 synced" in engines:
+        found["raw JetStream R3 synced"] = lambda: jetstream(bench, body, "NATS R3 synced")
     if size == "2 KiB":
         found["Fastify"] = lambda: peer(bench, body, "fastify")
         found["FastAPI, 2 workers"] = lambda: peer(bench, body, "fastapi")
@@ -39,19 +41,21 @@ def peer(bench, body, name):
     return wrk(bench.servers, bench.servers.peer(name, nats), body, bench.seconds, CONNECTIONS)
 
 
-def jetstream(bench, body):
-    nats = bench.servers.nats(1, False)
-    return bench.servers.limit("jetstream", url=nats, replicas=1, bytes=len(body.bytes), meta=META_BYTES, waiting=CONNECTIONS,
+def jetstream(bench, body, engine):
+    replicas, synced = ENGINES[engine]
+    nats = bench.servers.nats(replicas, synced)
+    return bench.servers.limit("jetstream", url=nats, replicas=replicas, bytes=len(body.bytes), meta=META_BYTES, waiting=CONNECTIONS,
                                seconds=bench.seconds)
 
 
 def show(found, _results):
     for size, sides_of_it in found.items():
         bare = sides_of_it["bare axum"]["rate"]
-        limits = {"embedded": sides_of_it["raw SQLite"]["rate"], "NATS R1": sides_of_it["raw JetStream R1"]["rate"]}
+        limits = {"embedded": "raw SQLite", **{engine: f"raw JetStream {engine.removeprefix('NATS ')}" for engine in ENGINES if ENGINES[engine]}}
         rows = []
         for name, side in sides_of_it.items():
-            share = f"{side['rate'] / limits[name]:.2f}" if name in limits else ""
+            limit = sides_of_it.get(limits.get(name))
+            share = f"{side['rate'] / limit['rate']:.2f}" if limit else ""
             rows.append([name, f"{side['rate'] / bare:.3f}", share, f"{side['rate']:,.0f} ({', '.join(map(str, side['rates']))})",
                          ms(side, "p50_ms"), ms(side, "p99_ms"), ms(side, "p999_ms"), pairs(side, "cpu_us"), pairs(side, "peak_mib")])
         table(f"Accepted, {size}", ["side", "of bare axum", "of its store's limit", "rate/s (rounds)", "p50 ms", "p99 ms",

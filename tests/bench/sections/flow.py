@@ -21,8 +21,11 @@ def measure(bench):
 def once(bench, engine, rate):
     servers = bench.servers
     sink = servers.free_port()
-    address = servers.gatepost(ENGINES[engine], roles=[], sink=f"http://127.0.0.1:{sink}/webhooks")
-    return posted(bench, address, sink, rate, engine)
+    home = servers.home(ENGINES[engine], f"http://127.0.0.1:{sink}/webhooks")
+    address = servers.run(home, []).address("gateway")
+    asked = servers.asked(home)
+    answer = posted(bench, address, sink, rate, engine)
+    return {**answer, "asked": (servers.asked(home) - asked) / max(answer["delivered"], 1)}
 
 
 def posted(bench, address, sink, rate, what):
@@ -45,6 +48,8 @@ def show(found, results):
         for offered, run in runs.items():
             whole, answered, rate = run["posted_to_delivered"], run["answered"], run["delivered_rate"]
             rows.append([offered, f"{rate:,.0f}", f"{rate / bare:.3f}" if bare else "", ms(whole, "p50_ms"), ms(whole, "p99_ms"),
-                         ms(answered, "p50_ms"), ms(answered, "p99_ms"), pairs(run, "cpu_us"), pairs(run, "peak_mib")])
+                         ms(answered, "p50_ms"), ms(answered, "p99_ms"), pairs(run, "cpu_us"), pairs(run, "peak_mib"),
+                         f"{run['asked']:.2f}" if run["asked"] else ""])
         table(f"Posted to delivered, {engine}, 2 KiB", ["offered", "delivered/s", "of bare axum", "p50 ms", "p99 ms", "answered p50 ms",
-                                                       "answered p99 ms", "CPU us by process", "peak MiB"], rows)
+                                                       "answered p99 ms", "CPU us by process", "peak MiB",
+                                                       "messages to NATS for each"], rows)
