@@ -20,7 +20,7 @@ pub(crate) use self::{
 use super::words;
 
 /// Rows looked at for one page: a page may hold fewer than asked for, or none, and still have a `next`.
-const EXAMINED_MAX: usize = 10_000;
+const EXAMINED_MAX: usize = 5_000;
 
 /// Whose business something is, and that it is not erased.
 #[derive(Debug, Clone)]

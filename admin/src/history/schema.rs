@@ -1,9 +1,12 @@
 //! The file's tables. Numbers and words stand for texts that repeat, so that the indexes stay small.
 
 /// Version of the tables, kept as `user_version`: a file of another version is made anew.
-pub(super) const VERSION: i32 = 4;
+pub(super) const VERSION: i32 = 5;
 
 /// Makes the tables.
+///
+/// What does not stand as delivered is listed by its state and something else besides, of which a page may look at thousands:
+/// its index has all that such a list is chosen by.
 ///
 /// `event.number` grows with the time of receipt and comes from the event alone, so that lists have the same order and
 /// cursors the same meaning in a file that was made anew.
@@ -36,7 +39,7 @@ CREATE INDEX event_connection ON event (connection) WHERE connection IS NOT NULL
 CREATE INDEX event_tenant ON event (tenant) WHERE tenant IS NOT NULL;
 CREATE INDEX event_account ON event (account) WHERE account IS NOT NULL;
 CREATE INDEX event_kind ON event (kind);
-CREATE INDEX event_state ON event (state) WHERE state <> 1;
+CREATE INDEX event_state ON event (state, number, integration, connection, tenant, kind, account) WHERE state <> 1;
 CREATE TABLE delivery (
     id TEXT PRIMARY KEY,
     state INTEGER NOT NULL,
