@@ -74,9 +74,9 @@ async fn ask(
     content_type: &str,
     body: Bytes,
 ) -> Result<Bytes, Exit> {
-    let mut url = api.url.clone();
+    let mut url = api.address.url().clone();
     url.path_segments_mut()
-        .map_err(|()| Exit::failed(format!("{} can't be the API's address", api.url)))?
+        .map_err(|()| Exit::failed(format!("{} can't be the API's address", api.address.url())))?
         .pop_if_empty()
         .push("v1")
         .extend(path);
@@ -87,7 +87,8 @@ async fn ask(
     if !content_type.is_empty() {
         headers.push(("content-type".to_owned(), content_type.to_owned()));
     }
-    let answer = client::request(method, &url, &headers, body, ANSWER_BYTES_MAX).await.map_err(Exit::failed)?;
+    let answer = client::request(method, &url, &headers, body, ANSWER_BYTES_MAX).await;
+    let answer = answer.map_err(|why| Exit::failed(api.address.unanswered(&why)))?;
     if answer.head.status.is_success() {
         return Ok(answer.body);
     }

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use url::Url;
 
 use crate::{
+    address::Address,
     check::CheckArgs,
     connections::{ConnectionsCommand, UnmatchedCommand},
     deliveries::DeliveriesCommand,
@@ -116,9 +116,8 @@ pub(crate) enum Command {
 /// How a command reaches the API.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ApiArgs {
-    /// Where the admin API is
-    #[arg(long, env = "GATEPOST_URL", default_value = "http://127.0.0.1:8081", value_name = "URL")]
-    pub(crate) url: Url,
+    #[command(flatten)]
+    pub(crate) address: Address,
     /// One of its keys; better given in the environment than here, where others see it
     #[arg(long, env = "GATEPOST_API_KEY", hide_env_values = true, default_value = "", value_name = "KEY")]
     pub(crate) api_key: String,

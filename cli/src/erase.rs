@@ -87,12 +87,16 @@ async fn ended(args: &EraseArgs, asked: Value) -> Result<Value, Exit> {
 /// It is not done, but nothing of it is shown or sent any more.
 fn late(api: &ApiArgs, erasure: &Value) -> Exit {
     let id = field(erasure, "id");
+    let waits_for = match field(erasure, "walked_at").as_str() {
+        "-" => "the router that has the lease for replays",
+        _ => "the gateway that has the lease for the quarantine, which looks through refused requests",
+    };
     Exit::failed(format!(
         "the erasure {id} is {}, its history {}; nothing of it is shown or sent any more, and it goes on: see \
-         {}v1/erasures/{id}, and the log of the router that has the lease for replays",
+         {}v1/erasures/{id}, and the log of {waits_for}",
         field(erasure, "state"),
         field(erasure, "history"),
-        api.url,
+        api.address.url(),
     ))
 }
 

@@ -1,5 +1,6 @@
 //! The one binary: a role per subcommand, and the operator's commands beside them.
 
+mod address;
 mod api;
 mod args;
 mod check;

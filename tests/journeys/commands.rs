@@ -44,6 +44,27 @@ fn dev_that_can_t_deliver_says_so_with_its_exit_code() {
 }
 
 #[test]
+fn a_command_that_finds_no_api_says_where_it_looked_who_said_so_and_what_to_do() {
+    // No process of an ordinary user listens there.
+    let [url, other] = ["http://127.0.0.1:1/", "http://127.0.0.1:2/"];
+    let ask = |args: &[&str], env: Option<&str>| {
+        let mut command = Command::new(binary());
+        command.args(args).env_remove("GATEPOST_URL").envs(env.map(|url| ("GATEPOST_URL", url)));
+        let output = command.output().expect("the binary runs");
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8(output.stderr).expect("text")
+    };
+    for (said, source) in [
+        (ask(&["events", "list", "--url", url], Some(other)), "--url"),
+        (ask(&["trace", "evt_1"], Some(url)), "GATEPOST_URL"),
+    ] {
+        for words in [format!("asked: the API at {url} (from {source})"), "gatepost run admin".to_owned()] {
+            assert!(said.contains(&words), "{words}: {said}");
+        }
+    }
+}
+
+#[test]
 fn every_error_of_the_file_is_reported_at_once_with_its_place_and_the_code_is_78() {
     let bad = "[gateway]\nlisten = \"nowhere\"\nlissten = 1\n\n[[integration]]\nid = \"a b\"\nprovider = \"githab\"\n\
                secrets = [\"in the clear\"]\n\n[[route]]\nid = \"r\"\nforward = [\"missing\"]\n";
