@@ -24,7 +24,7 @@ pub use self::{
     check::{ACCOUNT_BYTES_MAX, ACCOUNTS_MAX, METADATA_BYTES_MAX, METADATA_MAX, SECRET_BYTES, SECRETS_MAX},
     claim::{claimants, holds},
     read::{Found, claim, get, page},
-    write::{Claiming, advance, put, remove},
+    write::{Claiming, advance, put, put_over, remove},
 };
 
 use crate::{
@@ -115,6 +115,9 @@ pub struct Claim {
     pub tenant: TenantId,
     /// The tenant's connections that have it; several only where the operator allows it.
     pub connections: Vec<ConnectionId>,
+    /// Somebody is about to take it from a connection that does not name the account.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub doubted: bool,
 }
 
 /// Why a connection can't be written.

@@ -23,8 +23,8 @@ use gatepost_config::{ConnectionId, Engine, IntegrationId, Retentions, TenantId,
 
 pub use error::{OpenError, StoreError};
 pub use types::{
-    Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, LogPlace, Parked, Place, Promises, Release,
-    Routed, SecretNews, Span, StoredEvent, Tailed, Under,
+    Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, LogPlace, Parked, ParkedMark, Place, Promises,
+    Release, Routed, SecretNews, Span, StoredEvent, Tailed, Under,
 };
 
 use crate::{
@@ -338,6 +338,14 @@ impl Store {
             since: None,
         };
         self.release_parked(&release).await
+    }
+
+    /// Whether anything is parked, and a number that grows with everything that is.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn parked_mark(&self) -> Result<ParkedMark, StoreError> {
+        engine!(self.parked_mark().await)
     }
 
     /// As [`Self::unpark`], of what is parked by now under an account or under the connection itself, and not too old.

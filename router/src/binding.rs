@@ -45,7 +45,10 @@ struct Binder {
     /// Jobs that wait or are worked on; `true` when one is to be looked at again after that.
     known: HashMap<Job, bool>,
     later: VecDeque<(Instant, Job)>,
-    working: JoinSet<(Job, Result<(), StoreError>)>,
+    /// The last event that was parked when a job left nothing behind, for those that are looked at later and don't change
+    /// before.
+    seen: HashMap<Job, u64>,
+    working: JoinSet<(Job, Result<Option<u64>, StoreError>)>,
     declared: HashSet<Declared>,
     /// Some were left out for want of room.
     is_short: bool,
@@ -80,6 +83,7 @@ impl Binder {
             waiting: VecDeque::new(),
             known: HashMap::new(),
             later: VecDeque::new(),
+            seen: HashMap::new(),
             working: JoinSet::new(),
             declared: HashSet::new(),
             is_short: false,
@@ -152,7 +156,10 @@ impl Binder {
         let job = || Job::Linked(linked.integration.clone(), linked.id.clone());
         match linked.phase {
             _ if linked.disabled => {}
-            Phase::Binding | Phase::Settling => self.want(job()),
+            Phase::Binding | Phase::Settling => {
+                self.seen.remove(&job());
+                self.want(job());
+            }
             // The router that made it active may have died before it looked once more.
             Phase::Active if linked.active_since.is_some_and(|at| Timestamp::now().since(at) < LATER[1]) => {
                 self.look_later(job(), LATER[0]);
@@ -173,23 +180,28 @@ impl Binder {
     }
 
     fn begin(&mut self) {
+        if self.known.is_empty() && self.later.is_empty() {
+            self.seen.clear();
+        }
         while self.working.len() < AT_ONCE
             && let Some(job) = self.waiting.pop_front()
         {
             self.known.insert(job.clone(), false);
             let (desk, config) = (Arc::clone(&self.desk), Arc::clone(&self.plan.borrow().config));
+            let seen = self.seen.remove(&job);
             self.working.spawn(async move {
-                let result = job::run(&desk, &config, &job).await;
+                let result = job::run_unless(&desk, &config, &job, seen).await;
                 (job, result)
             });
         }
     }
 
-    fn ended(&mut self, job: Job, result: Result<(), StoreError>) {
+    fn ended(&mut self, job: Job, result: Result<Option<u64>, StoreError>) {
         let again = self.known.remove(&job).unwrap_or_default();
         match result {
-            Ok(()) if again => self.want(job),
-            Ok(()) => {}
+            Ok(_) if again => self.want(job),
+            Ok(Some(seen)) if self.seen.len() < WAITING_MAX => drop(self.seen.insert(job, seen)),
+            Ok(_) => {}
             Err(error) => {
                 tracing::debug!(?job, %error, "a connection's events could not be released; trying again");
                 self.look_later(job, AGAIN_AFTER);

@@ -121,20 +121,28 @@ async fn of_many_tenants_that_claim_an_account_at_once_one_gets_it(fixture: &Fix
 
 async fn what_a_crash_left_half_done_is_completed_or_taken_over(fixture: &Fixture) {
     let store = fixture.open().await;
-    let claim = |connection: &str, tenant: &str, account: &str| Claim {
+    let claim = |connection: &str, tenant: &str, account: &str, doubted: bool| Claim {
         integration: make::integration(),
         account: account.to_owned(),
         tenant: make::id(tenant),
         connections: vec![make::id(connection)],
+        doubted,
     };
-    for (account, completes) in [("1", true), ("2", false)] {
-        let value = serde_json::to_vec(&claim("a", "acme", account)).expect("JSON");
+    // Whoever takes a claim over doubts it first, and may die after that.
+    let left =
+        [(&["1"][..], true, false), (&["2"], false, false), (&["1", "3"], true, true), (&["2", "4"], false, true)];
+    for (accounts, completes, doubted) in left {
+        let account = accounts[accounts.len() - 1];
+        let value = serde_json::to_vec(&claim("a", "acme", account, doubted)).expect("JSON");
         let id = Claim::entry_id(&make::integration(), account);
         stored(&store.put(Kind::Claim, &id, value.into(), Expect::Absent).await.expect("it is answered"));
         assert_eq!(owners(&store, account).await, [""; 0], "no record names it yet");
         let (connection, tenant) = if completes { ("a", "acme") } else { ("z", "zeta") };
-        put(&store, linked(connection, tenant, &[account])).await.expect("it is nobody else's");
+        put(&store, linked(connection, tenant, accounts)).await.expect("it is nobody else's");
         assert_eq!(owners(&store, account).await, [connection]);
+        let kept = store.entry(Kind::Claim, &id).await.expect("it is read").expect("it is there");
+        let kept: Claim = serde_json::from_slice(&kept.value).expect("a claim");
+        assert_eq!(kept, claim(connection, tenant, account, false));
     }
     // A record whose claim is another's: it was overtaken, and died before it found out.
     let mut late = linked("late", "acme", &["2"]);

@@ -14,6 +14,7 @@ use crate::{
 
 each_engine!(connections_are_made_guarded_changed_and_removed_through_the_api);
 each_engine!(many_connections_are_imported_and_every_refused_row_is_told);
+each_engine!(rows_of_an_import_that_touch_each_other_are_written_in_their_order);
 
 /// Connection `c1` of tenant `t1` has account 1, by the file.
 async fn journey(engine: Engine) -> Journey {
@@ -182,5 +183,55 @@ async fn many_connections_are_imported_and_every_refused_row_is_told(engine: Eng
         cursor = format!("&cursor={next}");
     }
     assert_eq!(ids.len(), 597 + 2, "those imported, Nango's and the file's");
+    gatepost.stop().await;
+}
+
+async fn rows_of_an_import_that_touch_each_other_are_written_in_their_order(engine: Engine) {
+    let journey = journey(engine).await;
+    let gatepost = journey.run().await;
+    let (api, address) = (Api::of(&gatepost).await, gatepost.address("admin").await);
+    let row = |id: String, tenant: &str, accounts: &[String]| {
+        json!({ "integration": "github", "id": id, "tenant": tenant, "accounts": accounts }).to_string()
+    };
+    let import = async |rows: Vec<String>| {
+        let bearer = format!("Bearer {KEY}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/x-ndjson")];
+        let (path, body) = ("/v1/connections/import", Bytes::from(rows.join("\n")));
+        let answer = post::request(Method::POST, &address, path, &headers, body).await.expect("an answer");
+        serde_json::from_slice::<Value>(&answer.body).expect("JSON")
+    };
+    let refused = |report: &Value| -> Vec<(u64, String)> {
+        let errors = report["errors"].as_array().expect("a list");
+        let told = |error: &Value| {
+            (error["row"].as_u64().expect("a number"), error["code"].as_str().expect("a word").to_owned())
+        };
+        errors.iter().map(told).collect()
+    };
+    // Of each account: made, given up for another, taken by somebody else who then claims the other in vain.
+    let sets = 40;
+    let (one, two) = (|n: usize| format!("one-{n}"), |n: usize| format!("two-{n}"));
+    let rows: Vec<_> = (0..sets)
+        .flat_map(|n| {
+            let (first, second) = (format!("a{n}"), format!("b{n}"));
+            [
+                row(first.clone(), "first", &[one(n)]),
+                row(first, "first", &[two(n)]),
+                row(second.clone(), "second", &[one(n)]),
+                row(second, "second", &[one(n), two(n)]),
+            ]
+        })
+        .collect();
+    let report = import(rows).await;
+    let in_vain: Vec<_> = (1..=sets as u64).map(|n| (4 * n, "account_taken".to_owned())).collect();
+    assert_eq!((&report["imported"], &report["created"]), (&json!(3 * sets), &json!(2 * sets)), "{report}");
+    assert_eq!(refused(&report), in_vain);
+    // What is given up in one row is free in the next, though neither names the other.
+    let rows = (0..sets).flat_map(|n| [row(format!("a{n}"), "first", &[]), row(format!("d{n}"), "third", &[two(n)])]);
+    let report = import(rows.collect()).await;
+    assert_eq!((refused(&report), &report["created"]), (Vec::new(), &json!(sets)), "{report}");
+    for (path, accounts) in [("a7", json!([])), ("b7", json!([one(7)])), ("d7", json!([two(7)]))] {
+        let path = format!("/v1/connections/github/{path}");
+        assert_eq!(api.told(Method::GET, &path, KEY, None, 200).await["accounts"], accounts, "{path}");
+    }
     gatepost.stop().await;
 }

@@ -151,6 +151,7 @@ async fn fill(store: &Store, count: usize) {
             account: n.to_string(),
             tenant: linked.tenant.clone(),
             connections: vec![linked.id.clone()],
+            doubted: false,
         };
         let ids =
             (Linked::entry_id(&linked.integration, &linked.id), Claim::entry_id(&claim.integration, &claim.account));

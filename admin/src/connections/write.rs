@@ -48,7 +48,7 @@ pub(crate) struct Wish {
     /// connections may share one (`shared_accounts = "all"`), what was parked under it goes to the first that has it.
     #[serde(default)]
     #[schema(max_items = 64)]
-    accounts: Vec<String>,
+    pub(super) accounts: Vec<String>,
     /// Its own signing secrets, instead of those it has; when absent it keeps them.
     #[schema(max_items = 8)]
     secrets: Option<Vec<NewSecret>>,
@@ -84,6 +84,13 @@ pub(crate) struct Confirmation {
     tenant: TenantId,
 }
 
+/// Which connection is to be written, and how it stood a moment ago.
+pub(super) struct Over<'a> {
+    pub(super) integration: &'a IntegrationId,
+    pub(super) id: &'a ConnectionId,
+    pub(super) before: Option<Found>,
+}
+
 /// What may be done beside writing the connection itself.
 #[derive(Debug, Clone, Copy, Default, Deserialize, utoipa::IntoParams, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -110,7 +117,10 @@ pub(crate) async fn put(
     wish: Result<Json<Wish>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let (Path((integration, id)), Query(moves), Json(wish)) = (place?, moves?, wish?);
-    let (before, found) = replace(&admin, &caller, &integration, &id, expected, moves, wish).await?;
+    let before = connection::get(&admin.store, &integration, &id).await?;
+    let over = Over { integration: &integration, id: &id, before };
+    let (before, found) = replace(&admin, &caller, over, expected, moves, wish).await?;
+    tracing::info!(%integration, connection = %id, by = caller.who(), "a connection was put");
     let view = View::of(&found.linked);
     let is_new = before.is_none();
     caller.note(Note::new(before.as_ref(), Some(&view)));
@@ -126,8 +136,7 @@ pub(crate) async fn put(
 pub(super) async fn replace(
     admin: &Admin,
     caller: &Caller,
-    integration: &IntegrationId,
-    id: &ConnectionId,
+    Over { integration, id, before }: Over<'_>,
     expected: Expected,
     moves: Moves,
     wish: Wish,
@@ -137,7 +146,6 @@ pub(super) async fn replace(
     if declared(&config, integration, id).is_some() {
         return Err(declared_in_file(&format!("connection {integration}/{id}")));
     }
-    let before = connection::get(&admin.store, integration, id).await?;
     if let Some(before) = &before
         && !caller.sees(owner(&before.linked))
     {
@@ -156,9 +164,9 @@ pub(super) async fn replace(
     if caller.tenant().is_some() && (claiming.take_over || claiming.change_tenant) {
         return Err(Problem::operator_only("moving accounts and connections"));
     }
-    let found = connection::put(&admin.store, wanted, expect, claiming, Timestamp::now()).await?;
-    tracing::info!(%integration, connection = %id, by = caller.who(), "a connection was put");
-    Ok((before.map(|before| View::of(&before.linked)), found))
+    let view = before.as_ref().map(|before| View::of(&before.linked));
+    let found = connection::put_over(&admin.store, before, wanted, expect, claiming, Timestamp::now()).await?;
+    Ok((view, found))
 }
 
 /// What comes for a connection while its erasure goes on is erased too.

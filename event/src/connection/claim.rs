@@ -1,7 +1,10 @@
-//! Claims of account keys: written before the record that names the account, confirmed after it, given up last.
+//! Claims of account keys: written before the record that names the account, looked at again after it, given up last.
 //!
-//! Whoever finds a claim whose connections don't name the account takes it over. A writer that is overtaken so between
-//! its claim and its record finds out when it confirms: of two writers, one is told that the account is the other's.
+//! Whoever finds a claim whose connections don't name the account takes it over. So that nobody is overtaken between his
+//! claim and his record without finding out, a claim is first **doubted**: written once more with that mark, and only
+//! then its connections are asked for whether they name the account. A writer who finds his claim undoubted after his
+//! record is written is done: who doubts it later finds the record. One who finds it doubted writes it again without the
+//! mark, which makes the other look again, or finds it gone: of two writers, one is told that the account is the other's.
 
 use gatepost_config::{ConnectionId, IntegrationId, TenantId};
 
@@ -15,7 +18,24 @@ use crate::{
 };
 
 /// Tries beside others that write the same claim.
-const TRIES: usize = 16;
+const TRIES: usize = 64;
+
+/// What came of writing a claim.
+enum Wrote {
+    /// It is as it was to be.
+    Done,
+    /// Somebody else was faster: what stands there.
+    Instead(Option<Entry>),
+}
+
+/// What a claim keeps when a connection joins it.
+#[derive(Default)]
+struct Others {
+    /// Those that go on having the account beside it.
+    stay: Vec<ConnectionId>,
+    /// Those whose records lose it first.
+    lose: Vec<Linked>,
+}
 
 /// The connections that have an account: listed by its claim, of its tenant, and naming it. Usually one, or none.
 ///
@@ -34,7 +54,7 @@ pub async fn claimants(store: &Store, integration: &IntegrationId, account: &str
 /// When the store can't be asked, or the claim can't be read.
 pub async fn holds(store: &Store, linked: &Linked, account: &str) -> Result<bool, StoreError> {
     let claim = read::claim(store, &linked.integration, account).await?;
-    Ok(linked.claims(account) && claim.is_some_and(|claim| claim.tenant == linked.tenant && claim.lists(&linked.id)))
+    Ok(linked.claims(account) && claim.is_some_and(|claim| claim.is_of(linked)))
 }
 
 /// Claims an account for a connection whose record does not name it yet. `from` is the tenant whose connection it was
@@ -47,29 +67,43 @@ pub(super) async fn take(
     claiming: Claiming,
 ) -> Result<(), LinkError> {
     let id = Claim::entry_id(&linked.integration, account);
+    // Usually it is nobody's; if it is somebody's, the first try tells.
+    let mut entry: Option<Entry> = None;
     for _ in 0..TRIES {
-        let entry = store.entry(Kind::Claim, &id).await?;
         let before: Option<Claim> = entry.as_ref().map(value).transpose()?;
-        let mut connections = match &before {
+        let others = match &before {
             Some(claim) => others(store, claim, linked, account, from, claiming).await?,
-            None => Vec::new(),
+            None => Others::default(),
         };
-        connections.push(linked.id.clone());
-        let next = Claim {
+        let mut next = Claim {
             integration: linked.integration.clone(),
             account: account.to_owned(),
             tenant: linked.tenant.clone(),
-            connections,
+            connections: others.stay,
+            doubted: false,
         };
-        if before.as_ref() == Some(&next) || write(store, &id, entry.as_ref(), Some(&next)).await? {
+        next.connections.push(linked.id.clone());
+        let loses = before.as_ref().filter(|claim| !claim.doubted && next.takes_from(claim));
+        if let Some(claim) = loses {
+            entry = doubt(store, &id, entry.as_ref(), claim).await?;
+            continue;
+        }
+        for loser in &others.lose {
+            give_up(store, loser, account).await?;
+        }
+        if before.as_ref() == Some(&next) {
             return Ok(());
+        }
+        match write(store, &id, entry.as_ref(), Some(&next)).await? {
+            Wrote::Done => return Ok(()),
+            Wrote::Instead(found) => entry = found,
         }
     }
     Err(busy(&id))
 }
 
-/// Writes a claim once more after the record that names its account, so that nobody who saw no such record takes it over
-/// any more; claims it again if somebody has.
+/// Makes sure of a claim after the record that names its account is written; claims it again if somebody has taken it
+/// over.
 pub(super) async fn confirm(
     store: &Store,
     linked: &Linked,
@@ -80,9 +114,14 @@ pub(super) async fn confirm(
     for _ in 0..TRIES {
         let entry = store.entry(Kind::Claim, &id).await?;
         let claim: Option<Claim> = entry.as_ref().map(value).transpose()?;
-        match claim.filter(|claim| claim.tenant == linked.tenant && claim.lists(&linked.id)) {
-            Some(claim) if write(store, &id, entry.as_ref(), Some(&claim)).await? => return Ok(()),
-            Some(_) => {}
+        match claim.filter(|claim| claim.is_of(linked)) {
+            Some(claim) if !claim.doubted => return Ok(()),
+            Some(claim) => {
+                let certain = Claim { doubted: false, ..claim };
+                if let Wrote::Done = write(store, &id, entry.as_ref(), Some(&certain)).await? {
+                    return Ok(());
+                }
+            }
             None => take(store, linked, account, None, claiming).await?,
         }
     }
@@ -90,26 +129,36 @@ pub(super) async fn confirm(
 }
 
 /// Gives a connection's part of a claim up, unless its record names the account (again): whoever wrote that has yet to
-/// confirm the claim, and finds it gone then, or is in time to keep it.
+/// look at the claim, and finds it doubted or gone then, or has looked before it was doubted.
 pub(super) async fn release(store: &Store, linked: &Linked, account: &str) -> Result<(), LinkError> {
     let id = Claim::entry_id(&linked.integration, account);
+    let mut entry = store.entry(Kind::Claim, &id).await?;
     for _ in 0..TRIES {
-        let Some(entry) = store.entry(Kind::Claim, &id).await? else { return Ok(()) };
-        let mut claim: Claim = value(&entry)?;
+        let Some(found) = &entry else { return Ok(()) };
+        let mut claim: Claim = value(found)?;
+        if !claim.lists(&linked.id) {
+            return Ok(());
+        }
+        if !claim.doubted {
+            entry = doubt(store, &id, Some(found), &claim).await?;
+            continue;
+        }
         let names = |found: Found| found.linked.tenant == claim.tenant && found.linked.claims(account);
-        if !claim.lists(&linked.id) || read::get(store, &linked.integration, &linked.id).await?.is_some_and(names) {
+        if read::get(store, &linked.integration, &linked.id).await?.is_some_and(names) {
             return Ok(());
         }
         claim.connections.retain(|connection| *connection != linked.id);
+        claim.doubted = false;
         let rest = Some(&claim).filter(|claim| !claim.connections.is_empty());
-        if write(store, &id, Some(&entry), rest).await? {
-            return Ok(());
+        match write(store, &id, Some(found), rest).await? {
+            Wrote::Done => return Ok(()),
+            Wrote::Instead(found) => entry = found,
         }
     }
     Err(busy(&id))
 }
 
-/// The other connections that go on having an account, if a connection may have it beside them.
+/// The other connections of a claim, if a connection may have the account beside them or instead of them.
 async fn others(
     store: &Store,
     claim: &Claim,
@@ -117,24 +166,25 @@ async fn others(
     account: &str,
     from: Option<&TenantId>,
     claiming: Claiming,
-) -> Result<Vec<ConnectionId>, LinkError> {
+) -> Result<Others, LinkError> {
     let others = living(store, claim, Some(&linked.id)).await?;
     let ours = claim.tenant == linked.tenant || from == Some(&claim.tenant);
     let connections: Vec<_> = others.iter().map(|found| found.linked.id.clone()).collect();
     match () {
-        () if others.is_empty() => Ok(connections),
+        // Somebody else has made the same connection, as another tenant's.
+        () if !ours && claim.lists(&linked.id) && is_living(store, claim, &linked.id).await? => {
+            Err(LinkError::OtherTenant)
+        }
+        () if others.is_empty() => Ok(Others::default()),
         () if !ours => Err(LinkError::AccountTaken(account.to_owned())),
         // What is moved away from a tenant can't stay with its other connections.
         () if claim.tenant != linked.tenant => {
             Err(LinkError::AccountShared { account: account.to_owned(), connections })
         }
         () if claiming.take_over => {
-            for found in others {
-                give_up(store, &found.linked, account).await?;
-            }
-            Ok(Vec::new())
+            Ok(Others { stay: Vec::new(), lose: others.into_iter().map(|found| found.linked).collect() })
         }
-        () if claiming.shared => Ok(connections),
+        () if claiming.shared => Ok(Others { stay: connections, lose: Vec::new() }),
         () => Err(LinkError::AccountShared { account: account.to_owned(), connections }),
     }
 }
@@ -143,10 +193,19 @@ async fn others(
 async fn living(store: &Store, claim: &Claim, but: Option<&ConnectionId>) -> Result<Vec<Found>, StoreError> {
     let mut living = Vec::new();
     for connection in claim.connections.iter().filter(|connection| Some(*connection) != but) {
-        let found = read::get(store, &claim.integration, connection).await?;
-        living.extend(found.filter(|found| found.linked.tenant == claim.tenant && found.linked.claims(&claim.account)));
+        living.extend(found(store, claim, connection).await?);
     }
     Ok(living)
+}
+
+async fn is_living(store: &Store, claim: &Claim, connection: &ConnectionId) -> Result<bool, StoreError> {
+    Ok(found(store, claim, connection).await?.is_some())
+}
+
+/// A connection of a claim, if it has the account.
+async fn found(store: &Store, claim: &Claim, connection: &ConnectionId) -> Result<Option<Found>, StoreError> {
+    let found = read::get(store, &claim.integration, connection).await?;
+    Ok(found.filter(|found| found.linked.tenant == claim.tenant && found.linked.claims(&claim.account)))
 }
 
 /// Takes an account out of the record of a connection that has it.
@@ -167,8 +226,17 @@ async fn give_up(store: &Store, linked: &Linked, account: &str) -> Result<(), Li
     Err(busy(&id))
 }
 
-/// Writes a claim over what was read, or removes it; `false` when somebody else was faster.
-async fn write(store: &Store, id: &str, over: Option<&Entry>, claim: Option<&Claim>) -> Result<bool, StoreError> {
+/// Marks a claim as doubted; what stands there then.
+async fn doubt(store: &Store, id: &str, over: Option<&Entry>, claim: &Claim) -> Result<Option<Entry>, StoreError> {
+    let doubted = Claim { doubted: true, ..claim.clone() };
+    match write(store, id, over, Some(&doubted)).await? {
+        Wrote::Done => store.entry(Kind::Claim, id).await,
+        Wrote::Instead(found) => Ok(found),
+    }
+}
+
+/// Writes a claim over what was read, or removes it.
+async fn write(store: &Store, id: &str, over: Option<&Entry>, claim: Option<&Claim>) -> Result<Wrote, StoreError> {
     let expect = over.map_or(Expect::Absent, |entry| Expect::Revision(entry.revision));
     let put = match claim {
         Some(claim) => {
@@ -177,7 +245,24 @@ async fn write(store: &Store, id: &str, over: Option<&Entry>, claim: Option<&Cla
         }
         None => store.remove(Kind::Claim, id, expect).await?,
     };
-    Ok(matches!(put, Put::Stored(_)) || (claim.is_none() && put == Put::Conflict(None)))
+    Ok(match put {
+        Put::Stored(_) => Wrote::Done,
+        Put::Conflict(None) if claim.is_none() => Wrote::Done,
+        Put::Conflict(found) => Wrote::Instead(found),
+        Put::TooLong => return Err(StoreError::Corrupt(format!("the claim {id:?} is too long to be kept"))),
+    })
+}
+
+impl Claim {
+    /// Whether it is a connection's, as far as it says.
+    fn is_of(&self, linked: &Linked) -> bool {
+        self.tenant == linked.tenant && self.lists(&linked.id)
+    }
+
+    /// Whether somebody loses the account when this takes another's place.
+    fn takes_from(&self, before: &Self) -> bool {
+        self.tenant != before.tenant || before.connections.iter().any(|connection| !self.lists(connection))
+    }
 }
 
 fn busy(id: &str) -> LinkError {

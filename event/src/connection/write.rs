@@ -37,9 +37,24 @@ pub async fn put(
     claiming: Claiming,
     now: Timestamp,
 ) -> Result<Found, LinkError> {
+    let before = read::get(store, &wanted.integration, &wanted.id).await?;
+    put_over(store, before, wanted, expect, claiming, now).await
+}
+
+/// As [`put`], of a connection that was read a moment ago.
+///
+/// # Errors
+/// As [`put`].
+pub async fn put_over(
+    store: &Store,
+    mut before: Option<Found>,
+    wanted: Linked,
+    expect: Expect,
+    claiming: Claiming,
+    now: Timestamp,
+) -> Result<Found, LinkError> {
     check(&wanted)?;
     for _ in 0..TRIES {
-        let before = read::get(store, &wanted.integration, &wanted.id).await?;
         // Whose a pending one is, is yet to be said.
         let tenant = before.as_ref().filter(|before| has_owner(before)).map(|before| &before.linked.tenant);
         if tenant.is_some_and(|tenant| *tenant != wanted.tenant) && !claiming.change_tenant {
@@ -47,7 +62,6 @@ pub async fn put(
         }
         if let Some(same) = before.as_ref().filter(|before| is_same(&before.linked, &wanted)) {
             // An earlier try may have ended before its claims were confirmed.
-            claim_all(store, &same.linked, None, claiming).await?;
             confirm_all(store, &same.linked, None, claiming).await?;
             return Ok(same.clone());
         }
@@ -56,7 +70,10 @@ pub async fn put(
         claim_all(store, &next, before.as_ref(), claiming).await?;
         let over = before.as_ref().map_or(Expect::Absent, |before| Expect::Revision(before.revision));
         // Only its phase may have changed, or all of it: the next look tells.
-        let Ok(revision) = record(store, &next, over).await? else { continue };
+        let Ok(revision) = record(store, &next, over).await? else {
+            before = read::get(store, &wanted.integration, &wanted.id).await?;
+            continue;
+        };
         if let Err(error) = confirm_all(store, &next, before.as_ref(), claiming).await {
             return Err(undo(store, &next, revision, before, error).await);
         }

@@ -68,8 +68,8 @@ use self::{
 use super::{
     OpenError,
     types::{
-        Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, Parked, Promises, Release, Routed, Span,
-        StoredEvent,
+        Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, Parked, ParkedMark, Promises, Release,
+        Routed, Span, StoredEvent,
     },
 };
 use crate::{
@@ -196,6 +196,10 @@ impl Embedded {
     pub(super) fn secrets(&self) -> Result<Secrets, StoreError> {
         self.check_open()?;
         Ok(Secrets::new(self.0.readers.clone(), Arc::clone(&self.0.shared)))
+    }
+
+    pub(super) async fn parked_mark(&self) -> Result<ParkedMark, StoreError> {
+        self.0.readers.ask(events::parked_mark).await
     }
 
     pub(super) async fn unmatched(

@@ -98,6 +98,15 @@ pub struct Parked {
     pub event: Event,
 }
 
+/// Tells whether something was parked since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParkedMark {
+    /// The last place that was given: grows with every event that is parked.
+    pub last: u64,
+    /// Nothing is parked.
+    pub is_empty: bool,
+}
+
 /// Parked events that are to be moved to the log as a connection's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {

@@ -94,6 +94,7 @@ fn entries(n: usize) -> [(Kind, String, Vec<u8>); 2] {
         account: account.clone(),
         tenant: linked.tenant.clone(),
         connections: vec![linked.id.clone()],
+        doubted: false,
     };
     let ids = (Linked::entry_id(&integration, &linked.id), Claim::entry_id(&integration, &account));
     let values = (serde_json::to_vec(&linked).expect("JSON"), serde_json::to_vec(&claim).expect("JSON"));

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Event, EventId, EventRef,
-    store::types::{Parked, StoredEvent},
+    store::types::{Parked, ParkedMark, StoredEvent},
 };
 
 /// Bytes after which no further event is read at once.
@@ -107,6 +107,15 @@ pub(super) fn one(from: &Snapshot<'_>, at: &EventRef) -> Read<Option<Event>> {
     };
     let event = from.bodies.load(found.frame, found.file.as_deref());
     event.map(Some).map_err(|error| ReadError::Corrupt(format!("event {}: {error}", at.id)))
+}
+
+/// See [`crate::Store::parked_mark`].
+pub(super) fn parked_mark(from: &Snapshot<'_>) -> Read<ParkedMark> {
+    let mut last = from.db.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'parked'")?;
+    let last = uint(last.query_row([], |row| row.get(0)).optional()?.unwrap_or(0));
+    let mut some = from.db.prepare_cached("SELECT EXISTS (SELECT 1 FROM parked)")?;
+    let is_empty = !some.query_row([], |row| row.get::<_, bool>(0))?;
+    Ok(ParkedMark { last, is_empty })
 }
 
 /// Parked events in stored order, of one account or of all, after a position.

@@ -101,13 +101,22 @@ impl Nats {
         expect: Expect,
     ) -> Result<Put, StoreError> {
         let (subject, deadline) = (self.names.entry_subject(kind, id), link::soon());
+        // The server itself sees that there is nothing; only who is refused asks what is there. A revision may be that of
+        // a removal, which the server can't tell from an entry's.
+        let mut is_fresh = expect == Expect::Absent && value.is_some();
         loop {
-            let found = self.last_write(&subject, deadline).await?;
-            let at = found.as_ref().map_or(0, |last| last.revision);
-            let entry = found.and_then(|last| last.entry);
-            if !expect.is_met(entry.as_ref()) || (value.is_none() && entry.is_none()) {
-                return Ok(Put::Conflict(entry));
-            }
+            let at = match std::mem::take(&mut is_fresh) {
+                true => 0,
+                false => {
+                    let found = self.last_write(&subject, deadline).await?;
+                    let at = found.as_ref().map_or(0, |last| last.revision);
+                    let entry = found.and_then(|last| last.entry);
+                    if !expect.is_met(entry.as_ref()) || (value.is_none() && entry.is_none()) {
+                        return Ok(Put::Conflict(entry));
+                    }
+                    at
+                }
+            };
             match self.link.publish(&post(&subject, id, value.as_ref(), at), Repeat::Never, deadline).await {
                 Ok(ack) => return Ok(Put::Stored(ack.sequence)),
                 // Somebody was faster: what is there now?

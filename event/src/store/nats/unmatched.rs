@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     StoreError,
-    store::{Parked, Release, Under},
+    store::{Parked, ParkedMark, Release, Under},
 };
 
 /// Parked events that are moved between two questions.
@@ -67,19 +67,28 @@ impl Nats {
         Ok(found)
     }
 
+    pub(in crate::store) async fn parked_mark(&self) -> Result<ParkedMark, StoreError> {
+        let numbers = tally::numbers(&self.link, &self.names.parked(), link::soon()).await?;
+        Ok(ParkedMark { last: numbers.last, is_empty: numbers.messages == 0 })
+    }
+
     pub(in crate::store) async fn unpark(&self, release: &Release) -> Result<u64, StoreError> {
         let Release { integration, under, connection, tenant, destination, since } = release;
         let (filter, account) = match under {
             Under::Account(account) => (self.names.parked_filter(Some(integration), Some(account)), Some(&**account)),
             Under::Connection => (self.names.parked_subject(integration, None, Some(connection)), None),
         };
+        // Usually there is nothing, which one question tells.
+        let mut page = self.parked_after(&filter, account, 0, PAGE).await?;
+        if page.is_empty() {
+            return Ok(0);
+        }
         // Not what comes meanwhile: it may come faster than this goes.
         let through = tally::numbers(&self.link, &self.names.parked(), link::soon()).await?.last;
-        let (mut moved, mut after) = (0, 0);
+        let mut moved = 0;
         loop {
-            let page = self.parked_after(&filter, account, after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(moved) };
-            after = last.position;
+            let after = last.position;
             let mut logged = Vec::new();
             for parked in page {
                 if parked.position > through {
@@ -106,6 +115,7 @@ impl Nats {
             if after >= through {
                 return Ok(moved);
             }
+            page = self.parked_after(&filter, account, after, PAGE).await?;
         }
     }
 
