@@ -57,7 +57,11 @@ pub(crate) struct View {
     created_at: Timestamp,
     /// When nothing of it can come any more: what is stored is overwritten from then on.
     settles_at: Option<Timestamp>,
+    /// When all was overwritten but refused requests: it is done when a gateway has overwritten those.
+    walked_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,
+    /// How many of its account keys other connections have too: what is parked under those is theirs, and stays.
+    shared_accounts: u64,
     /// What was overwritten; on a dry run, what would be.
     progress: Counts,
     /// How the history of the process that answers stands; none when it keeps none, and of a dry run.
@@ -142,7 +146,8 @@ impl View {
             false => HistoryState::Pending,
         });
         let wish = job.wish();
-        let Job { id, state, created_at, settles_at, ended_at, erased: progress, .. } = job;
-        Self { id, state, created_at, settles_at, ended_at, progress, history, wish }
+        let shared_accounts = job.erasure.shared_accounts;
+        let Job { id, state, created_at, settles_at, walked_at, ended_at, erased: progress, .. } = job;
+        Self { id, state, created_at, settles_at, walked_at, ended_at, shared_accounts, progress, history, wish }
     }
 }

@@ -9,6 +9,7 @@
 mod job;
 mod known;
 mod reach;
+mod swept;
 mod unlink;
 mod walk;
 
@@ -21,10 +22,16 @@ pub use self::{
     job::{ENDED_KEPT, Job, Wish},
     known::Known,
     reach::Reach,
-    unlink::{forget_syncs, lives, unlink},
+    swept::{forget_swept, is_swept, note_swept},
+    unlink::{forget_secrets, forget_syncs, lives, unlink},
     walk::{count, walk},
 };
-use crate::{EventRef, Queued, RefusalKey, Store, StoreError, id::Token, subject};
+use crate::{
+    EventRef, Queued, RefusalKey, Store, StoreError,
+    connection::{self, Found},
+    id::Token,
+    subject,
+};
 
 /// What is erased.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +41,9 @@ pub struct Erasure {
     /// Stand for the account keys that are its own: what no connection has of them is erased too.
     #[serde(default)]
     pub accounts: BTreeMap<IntegrationId, BTreeSet<Token>>,
+    /// How many account keys other connections have too: what no connection has of those is theirs, and stays.
+    #[serde(default)]
+    pub shared_accounts: u64,
     /// Stand for the connections that are meant.
     #[serde(default)]
     pub connections: BTreeSet<Token>,
@@ -69,6 +79,8 @@ pub enum Remains {
     Owed(u16, Waits, Box<Queued>),
     /// A refused request that is kept.
     Refused(RefusalKey),
+    /// A secret that is kept, by its name's token.
+    Secret(Token),
 }
 
 /// Where a delivery that is owed waits.
@@ -117,25 +129,48 @@ impl Erasure {
         until: Timestamp,
     ) -> Result<Self, StoreError> {
         let (accounts, connections) = (BTreeMap::new(), BTreeSet::new());
-        let mut erasure = Self { whose: whose.clone(), accounts, connections, until, late: None };
+        let mut erasure = Self { whose: whose.clone(), accounts, shared_accounts: 0, connections, until, late: None };
+        let mut named = BTreeSet::new();
         if let Whose::Connection(integration, id) = &whose {
-            erasure.means(integration, id, &[]);
+            erasure.means(integration, id);
         }
         for meant in unlink::declared_of(declared, &whose) {
-            erasure.means(&meant.integration, &meant.id, meant.account.as_slice());
+            erasure.means(&meant.integration, &meant.id);
+            named.extend(meant.account.iter().map(|account| (meant.integration.clone(), account.clone())));
         }
-        for found in unlink::linked_of(store, &whose).await? {
-            erasure.means(&found.linked.integration, &found.linked.id, &found.linked.accounts);
+        for Found { linked, .. } in unlink::linked_of(store, &whose).await? {
+            erasure.means(&linked.integration, &linked.id);
+            named.extend(linked.accounts.into_iter().map(|account| (linked.integration.clone(), account)));
+        }
+        for (integration, account) in named {
+            if erasure.is_shared(store, declared, &integration, &account).await? {
+                erasure.shared_accounts += 1;
+            } else {
+                let token = subject::account_token(&integration, &account);
+                erasure.accounts.entry(integration).or_default().insert(token);
+            }
         }
         Ok(erasure)
     }
 
-    fn means(&mut self, integration: &IntegrationId, id: &ConnectionId, accounts: &[String]) {
+    fn means(&mut self, integration: &IntegrationId, id: &ConnectionId) {
         self.connections.insert(subject::connection_token(integration, Some(id), None));
-        if !accounts.is_empty() {
-            let tokens = accounts.iter().map(|account| subject::account_token(integration, account));
-            self.accounts.entry(integration.clone()).or_default().extend(tokens);
+    }
+
+    /// Whether connections have an account that are not meant.
+    async fn is_shared(
+        &self,
+        store: &Store,
+        declared: &[Connection],
+        integration: &IntegrationId,
+        account: &str,
+    ) -> Result<bool, StoreError> {
+        let has = |other: &&Connection| other.integration == *integration && other.account.as_deref() == Some(account);
+        if declared.iter().filter(has).any(|other| !self.means_connection(integration, &other.id, &other.tenant)) {
+            return Ok(true);
         }
+        let claimants = connection::claimants(store, integration, account).await?;
+        Ok(claimants.iter().any(|Found { linked, .. }| !self.means_connection(integration, &linked.id, &linked.tenant)))
     }
 
     /// Whether a connection is meant.

@@ -41,6 +41,8 @@ pub enum Kind {
     TurnedAway,
     /// An erasure that somebody asked for.
     Erasure,
+    /// That a gateway has looked through the quarantine for one ([`crate::erasure::note_swept`]).
+    Swept,
 }
 
 /// What stands under an id.
@@ -110,6 +112,7 @@ impl Kind {
             Self::Heal => "heal",
             Self::TurnedAway => "turned_away",
             Self::Erasure => "erasure",
+            Self::Swept => "swept",
         }
     }
 

@@ -217,6 +217,14 @@ impl Store {
         }
     }
 
+    /// All kept secrets, for whoever takes some out. One that can't be read is left out, and logged.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn kept_secrets(&self) -> Result<Vec<SealedSecret>, StoreError> {
+        engine!(self.kept_secrets().await)
+    }
+
     /// All entries of a kind, ordered by id.
     ///
     /// # Errors

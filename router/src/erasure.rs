@@ -4,10 +4,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use gatepost_config::Timestamp;
+use gatepost_config::{Connection, Timestamp};
 use gatepost_event::{
     Store, StoreError,
-    erasure::{Counts, ENDED_KEPT, Job, Known, count, forget_syncs, lives, unlink, walk},
+    erasure::{
+        Counts, ENDED_KEPT, Job, Known, count, forget_secrets, forget_swept, forget_syncs, is_swept, lives, unlink,
+        walk,
+    },
     registry::{Entry, Expect, Kind, Put},
     replay::State,
 };
@@ -71,6 +74,7 @@ async fn look(desk: &Desk, plan: &watch::Receiver<Arc<Plan>>) -> Result<(), Stor
         if !job.state.is_over() {
             one(desk, &plan, job, &entry).await?;
         } else if job.ended_at.is_some_and(|at| Timestamp::now().since(at) > ENDED_KEPT) {
+            forget_swept(&desk.store, job.id).await?;
             let _ = desk.store.remove(Kind::Erasure, &entry.id, Expect::Revision(entry.revision)).await?;
         }
     }
@@ -95,17 +99,29 @@ async fn one(desk: &Desk, plan: &Plan, mut job: Job, entry: &Entry) -> Result<()
     if now < settles_at {
         return Ok(());
     }
+    if job.walked_at.is_none() {
+        overwrite(store, declared, &mut job).await?;
+    } else if !is_swept(store, job.id).await? {
+        return Ok(());
+    }
+    if job.walked_at.is_some() && is_swept(store, job.id).await? {
+        job.end(Timestamp::now());
+    }
+    write(desk, &job, entry).await
+}
+
+/// Overwrites all but refused requests, which are the gateways'.
+async fn overwrite(store: &Store, declared: &[Connection], job: &mut Job) -> Result<(), StoreError> {
     if job.erasure.late.is_some() && lives(store, declared, &job.erasure.whose).await? {
         // Made again meanwhile: what comes for it is not what was to be erased.
         job.erasure.late = None;
     }
+    forget_secrets(store, declared, &job.erasure).await?;
     let walked = walk(store, &job.erasure).await?;
     forget_syncs(store, &job.erasure).await?;
     job.erased = job.erased.plus(walked.erased);
-    if walked.left == 0 {
-        job.end(Timestamp::now());
-    }
-    write(desk, &job, entry).await
+    job.walked_at = Some(Timestamp::now()).filter(|_| walked.left == 0);
+    Ok(())
 }
 
 /// How long an event may still be accepted as a connection's, or an attempt be under way, after the erasure.

@@ -6,7 +6,7 @@ use async_nats::{Client, ConnectOptions, Event};
 use gatepost_config::{Durability, Engine, NatsStore, Store as Settings, Timestamp};
 use gatepost_event::{
     DeadReason, Ending, EventRef, Lane, Noted, Redelivery, ReplayId, Store, StoreError,
-    erasure::{Erasure, Remains, Whose, walk},
+    erasure::{Erasure, Remains, Whose, forget_secrets, walk},
     registry::{Change, Expect, Kind, Put},
     store::{Kept, LeaseKey, LogPlace, SecretNews, nats},
 };
@@ -125,7 +125,7 @@ async fn the_whole_way(servers: &[NatsServer]) {
         let mut lease = journey::lease(&gateway, key, "gateway-a").await;
         assert_eq!(gateway.renew(&mut lease).await, Ok(true));
     }
-    for kind in [Kind::Heal, Kind::TurnedAway] {
+    for kind in [Kind::Heal, Kind::TurnedAway, Kind::Swept] {
         let put = gateway.put(kind, "a", "written by a gateway".into(), Expect::Absent).await;
         let Ok(Put::Stored(revision)) = put else { panic!("{kind:?}: {put:?}") };
         let removed = gateway.remove(kind, "a", Expect::Revision(revision)).await;
@@ -223,6 +223,11 @@ async fn the_redelivery(gateway: &Store, router: &Store, event: EventRef) {
 async fn the_erasing(gateway: &Store, router: &Store) {
     let whose = Whose::Connection(make::integration(), make::id("acme"));
     let erasure = Erasure::of(router, &[], whose, Timestamp::now()).await.expect("it is made");
+    let secret = secrets::sealed(make::integration().as_str(), Some("acme"), "captured");
+    assert_eq!(gateway.keep_secret(&secret, wait::soon()).await, Ok(Kept::New));
+    assert_eq!(router.kept_secrets().await.map(|kept| kept.len()), Ok(2));
+    forget_secrets(router, &[], &erasure).await.expect("it is erased");
+    assert_eq!(router.kept_secrets().await.map(|kept| kept.len()), Ok(1), "the integration's stays");
     let walked = walk(router, &erasure).await.expect("it is erased");
     assert_eq!((walked.erased.dead_letters, walked.erased.attempts, walked.left), (1, 4, 2), "{walked:?}");
     assert_eq!(walked.erased.events, 3, "{walked:?}");
@@ -324,7 +329,7 @@ async fn no_role_can_do_another_s_work() {
     router.may_ask(&["gatepost.aud.act"]).await;
     // To erase.
     router.may_ask(&["$JS.API.STREAM.MSG.DELETE.GATEPOST_EV_15", "$JS.API.STREAM.MSG.DELETE.GATEPOST_BLB"]).await;
-    router.may_ask(&["$JS.API.STREAM.MSG.DELETE.GATEPOST_ATT"]).await;
+    router.may_ask(&["$JS.API.STREAM.MSG.DELETE.GATEPOST_ATT", "$JS.API.STREAM.MSG.DELETE.GATEPOST_SEC"]).await;
     router
         .may_not_publish(&[
             "gatepost.unm.a.b",
@@ -337,7 +342,6 @@ async fn no_role_can_do_another_s_work() {
             "$JS.API.STREAM.UPDATE.GATEPOST_DLV_0",
             "$JS.API.DIRECT.GET.GATEPOST_QTN",
             "$JS.API.STREAM.PURGE.GATEPOST_UNM",
-            "$JS.API.STREAM.MSG.GET.GATEPOST_SEC",
             "$JS.API.CONSUMER.CREATE.GATEPOST_SEC",
             "gatepost.sec.b",
             "$JS.API.STREAM.MSG.DELETE.GATEPOST_REG",

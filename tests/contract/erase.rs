@@ -4,8 +4,10 @@ use std::{fs, path::Path, time::Duration};
 
 use gatepost_config::Timestamp;
 use gatepost_event::{
-    Attempt, DeadReason, Ending, Event, EventRef, Lane, Queued, Refusal, Replay, ReplayId, Store, Task,
-    erasure::{Counts, Erasure, Reach, Remains, Walked, Whose, count, walk},
+    Attempt, DeadReason, Ending, Event, EventRef, Lane, Linked, Queued, Refusal, Replay, ReplayId, Store, Task,
+    connection::{self, Claiming},
+    erasure::{Counts, Erasure, Reach, Remains, Walked, Whose, count, forget_secrets, walk},
+    registry::Expect,
     store::{Appended, Census, StoredEvent},
     subject::{account_token, connection_token},
 };
@@ -13,10 +15,13 @@ use gatepost_event::{
 use crate::{
     fixture::{Fixture, contract},
     journey::{self, Logs, heads},
-    make, wait,
+    make, secrets, wait,
 };
 
-contract! { what_is_erased_of_a_connection_is_in_no_file_and_every_event_has_its_end }
+contract! {
+    what_is_erased_of_a_connection_is_in_no_file_and_every_event_has_its_end,
+    what_is_parked_under_an_account_that_others_have_too_stays_theirs,
+}
 
 /// A word that stands in the body, headers, account and answers of all that is a connection's.
 fn canary(whose: &str) -> String {
@@ -115,6 +120,7 @@ fn erasure(whose: Whose, name: &str) -> Erasure {
         whose,
         connections: [connection_token(&integration, Some(&id), None)].into(),
         accounts: [(integration, [account].into())].into(),
+        shared_accounts: 0,
         until: Timestamp::now(),
         late: None,
     }
@@ -150,6 +156,17 @@ async fn refuse(store: &Store) -> [Vec<u8>; 2] {
     sealed.try_into().expect("two")
 }
 
+/// Secrets that handshakes gave, of which the first is the connection's, by what is on disk of each.
+async fn keep_secrets(store: &Store) -> [Vec<u8>; 2] {
+    let mut sealed = Vec::new();
+    for connection in ["gone", "kept"] {
+        let secret = secrets::sealed(make::integration().as_str(), Some(connection), "of a handshake");
+        store.keep_secret(&secret, wait::soon()).await.expect("it is kept");
+        sealed.push(secret.sealed.into_bytes());
+    }
+    sealed.try_into().expect("two")
+}
+
 /// Erases them, as a gateway does.
 async fn erase_refused(store: &Store, erasure: &Erasure) -> usize {
     let reach = Reach::of([erasure]);
@@ -170,13 +187,14 @@ async fn what_is_erased_of_a_connection_is_in_no_file_and_every_event_has_its_en
     for whose in ["gone", "kept"] {
         fill(&store, whose).await;
     }
-    let refused = refuse(&store).await;
+    let (refused, secrets) = (refuse(&store).await, keep_secrets(&store).await);
     // Everything that is written beside the way is there by then.
     let store = fixture.reopen(store).await;
     append(&store, make::to_log(event("gone", "late"))).await;
     let before = store.census().await.expect("it counts");
-    let marks = [canary("gone").into_bytes(), canary("kept").into_bytes(), refused[0].clone(), refused[1].clone()];
-    for mark in &marks {
+    let [gone, kept] = ["gone", "kept"].map(|whose| canary(whose).into_bytes());
+    let marks = [&gone, &kept, &refused[0], &refused[1], &secrets[0], &secrets[1]];
+    for mark in marks {
         wait::eventually("the canaries on disk", async || (!holding(fixture.folder(), mark).is_empty()).then_some(()))
             .await;
     }
@@ -185,6 +203,9 @@ async fn what_is_erased_of_a_connection_is_in_no_file_and_every_event_has_its_en
     let erased = Counts { events: 7, parked: 1, deliveries: 3, dead_letters: 1, attempts: 5 };
     assert_eq!(count(&store, &of_gone()).await, Ok(Walked { erased, left: 1 }));
     assert_eq!(erase_refused(&store, &of_gone()).await, 1);
+    forget_secrets(&store, &[], &of_gone()).await.expect("they are erased");
+    let left = store.kept_secrets().await.expect("they are read");
+    assert_eq!(left.iter().map(|secret| secret.name.connection.clone()).collect::<Vec<_>>(), [Some(make::id("kept"))]);
     assert_eq!(walk(&store, &of_gone()).await, Ok(Walked { erased, left: 1 }), "counting erased nothing");
     let mut logs = Logs::open(&store).await;
     let late = logs.take(1).await;
@@ -198,14 +219,48 @@ async fn what_is_erased_of_a_connection_is_in_no_file_and_every_event_has_its_en
     let census = store.census().await.expect("it counts");
     assert_eq!((sum(&census), census.ended.get(&Ending::Erased)), (sum(&before), Some(&5)), "{before:?} {census:?}");
     assert_eq!(census.ended.get(&Ending::Delivered), Some(&4), "what was delivered was");
-    let on_disk = || marks.each_ref().map(|mark| !holding(fixture.folder(), mark).is_empty());
-    assert_eq!(on_disk(), [false, true, false, true], "{:?}", holding(fixture.folder(), &marks[0]));
+    let on_disk = || marks.map(|mark| !holding(fixture.folder(), mark).is_empty());
+    let only_the_other_s = [false, true].repeat(3);
+    assert_eq!(on_disk(), only_the_other_s[..], "{:?}", holding(fixture.folder(), marks[0]));
 
     // All of the other's goes on, until its tenant goes.
     let store = fixture.reopen(store).await;
-    assert_eq!(on_disk(), [false, true, false, true], "after a restart");
+    assert_eq!(on_disk(), only_the_other_s[..], "after a restart");
     let erased = Counts { events: 7, parked: 1, deliveries: 3, dead_letters: 1, attempts: 5 };
     let of_kept = erasure(Whose::Tenant(make::id("kept")), "kept");
     assert_eq!(walk(&store, &of_kept).await, Ok(Walked { erased, left: 0 }), "nothing of it was lost");
+    store.close().await;
+}
+
+/// Two connections of a tenant have one account, and each another of its own.
+async fn what_is_parked_under_an_account_that_others_have_too_stays_theirs(fixture: &Fixture) {
+    let store = fixture.open().await;
+    let shared = Claiming { shared: true, ..Claiming::default() };
+    for (id, accounts) in [("one", ["both", "one's"]), ("two", ["both", "two's"])] {
+        let linked = Linked::new(make::integration(), make::id(id), make::id("acme"), Timestamp::now());
+        let linked = Linked { accounts: accounts.map(str::to_owned).into(), ..linked };
+        connection::put(&store, linked, Expect::Absent, shared, Timestamp::now()).await.expect("it is put");
+    }
+    for account in ["both", "one's", "two's"] {
+        append(&store, make::to_park(make::parked(account, "1"))).await;
+    }
+    let of = async |id: &str| {
+        let whose = Whose::Connection(make::integration(), make::id(id));
+        Erasure::of(&store, &[], whose, Timestamp::now()).await.expect("it is made")
+    };
+    let parked = async || {
+        let parked = store.unmatched(None, None, 0, 10).await.expect("they are read");
+        parked.into_iter().filter_map(|parked| parked.event.meta.account).collect::<Vec<_>>()
+    };
+    let one = of("one").await;
+    assert_eq!(one.shared_accounts, 1);
+    walk(&store, &one).await.expect("it is erased");
+    assert_eq!(parked().await, ["both", "two's"]);
+    // The last that has it takes it along.
+    assert_eq!(connection::remove(&store, &make::integration(), &make::id("one"), Expect::Any).await, Ok(true));
+    let two = of("two").await;
+    assert_eq!(two.shared_accounts, 0);
+    walk(&store, &two).await.expect("it is erased");
+    assert_eq!(parked().await, [""; 0]);
     store.close().await;
 }

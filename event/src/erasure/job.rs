@@ -54,6 +54,9 @@ pub struct Job {
     /// When nothing of it can come any more: it is walked through what is stored then.
     #[serde(default)]
     pub settles_at: Option<Timestamp>,
+    /// When all was overwritten but refused requests, which gateways overwrite: it ends when one has said so.
+    #[serde(default)]
+    pub walked_at: Option<Timestamp>,
     /// When everything was overwritten.
     #[serde(default)]
     pub ended_at: Option<Timestamp>,
@@ -89,9 +92,10 @@ impl Job {
     ) -> Result<Self, StoreError> {
         let erasure = Erasure::of(store, declared, whose, now).await?;
         let id = ErasureId::fresh(now);
-        let (settles_at, ended_at) = (None, None);
+        let (settles_at, walked_at, ended_at) = (None, None, None);
         let erased = Counts::default();
-        Ok(Self { id, created_at: now, erasure, dry_run, state: State::Pending, settles_at, ended_at, erased })
+        let state = State::Pending;
+        Ok(Self { id, created_at: now, erasure, dry_run, state, settles_at, walked_at, ended_at, erased })
     }
 
     /// What was asked for.
@@ -144,6 +148,11 @@ impl Job {
         self.state = State::Running;
         self.settles_at = Some(settles_at);
         self.erasure.late = Some(settles_at).filter(|_| !lives);
+    }
+
+    /// Whether nothing of it can come any more.
+    pub fn is_settled(&self, now: Timestamp) -> bool {
+        self.settles_at.is_some_and(|at| at <= now)
     }
 
     /// Ends it.

@@ -2,9 +2,9 @@
 
 use gatepost_config::{Connection, TenantId};
 
-use super::{Erasure, Whose};
+use super::{Erasure, Remains, Whose};
 use crate::{
-    Store, StoreError,
+    SealedSecret, SecretName, Store, StoreError,
     connection::{self, Found, LinkError, Phase},
     made::Made,
     registry::{Entry, Expect, Kind},
@@ -43,6 +43,24 @@ pub async fn unlink(store: &Store, erasure: &Erasure) -> Result<(), StoreError> 
 /// When the engine can't be asked.
 pub async fn lives(store: &Store, declared: &[Connection], whose: &Whose) -> Result<bool, StoreError> {
     Ok(declared_of(declared, whose).next().is_some() || !linked_of(store, whose).await?.is_empty())
+}
+
+/// Overwrites the secrets that providers gave in their handshakes to connections that are no more. One that goes on, or
+/// was made again, keeps its own: its provider gives it once. Safe to repeat.
+///
+/// # Errors
+/// When the engine can't do it; a repeat completes it.
+pub async fn forget_secrets(store: &Store, declared: &[Connection], erasure: &Erasure) -> Result<(), StoreError> {
+    let mut theirs = Vec::new();
+    for SealedSecret { name, .. } in store.kept_secrets().await? {
+        let SecretName { integration, connection: Some(id), .. } = &name else { continue };
+        let token = subject::connection_token(integration, Some(id), None);
+        let whose = Whose::Connection(integration.clone(), id.clone());
+        if erasure.connections.contains(&token) && !lives(store, declared, &whose).await? {
+            theirs.push(Remains::Secret(name.token()));
+        }
+    }
+    store.erase(theirs).await
 }
 
 /// Forgets how syncs of the connections stand, and that somebody wants them to run. Safe to repeat.

@@ -193,6 +193,10 @@ impl Embedded {
         }
     }
 
+    pub(super) async fn kept_secrets(&self) -> Result<Vec<SealedSecret>, StoreError> {
+        self.0.readers.ask(secret::all).await
+    }
+
     pub(super) fn secrets(&self) -> Result<Secrets, StoreError> {
         self.check_open()?;
         Ok(Secrets::new(self.0.readers.clone(), Arc::clone(&self.0.shared)))

@@ -6,7 +6,9 @@ use arc_swap::ArcSwap;
 use gatepost_config::{Config, Secret, Timestamp};
 use gatepost_event::{
     Keyring, SealError, SealedSecret, SecretName, Store, StoreError,
-    store::{OpenError, SecretNews},
+    erasure::Job,
+    registry::{Change, Kind},
+    store::{OpenError, SecretNews, Watch},
 };
 use tokio::sync::{Notify, watch};
 
@@ -84,8 +86,9 @@ impl Captures {
         }
     }
 
-    /// Reads the store's, and goes on reading.
+    /// Reads the store's, and goes on reading; all of them again when some were erased.
     pub(crate) async fn follow(&self, store: &Store) -> Infallible {
+        let mut erasures = Erasures::default();
         loop {
             tokio::select! {
                 read = self.read(store) => {
@@ -96,11 +99,13 @@ impl Captures {
                     tokio::time::sleep(AGAIN_AFTER).await;
                 }
                 () = self.rekeyed.notified() => {}
+                () = erasures.ended(store) => {}
             }
         }
     }
 
     async fn read(&self, store: &Store) -> Result<Infallible, StoreError> {
+        let had = self.known();
         let mut secrets = store.secrets().await?;
         let mut all = Known::default();
         while let SecretNews::Kept(sealed) = secrets.next().await? {
@@ -109,8 +114,8 @@ impl Captures {
         all.is_current = true;
         self.known.rcu(|before| {
             let mut all = all.clone();
-            // What was captured here meanwhile; none is ever taken away.
-            for (name, secret) in &before.secrets {
+            // What was captured here meanwhile. Another that the store has no more was erased.
+            for (name, secret) in before.secrets.iter().filter(|(name, _)| !had.secrets.contains_key(name)) {
                 all.secrets.entry(name.clone()).or_insert_with(|| secret.clone());
             }
             all
@@ -119,6 +124,37 @@ impl Captures {
         loop {
             if let SecretNews::Kept(sealed) = secrets.next().await? {
                 self.add(&sealed);
+            }
+        }
+    }
+}
+
+/// Hears that erasures end: secrets may have gone with them.
+#[derive(Default)]
+struct Erasures(Option<Watch>);
+
+impl Erasures {
+    /// Returns when one may have ended since the last time.
+    async fn ended(&mut self, store: &Store) {
+        loop {
+            let change = match &mut self.0 {
+                Some(watch) => watch.next().await,
+                None => match store.watch(Kind::Erasure).await {
+                    Ok(watch) => {
+                        self.0 = Some(watch);
+                        return;
+                    }
+                    Err(error) => Err(error),
+                },
+            };
+            match change {
+                Ok(Change::Put(entry)) if Job::read(&entry).is_ok_and(|job| !job.state.is_over()) => {}
+                Ok(_) => return,
+                Err(error) => {
+                    tracing::debug!(%error, "erasures can't be heard of; trying again");
+                    self.0 = None;
+                    tokio::time::sleep(AGAIN_AFTER).await;
+                }
             }
         }
     }
@@ -135,5 +171,66 @@ impl Known {
                 self.sealed.push(sealed.name.clone());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gatepost_config::{Engine, Options};
+    use gatepost_event::{
+        SecretPurpose,
+        erasure::{Remains, Whose},
+        registry::Expect,
+    };
+
+    use super::*;
+
+    const FILE: &str =
+        "[[integration]]\nid = \"asana\"\nprovider = \"asana\"\n[secrets]\nmaster_keys = [{ env = \"KEY\" }]\n";
+
+    /// Waits until a connection's secret is known, or is not.
+    async fn until(captures: &Captures, name: &SecretName, is_known: bool) {
+        let known = async {
+            while captures.known().of(name).is_empty() == is_known {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), known).await.expect("it is heard of");
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_is_erased_is_known_no_more_and_another_s_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let env = |_: &str| Some("a master key of this test".to_owned());
+        let loaded = gatepost_config::parse(FILE, "gatepost.toml".as_ref(), &env, Options::default());
+        let mut config: Config = loaded.unwrap_or_else(|problems| panic!("{problems}")).config;
+        config.store.engine = Engine::Embedded { path: folder.path().to_owned() };
+        let store = Store::open(&config.store, &config.retention).await.expect("it opens");
+        let captures = Arc::new(Captures::new(&config).expect("they are made"));
+        let following = {
+            let (captures, store) = (Arc::clone(&captures), store.clone());
+            tokio::spawn(async move { match captures.follow(&store).await {} })
+        };
+        let now = Timestamp::now();
+        let names = ["gone", "kept"].map(|connection| SecretName {
+            integration: "asana".parse().expect("an id"),
+            connection: connection.parse().ok(),
+            purpose: SecretPurpose::Captured,
+        });
+        for name in &names {
+            let sealed = captures.seal(name.clone(), &Secret::new(b"given".to_vec(), "it"), now).expect("sealed");
+            store.keep_secret(&sealed, std::time::Instant::now() + Duration::from_secs(30)).await.expect("it is kept");
+            until(&captures, name, true).await;
+        }
+
+        store.erase(vec![Remains::Secret(names[0].token())]).await.expect("it is erased");
+        let whose = Whose::Connection("asana".parse().expect("an id"), "gone".parse().expect("an id"));
+        let mut job = Job::new(&store, &[], whose, false, now).await.expect("it is made");
+        job.end(now);
+        let _ = job.write(&store, Expect::Absent).await.expect("it is written");
+        until(&captures, &names[0], false).await;
+        assert_eq!(captures.known().of(&names[1]).len(), 1, "the control");
+        following.abort();
+        store.close().await;
     }
 }

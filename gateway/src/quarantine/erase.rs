@@ -3,9 +3,10 @@
 
 use std::collections::HashSet;
 
+use gatepost_config::Timestamp;
 use gatepost_event::{
     ErasureId, StoreError,
-    erasure::{Known, Remains},
+    erasure::{Known, Remains, note_swept},
 };
 
 use crate::serve::Gateway;
@@ -17,7 +18,7 @@ const TOGETHER: usize = 64;
 #[derive(Default)]
 pub(super) struct Erasing {
     known: Known,
-    /// Each twice: once when it is heard of, and once when it has ended and no more can come.
+    /// Each twice: once when it is heard of, and once when no more can come, which is said then.
     dealt_with: HashSet<(ErasureId, bool)>,
 }
 
@@ -25,9 +26,15 @@ impl Erasing {
     /// Takes out what is erased now, and was not looked for yet.
     pub(super) async fn erase(&mut self, gateway: &Gateway) -> Result<(), StoreError> {
         self.known.read(&gateway.store).await?;
-        let heard: HashSet<_> = self.known.jobs().iter().map(|job| (job.id, job.state.is_over())).collect();
+        let (jobs, now) = (self.known.jobs(), Timestamp::now());
+        let heard: HashSet<_> = jobs.iter().map(|job| (job.id, job.is_settled(now))).collect();
         if !heard.is_subset(&self.dealt_with) {
             self.look(gateway).await?;
+        }
+        for job in jobs.iter().filter(|job| job.is_settled(now) && !job.state.is_over()) {
+            if !self.dealt_with.contains(&(job.id, true)) {
+                note_swept(&gateway.store, job.id).await?;
+            }
         }
         self.dealt_with = heard;
         Ok(())

@@ -102,6 +102,7 @@ fn one(work: &mut Work<'_>, remains: &Remains) -> rusqlite::Result<()> {
             let sql = "DELETE FROM quarantine WHERE request = ?1";
             execute(work.db, sql, [key.request.token().as_str()]).map(drop)
         }
+        Remains::Secret(name) => execute(work.db, "DELETE FROM secret WHERE name = ?1", [name.as_str()]).map(drop),
     }
 }
 

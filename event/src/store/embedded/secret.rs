@@ -96,6 +96,20 @@ impl Secrets {
     }
 }
 
+/// All that are kept.
+pub(super) fn all(from: &Snapshot<'_>) -> Read<Vec<SealedSecret>> {
+    let mut rows = from.db.prepare_cached("SELECT secret FROM secret ORDER BY position")?;
+    let mut rows = rows.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        match serde_json::from_str(&row.get::<_, String>(0)?) {
+            Ok(secret) => found.push(secret),
+            Err(error) => tracing::error!(%error, "a kept secret can't be read; it is left out"),
+        }
+    }
+    Ok(found)
+}
+
 fn after(from: &Snapshot<'_>, read: u64) -> Read<(u64, Vec<SealedSecret>)> {
     let sql = "SELECT position, secret FROM secret WHERE position > ?1 ORDER BY position LIMIT ?2";
     let mut rows = from.db.prepare_cached(sql)?;

@@ -79,6 +79,9 @@ impl Nats {
             Remains::Refused(key) => {
                 self.erase_subject(&self.names.quarantine(), &self.names.quarantine_subject(key), deadline).await
             }
+            Remains::Secret(name) => {
+                self.erase_subject(&self.names.secrets(), &self.names.secret_subject(name), deadline).await
+            }
         }
     }
 

@@ -49,6 +49,20 @@ impl Nats {
         }
     }
 
+    /// Read in pages: who takes some out may open no feed of them.
+    pub(in crate::store) async fn kept_secrets(&self) -> Result<Vec<SealedSecret>, StoreError> {
+        let (stream, filter) = (self.names.secrets(), self.names.secret_filter());
+        let page = self.link.page(&stream, &filter, 0, usize::MAX, self.replicas).await?;
+        let readable = |message: &Stored| match read(message) {
+            Ok(secret) => Some(secret),
+            Err(error) => {
+                tracing::error!(%error, "a kept secret can't be read; it is left out");
+                None
+            }
+        };
+        Ok(page.iter().filter_map(readable).collect())
+    }
+
     pub(in crate::store) async fn secrets(&self) -> Result<Secrets, StoreError> {
         let (stream, filter) = (self.names.secrets(), self.names.secret_filter());
         let last = self.link.leader_last(&stream, &filter, link::soon()).await?.map(|found| found.sequence);
