@@ -1,6 +1,6 @@
 //! One verified, attributed occurrence.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use gatepost_config::{ConnectionId, DestinationId, IntegrationId, ProviderName, TenantId, Timestamp, provider::Trust};
 use serde::{Deserialize, Serialize};
 
@@ -95,20 +95,25 @@ pub const FRAME_VERSION: u8 = 1;
 /// Bytes before the meta: one of version, four of the meta's length.
 const HEAD_BYTES: usize = 5;
 
+/// Bytes of most events' metas.
+const META_BYTES_USUAL: usize = 768;
+
 impl Event {
     /// The stored form: version, length of the meta (u32, big-endian), meta as JSON, body.
     ///
     /// # Errors
     /// When the meta is over 4 GiB long.
     pub fn to_frame(&self) -> Result<Bytes, FrameError> {
-        let meta = serde_json::to_vec(&self.meta)?;
-        let length = u32::try_from(meta.len()).map_err(|_| FrameError::Short)?;
-        let mut frame = BytesMut::with_capacity(HEAD_BYTES + meta.len() + self.body.len());
-        frame.put_u8(FRAME_VERSION);
-        frame.put_u32(length);
-        frame.put_slice(&meta);
-        frame.put_slice(&self.body);
-        Ok(frame.freeze())
+        let mut frame = Vec::with_capacity(HEAD_BYTES + META_BYTES_USUAL + self.body.len());
+        // The meta's length is known when it is written.
+        frame.extend_from_slice(&[FRAME_VERSION, 0, 0, 0, 0]);
+        serde_json::to_writer(&mut frame, &self.meta)?;
+        let length = u32::try_from(frame.len() - HEAD_BYTES).map_err(|_| FrameError::Short)?;
+        if let Some([_, head @ ..]) = frame.first_chunk_mut::<HEAD_BYTES>() {
+            *head = length.to_be_bytes();
+        }
+        frame.extend_from_slice(&self.body);
+        Ok(frame.into())
     }
 
     /// Reads the stored form; the body shares its memory.

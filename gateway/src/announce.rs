@@ -92,7 +92,7 @@ pub(crate) async fn note(told: Told, inbound: &Arc<Inbound>, gateway: &Gateway) 
     if told.0.is_empty() {
         return Ok(());
     }
-    match tokio::time::timeout_at(answer_by(inbound).into(), keep(told, gateway)).await {
+    match tokio::time::timeout_at(answer_by(inbound).into(), Box::pin(keep(told, gateway))).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => {
             gateway.metrics.store_error(&error);

@@ -56,10 +56,15 @@ impl Claimants {
         let inbound = split.verified().inbound();
         let endpoint = inbound.endpoint();
         let by_account = accounts(split).into_iter().map(|account| {
-            let claimants = endpoint.claimants(&account).to_vec();
-            (account, claimants)
+            let claimants = endpoint.claimants(account).to_vec();
+            (account.to_owned(), claimants)
         });
         Self { by_account: by_account.collect(), named: named(split).cloned() }
+    }
+
+    /// Whether nothing has to be asked beside the file, which goes before what was made at run time.
+    fn is_all(&self) -> bool {
+        self.named.is_none() && self.by_account.values().all(|claimants| !claimants.is_empty())
     }
 
     fn settles(&self) -> bool {
@@ -74,7 +79,8 @@ pub(crate) async fn unproven(inbound: &Arc<Inbound>, gateway: &Gateway) -> Resul
     let Some(account) = unproven_account(inbound).map_err(|reason| inbound.refuse(reason))? else {
         return Ok(Vec::new());
     };
-    let claimants = in_time(gateway.directory.claimants(inbound.endpoint(), &account), inbound, gateway).await?;
+    let claimants =
+        in_time(Box::pin(gateway.directory.claimants(inbound.endpoint(), &account)), inbound, gateway).await?;
     match claimants.iter().any(|claimant| claimant.is_sealed) {
         true => Err(Failure::StoreAway),
         false => Ok(with_secrets(inbound, &claimants)),
@@ -89,10 +95,14 @@ pub(crate) fn unproven_declared(inbound: &Arc<Inbound>) -> Result<Vec<Arc<Link>>
 
 /// The connections that a proven request's parts may be of. One that settles is waited for.
 pub(crate) async fn of_parts(split: &Split, gateway: &Gateway) -> Result<Claimants, Failure> {
+    let declared = Claimants::declared(split);
+    if declared.is_all() {
+        return Ok(declared);
+    }
     let inbound = split.verified().inbound();
     let settled_by = answer_by(inbound).min(Instant::now() + SETTLES_WITHIN);
     loop {
-        let claimants = in_time(look(split, gateway), inbound, gateway).await?;
+        let claimants = in_time(Box::pin(look(split, gateway)), inbound, gateway).await?;
         let before = named(split).map(|link| &link.tenant);
         if claimants.named().map(|link| &link.tenant) != before {
             // It was removed or given to another tenant since it was proven: what was proven is not its word any more.
@@ -115,7 +125,8 @@ async fn look(split: &Split, gateway: &Gateway) -> Result<Claimants, StoreError>
         Some(link) => directory.connection(endpoint, link.id.as_str()).await?,
         None => None,
     };
-    let lookups = stream::iter(accounts(split)).map(|account| async move {
+    let accounts: Vec<String> = accounts(split).into_iter().map(str::to_owned).collect();
+    let lookups = stream::iter(accounts).map(|account| async move {
         let claimants = directory.claimants(endpoint, &account).await;
         claimants.map(|claimants| (account, claimants))
     });
@@ -130,8 +141,8 @@ fn named(split: &Split) -> Option<&Arc<Link>> {
     }
 }
 
-fn accounts(split: &Split) -> BTreeSet<String> {
-    split.parts().iter().filter_map(|part| part.fields.account.key()).map(str::to_owned).collect()
+fn accounts(split: &Split) -> BTreeSet<&str> {
+    split.parts().iter().filter_map(|part| part.fields.account.key()).collect()
 }
 
 fn with_secrets(inbound: &Inbound, claimants: &[Arc<Link>]) -> Vec<Arc<Link>> {

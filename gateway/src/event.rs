@@ -23,6 +23,9 @@ use crate::{
 /// Most characters of a type.
 const KIND_CHARS_MAX: usize = 256;
 
+/// Bytes that are enough for most types.
+const KIND_BYTES_USUAL: usize = 48;
+
 /// A request whose events are ready to be stored.
 pub(crate) struct Accepted {
     inbound: Arc<Inbound>,
@@ -104,8 +107,15 @@ fn kind(provider: &str, parts: &[String]) -> String {
         _ => '_',
     };
     let words = std::iter::once(provider).chain(parts.iter().map(String::as_str));
-    let joined: String = words.collect::<Vec<_>>().join(".").chars().take(KIND_CHARS_MAX).map(plain).collect();
-    joined.split('.').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(".")
+    let chars = words.flat_map(|word| word.chars().chain(std::iter::once('.')));
+    let mut kind = String::with_capacity(KIND_BYTES_USUAL);
+    for c in chars.take(KIND_CHARS_MAX).map(plain) {
+        if c != '.' || !(kind.is_empty() || kind.ends_with('.')) {
+            kind.push(c);
+        }
+    }
+    kind.truncate(kind.trim_end_matches('.').len());
+    kind
 }
 
 /// Says of an event that its request was refused at first.
@@ -122,9 +132,13 @@ fn fetched(inbound: &Inbound) -> Option<(String, String)> {
 fn kept_headers(inbound: &Inbound) -> Vec<(String, String)> {
     let headers: &HeaderMap = &inbound.raw.headers;
     let value = |name: &http::HeaderName| {
-        let values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        let joined = values.collect::<Vec<_>>().join(", ");
-        headers.contains_key(name).then(|| (name.to_string(), joined))
+        let mut values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let mut joined = values.next()?.into_owned();
+        for value in values {
+            joined.push_str(", ");
+            joined.push_str(&value);
+        }
+        Some((name.as_str().to_owned(), joined))
     };
     inbound.endpoint().profile.kept.iter().filter_map(value).collect()
 }

@@ -54,13 +54,13 @@ pub(crate) async fn prove(
     let admit = |document: Secret| {
         admit(keys, document, &cache.roots, inbound.received_at).map_err(|reason| inbound.refuse(reason))
     };
-    let document = cache.document(&place, answer_by(&inbound)).await.ok_or(Failure::ProviderAway)?;
+    let document = Box::pin(cache.document(&place, answer_by(&inbound))).await.ok_or(Failure::ProviderAway)?;
     let proven = verify::prove(Arc::clone(&inbound), unproven, Some(&admit(document)?));
     let may_be_new = matches!(proven, Err(Failure::Refused(Reason::KeyUnknown | Reason::SignatureMismatch, _)));
     if !may_be_new || keys.is_named_by_request() {
         return proven;
     }
-    match cache.again(&place, answer_by(&inbound)).await {
+    match Box::pin(cache.again(&place, answer_by(&inbound))).await {
         None => proven,
         Some(None) => Err(Failure::ProviderAway),
         Some(Some(document)) => verify::prove(Arc::clone(&inbound), unproven, Some(&admit(document)?)),
@@ -86,7 +86,7 @@ pub(crate) async fn visit(reply: &Reply, verified: &Verified, gateway: &Gateway)
     let Some(url) = &reply.visit else { return Ok(()) };
     let inbound = verified.inbound();
     let place = Place { url: url.clone(), private: inbound.endpoint().integration.private };
-    let visited = gateway.keys.visit(&place, answer_by(inbound)).await;
+    let visited = Box::pin(gateway.keys.visit(&place, answer_by(inbound))).await;
     visited.then_some(()).ok_or(Failure::ProviderAway)
 }
 

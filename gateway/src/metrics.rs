@@ -1,6 +1,6 @@
 //! What the gateway counts. Labels come from the configuration and from closed sets only.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use gatepost_event::StoreError;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector};
@@ -12,7 +12,9 @@ pub(crate) const NO_INTEGRATION: &str = "unknown";
 
 /// The gateway's metrics. Cheap to clone; clones share the counts.
 #[derive(Clone)]
-pub(crate) struct Metrics {
+pub(crate) struct Metrics(Arc<Counts>);
+
+struct Counts {
     requests: IntCounterVec,
     refusals: IntCounterVec,
     received_bytes: IntCounterVec,
@@ -54,7 +56,7 @@ impl Metrics {
             "gatepost_gateway_request_duration_seconds",
             "Time from a request's head to its answer, the arrival of its body included",
         );
-        Ok(Self {
+        Ok(Self(Arc::new(Counts {
             requests: to.counters(
                 "gatepost_gateway_requests_total",
                 "Requests by integration and what became of them",
@@ -146,23 +148,23 @@ impl Metrics {
             )?)?,
             inflight: to.keep(IntGauge::new("gatepost_gateway_inflight_requests", "Requests under way")?)?,
             connections: to.keep(IntGauge::new("gatepost_gateway_open_connections", "Open connections")?)?,
-        })
+        })))
     }
 
     /// A request was answered.
     pub(crate) fn answered(&self, integration: &str, result: &str, took: Duration) {
-        self.requests.with_label_values(&[integration, result]).inc();
-        self.duration.observe(took.as_secs_f64());
+        self.0.requests.with_label_values(&[integration, result]).inc();
+        self.0.duration.observe(took.as_secs_f64());
     }
 
     /// A request was refused.
     pub(crate) fn refused(&self, integration: &str, reason: Reason) {
-        self.refusals.with_label_values(&[integration, reason.code()]).inc();
+        self.0.refusals.with_label_values(&[integration, reason.code()]).inc();
     }
 
     /// A body was read whole.
     pub(crate) fn received(&self, integration: &str, bytes: usize) {
-        self.received_bytes.with_label_values(&[integration]).inc_by(bytes as u64);
+        self.0.received_bytes.with_label_values(&[integration]).inc_by(bytes as u64);
     }
 
     /// The store said no.
@@ -174,90 +176,90 @@ impl Metrics {
             StoreError::Corrupt(_) => "corrupt",
             StoreError::Closed => "closed",
         };
-        self.store_errors.with_label_values(&[word]).inc();
+        self.0.store_errors.with_label_values(&[word]).inc();
     }
 
     /// The store said nothing in time.
     pub(crate) fn store_deadline(&self) {
-        self.store_errors.with_label_values(&["deadline"]).inc();
+        self.0.store_errors.with_label_values(&["deadline"]).inc();
     }
 
     /// Something was fetched from a provider, or could not be.
     pub(crate) fn fetched(&self, what: &str, outcome: &str) {
-        self.fetches.with_label_values(&[what, outcome]).inc();
+        self.0.fetches.with_label_values(&[what, outcome]).inc();
     }
 
     /// A refused request was not kept.
     pub(crate) fn quarantine_dropped(&self, integration: &str) {
-        self.quarantine_dropped.with_label_values(&[integration]).inc();
+        self.0.quarantine_dropped.with_label_values(&[integration]).inc();
     }
 
     /// A provider sent an event once more, and what became of the note of it.
     pub(crate) fn redelivered(&self, result: &'static str) {
-        self.redeliveries.with_label_values(&[result]).inc();
+        self.0.redeliveries.with_label_values(&[result]).inc();
     }
 
     /// An event announced a connection or its end, and what became of the note of it.
     pub(crate) fn announced(&self, integration: &str, result: &'static str) {
-        self.announcements.with_label_values(&[integration, result]).inc();
+        self.0.announcements.with_label_values(&[integration, result]).inc();
     }
 
     /// A refused request was kept.
     pub(crate) fn quarantined(&self, integration: &str) {
-        self.quarantined.with_label_values(&[integration]).inc();
+        self.0.quarantined.with_label_values(&[integration]).inc();
     }
 
     /// Enough of a refused request's kind are kept.
     pub(crate) fn quarantine_sampled_out(&self, integration: &str) {
-        self.quarantine_sampled_out.with_label_values(&[integration]).inc();
+        self.0.quarantine_sampled_out.with_label_values(&[integration]).inc();
     }
 
     /// So many refused requests are kept.
     pub(crate) fn quarantine_holds(&self, requests: usize) {
-        self.quarantine_held.set(i64::try_from(requests).unwrap_or(i64::MAX));
+        self.0.quarantine_held.set(i64::try_from(requests).unwrap_or(i64::MAX));
     }
 
     /// A refused request was let in.
     pub(crate) fn released(&self, integration: &str) {
-        self.released.with_label_values(&[integration]).inc();
+        self.0.released.with_label_values(&[integration]).inc();
     }
 
     /// A heal has ended.
     pub(crate) fn heal_ended(&self, integration: &str, outcome: &'static str, healed: u64) {
-        self.heals.with_label_values(&[integration, outcome]).inc();
-        self.healed.with_label_values(&[integration]).inc_by(healed);
+        self.0.heals.with_label_values(&[integration, outcome]).inc();
+        self.0.healed.with_label_values(&[integration]).inc_by(healed);
     }
 
     /// A connection was looked up.
     pub(crate) fn looked_up(&self, result: &'static str) {
-        self.lookups.with_label_values(&[result]).inc();
+        self.0.lookups.with_label_values(&[result]).inc();
     }
 
     /// A lookup asked the store.
     pub(crate) fn asked_store(&self) {
-        self.lookup_reads.inc();
+        self.0.lookup_reads.inc();
     }
 
     /// A request met a bug.
     pub(crate) fn panicked(&self) {
-        self.panics.inc();
+        self.0.panics.inc();
     }
 
     /// A connection could not be accepted.
     pub(crate) fn accept_error(&self) {
-        self.accept_errors.inc();
+        self.0.accept_errors.inc();
     }
 
     /// A request is under way.
     pub(crate) fn request(&self) -> Counted {
-        self.inflight.inc();
-        Counted(self.inflight.clone())
+        self.0.inflight.inc();
+        Counted(self.0.inflight.clone())
     }
 
     /// A connection is open.
     pub(crate) fn connection(&self) -> Counted {
-        self.connections.inc();
-        Counted(self.connections.clone())
+        self.0.connections.inc();
+        Counted(self.0.connections.clone())
     }
 }
 

@@ -16,14 +16,17 @@ use crate::{
 };
 
 /// Takes one webhook all the way: read, proven genuine, split, attributed, stored, answered.
-pub(crate) async fn receive(gateway: &Gateway, arrival: Arc<Arrival>, request: Request<Incoming>) -> Response {
+///
+/// What few of them wait for is in a box of its own, here and in the stages: this future is moved for every one, and as
+/// long as its longest way.
+pub(crate) async fn receive(gateway: &Arc<Gateway>, arrival: Arc<Arrival>, request: Request<Incoming>) -> Response {
     let began = Instant::now();
     let outcome = async {
         let inbound = inbound::read(Arc::clone(&arrival), request, gateway).await?;
         let inbound = inflate::before_check(inbound, Some(&gateway.inflight))?;
         captured::known(&inbound)?;
         if let Some(reply) = handshake::unsigned(&inbound)? {
-            return Ok(Answer::Handshake(captured::keep(reply, &inbound, gateway).await?));
+            return Ok(Answer::Handshake(Box::pin(captured::keep(reply, &inbound, gateway)).await?));
         }
         let unproven = claimants::unproven(&inbound, gateway).await?;
         let verified = keys::prove(inbound, &unproven, gateway).await?;

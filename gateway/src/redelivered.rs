@@ -23,8 +23,7 @@ const NOTES_MAX: usize = 256;
 /// How long one may take.
 const NOTE_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// The way of notes to the store. Cheap to clone; clones share their bound.
-#[derive(Clone)]
+/// The way of notes to the store.
 pub(crate) struct Redeliveries {
     store: Store,
     under_way: TaskTracker,

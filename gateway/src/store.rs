@@ -61,24 +61,22 @@ impl Outcome {
 }
 
 /// Stores the events. A client that hangs up, or the deadline, doesn't cancel it.
-pub(crate) async fn append(accepted: Accepted, gateway: &Gateway) -> Result<Stored, Failure> {
+pub(crate) async fn append(accepted: Accepted, gateway: &Arc<Gateway>) -> Result<Stored, Failure> {
     let (inbound, items) = accepted.into_parts();
     if items.is_empty() {
         return Ok(Stored { inbound, outcome: Outcome::Stored });
     }
     let deadline = answer_by(&inbound);
-    let (store, metrics) = (gateway.store.clone(), gateway.metrics.clone());
-    let request = Arc::clone(&inbound);
-    let redeliveries = gateway.redeliveries.clone();
+    let (request, shared) = (Arc::clone(&inbound), Arc::clone(gateway));
     let appending = Kept::new(&gateway.appends, async move {
         let places: Vec<(EventId, Place)> = items.iter().map(|item: &Item| (item.event.meta.id, item.place)).collect();
-        let appended = store.append(items, deadline).await;
+        let appended = shared.store.append(items, deadline).await;
         if let Err(error) = &appended {
-            metrics.store_error(error);
+            shared.metrics.store_error(error);
             report(error, &inbound);
         }
         appended.map(|appended| {
-            redeliveries.note(&places, &appended);
+            shared.redeliveries.note(&places, &appended);
             outcome(&inbound, &places, &appended)
         })
     });
