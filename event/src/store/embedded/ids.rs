@@ -9,6 +9,7 @@
 
 mod filter;
 mod load;
+mod recent;
 mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,14 +17,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
-use self::{filter::Filter, run::Run};
+use self::{filter::Filter, recent::Recent, run::Run};
 use super::bucket::Bucket;
 
 /// Sequences of one run; few in tests, so that they meet many runs.
 const RUN: u64 = if cfg!(test) { 16 } else { 65_536 };
 
 /// 48 bits of an id's hash, before 16 zeros.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key(u64);
 
 /// Where an event of a key may stand.
@@ -53,7 +54,7 @@ struct Latest {
     number: u64,
     /// The bucket's last sequence.
     last: u64,
-    ids: BTreeSet<(Key, u64)>,
+    ids: Recent,
 }
 
 /// Ids that are to be written as a run.
@@ -93,8 +94,7 @@ impl Ids {
     pub(super) fn spots(&self, db: &Connection, added: &Added, key: Key) -> rusqlite::Result<Vec<Spot>> {
         let mut spots: Vec<Spot> = added.spots(key).collect();
         for (bucket, latest) in &self.latest {
-            let sequences = latest.ids.range((key, 0)..=(key, u64::MAX)).map(|(_, sequence)| *sequence);
-            spots.extend(sequences.map(|sequence| Spot { bucket: *bucket, sequence }));
+            spots.extend(latest.ids.of(key).map(|sequence| Spot { bucket: *bucket, sequence }));
         }
         for run in self.filter.candidates(key) {
             run.find(db, key, &mut spots)?;
@@ -127,8 +127,10 @@ impl Ids {
     pub(super) fn full(&self) -> Option<Full> {
         let (bucket, latest) = self.latest.iter().find(|(_, latest)| latest.is_full())?;
         let run = Run { bucket: *bucket, number: latest.number, from: latest.from };
-        let entries = latest.ids.iter().filter_map(|(key, sequence)| run.entry(*key, *sequence));
-        Some(Full { run, entries: entries.collect() })
+        let entries = latest.ids.iter().filter_map(|(key, sequence)| run.entry(key, sequence));
+        let mut entries: Vec<_> = entries.collect();
+        entries.sort_unstable();
+        Some(Full { run, entries })
     }
 
     /// A run was written.
@@ -138,20 +140,19 @@ impl Ids {
         if let Some(latest) = self.latest.get_mut(&run.bucket) {
             latest.from = run.from + RUN;
             latest.number = run.number + 1;
-            let (from, ids) = (latest.from, std::mem::take(&mut latest.ids));
-            latest.ids = ids.into_iter().filter(|(_, sequence)| *sequence >= from).collect();
+            latest.ids.keep_from(latest.from);
         }
     }
 }
 
 impl Latest {
-    const fn new(from: u64, number: u64) -> Self {
-        Self { from, number, last: 0, ids: BTreeSet::new() }
+    fn new(from: u64, number: u64) -> Self {
+        Self { from, number, last: 0, ids: Recent::default() }
     }
 
     fn add(&mut self, key: Key, sequence: u64) {
         self.last = self.last.max(sequence);
-        self.ids.insert((key, sequence));
+        self.ids.add(key, sequence);
     }
 
     const fn is_full(&self) -> bool {

@@ -55,6 +55,8 @@ struct Waiting {
     appends: VecDeque<Job>,
     completions: VecDeque<Job>,
     refusals: VecDeque<Job>,
+    /// The writer sleeps, and nobody has woken it yet.
+    sleeps: bool,
     closed: bool,
 }
 
@@ -94,16 +96,24 @@ impl Queue {
             Kind::Completion => waiting.completions.push_back(job),
             Kind::Refusal => waiting.refusals.push_back(job),
         }
+        // A system call, which most of them are spared.
+        let sleeps = std::mem::take(&mut waiting.sleeps);
         drop(waiting);
-        self.wake.notify_one();
+        if sleeps {
+            self.wake.notify_one();
+        }
         Ok(())
     }
 
     /// What the next commit takes: nothing when `wait` passed, `None` when the queue is closed and empty.
     pub(super) fn next(&self, wait: Duration) -> Option<Vec<Job>> {
-        let idle = |waiting: &mut Waiting| waiting.is_empty() && !waiting.closed;
+        let idle = |waiting: &mut Waiting| {
+            waiting.sleeps = waiting.is_empty() && !waiting.closed;
+            waiting.sleeps
+        };
         let waited = self.wake.wait_timeout_while(self.lock(), wait, idle);
         let (mut waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        waiting.sleeps = false;
         if waiting.is_empty() && waiting.closed {
             return None;
         }
