@@ -141,6 +141,18 @@ impl Store {
         engine!(self.shards())
     }
 
+    /// Lets what tasks of a runtime append go a way that this runtime drives by itself, where the engine needs one: else
+    /// threads of two runtimes wake each other for every event.
+    ///
+    /// # Errors
+    /// When the way can't be set up. That no server answers is no error: until one does, the way of all is taken.
+    pub async fn attach(&self, runtime: &tokio::runtime::Handle) -> Result<(), OpenError> {
+        match self {
+            Self::Embedded(_) => Ok(()),
+            Self::Nats(engine) => engine.attach(runtime).await,
+        }
+    }
+
     /// Stores the items of one request, all in flight together.
     ///
     /// `Ok` only after every item is confirmed, with one answer each, in order. On an error any subset may have been

@@ -40,6 +40,7 @@ mod store;
 mod tables;
 mod turned_away;
 mod verify;
+mod workers;
 
 #[cfg(test)]
 mod fixtures;

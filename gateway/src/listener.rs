@@ -13,14 +13,17 @@ use std::{
 
 use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::serve::{self, Gateway};
+use crate::{
+    serve::{self, Gateway},
+    workers::Workers,
+};
 
 /// Bounds on connections.
 #[derive(Debug, Clone, Copy)]
@@ -37,8 +40,10 @@ const HEAD_BYTES_MAX: usize = 32 * 1024;
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// Most headers of a request.
 const HEADERS_MAX: usize = 64;
-/// A connection on which nothing began or ended for so long is cut, whatever it waits for.
+/// A connection without a request under way is cut after so long, whatever time a head has.
 const STALLED_AFTER: Duration = Duration::from_secs(60);
+/// Looks at a connection within the time that it has.
+const LOOKS: u32 = 4;
 /// What a connection without a request under way gets at the end, to finish sending one or to close.
 const LAST_HEAD: Duration = Duration::from_millis(500);
 /// Waits after an accept error that will not pass by itself, such as no free file descriptor.
@@ -56,6 +61,7 @@ pub(crate) async fn accept(
     listener: TcpListener,
     gateway: &Arc<Gateway>,
     limits: Limits,
+    workers: &Workers,
     shutdown: &CancellationToken,
 ) -> TaskTracker {
     let slots = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
@@ -70,12 +76,21 @@ pub(crate) async fn accept(
             () = shutdown.cancelled() => return connections,
             next = next => next,
         };
-        match accepted {
+        // It is to be heard of by the runtime of the thread that serves it.
+        match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
             Ok((stream, peer)) => {
                 backoff = BACKOFF.0;
-                let (gateway, open, shutdown) = (Arc::clone(gateway), gateway.metrics.connection(), shutdown.clone());
-                connections.spawn(async move {
-                    serve(stream, peer.ip(), gateway, limits, shutdown).await;
+                let (gateway, open) = (Arc::clone(gateway), gateway.metrics.connection());
+                // Its own: every connection that is polled looks at it, and would look at the same lock.
+                let shutdown = shutdown.child_token();
+                workers.give(&connections, async move {
+                    match TcpStream::from_std(stream) {
+                        Ok(stream) => serve(stream, peer.ip(), gateway, limits, shutdown).await,
+                        Err(error) => {
+                            gateway.metrics.accept_error();
+                            tracing::error!(%error, "can't serve a connection; free file descriptors or memory");
+                        }
+                    }
                     drop((slot, open));
                 });
             }
@@ -114,8 +129,8 @@ async fn serve(stream: TcpStream, peer: IpAddr, gateway: Arc<Gateway>, limits: L
         })
     };
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
+        // It would set one for every request; see `stalled`.
+        .header_read_timeout(None)
         .max_buf_size(BUFFER_BYTES_MAX)
         .max_header_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
@@ -125,7 +140,7 @@ async fn serve(stream: TcpStream, peer: IpAddr, gateway: Arc<Gateway>, limits: L
 
     tokio::select! {
         _ = connection.as_mut() => return,
-        () = stalled(&activity, STALLED_AFTER) => return,
+        () = stalled(&activity, limits.head_timeout.min(STALLED_AFTER)) => return,
         () = shutdown.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     tokio::select! {
@@ -134,15 +149,17 @@ async fn serve(stream: TcpStream, peer: IpAddr, gateway: Arc<Gateway>, limits: L
     }
 }
 
-/// Waits until no request has been under way, begun or ended for a time.
+/// Waits until no request has been under way, begun or ended for a time, or up to a quarter longer: it is looked at now and
+/// then, so that no request has to set a timer for its head.
 async fn stalled(activity: &Activity, after: Duration) {
-    let mut seen = activity.begun.load(Ordering::Relaxed);
+    let (mut seen, mut quiet) = (activity.ended.load(Ordering::Relaxed), 0);
     loop {
-        tokio::time::sleep(after).await;
+        tokio::time::sleep(after / LOOKS).await;
         let (begun, ended) = (activity.begun.load(Ordering::Relaxed), activity.ended.load(Ordering::Relaxed));
-        if begun == ended && begun == seen {
+        quiet = if begun == ended && ended == seen { quiet + 1 } else { 0 };
+        if quiet == LOOKS {
             return;
         }
-        seen = begun;
+        seen = ended;
     }
 }

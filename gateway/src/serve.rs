@@ -32,6 +32,7 @@ use crate::{
     redelivered::Redeliveries,
     tables::Tables,
     turned_away::{self, TurnedAway},
+    workers::Workers,
 };
 
 /// What every request shares.
@@ -74,12 +75,15 @@ pub enum RunError {
     /// A metric of the same name is registered already.
     #[error("the gateway's metrics can't be registered: {0}")]
     Metrics(#[from] prometheus::Error),
-    /// The master key of the store's folder can be neither read nor made.
+    /// The master key of the store's folder can be neither read nor made, or the store lets no thread have a way of its own.
     #[error(transparent)]
-    MasterKey(#[from] OpenError),
+    Store(#[from] OpenError),
     /// Nothing can be fetched from providers.
     #[error("TLS can't be set up: {0}")]
     Tls(String),
+    /// The system gives no threads.
+    #[error("the gateway's threads did not start: {0}")]
+    Threads(std::io::Error),
 }
 
 /// Serves webhooks on `listener` until `shutdown`, then answers what is under way, at most for the configured time.
@@ -88,7 +92,7 @@ pub enum RunError {
 /// flight, and the head's timeout, are those of the start.
 ///
 /// # Errors
-/// When its metrics can't be registered, its own master key can't be read, or TLS can't be set up.
+/// When its metrics can't be registered, its own master key can't be read, TLS can't be set up, or threads can't be started.
 pub async fn run(
     mut live: watch::Receiver<Arc<Config>>,
     store: Store,
@@ -122,10 +126,11 @@ pub async fn run(
     beside.spawn(heal::tend(Arc::clone(&gateway)));
     beside.spawn(turned_away::keep(Arc::clone(&gateway)));
     let limits = Limits { connections_max: settings.connections_max, head_timeout: settings.head_timeout };
+    let workers = Workers::start(&gateway.store).await?;
     let follow = follow(Arc::clone(&gateway), live);
     let accept = async {
         gateway.captures.read_once(&config).await;
-        listener::accept(listener, &gateway, limits, &shutdown).await
+        listener::accept(listener, &gateway, limits, &workers, &shutdown).await
     };
     let connections = tokio::select! {
         connections = accept => connections,
@@ -212,7 +217,7 @@ async fn arrive(gateway: &Gateway, peer: IpAddr, path: &str) -> Result<Option<Ar
         fetched: None,
     };
     let Some(id) = connection else { return Ok(Some(arrival)) };
-    let lookup = gateway.directory.connection(&arrival.endpoint, id);
+    let lookup = Box::pin(gateway.directory.connection(&arrival.endpoint, id));
     match tokio::time::timeout(arrival.tables.settings.answer_deadline, lookup).await {
         Ok(Ok(None)) => Ok(None),
         Ok(Ok(found)) => {

@@ -19,6 +19,7 @@ mod link;
 mod log;
 mod monitor;
 mod names;
+mod near;
 mod open;
 mod quarantine;
 mod read;
@@ -69,6 +70,7 @@ pub struct Nats {
 /// What the clones share.
 pub struct Inner {
     link: Arc<link::Link>,
+    near: near::Near,
     names: names::Names,
     replicas: usize,
     durability: String,

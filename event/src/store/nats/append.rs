@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 use super::{
     Nats,
     body::{self, BodyRef},
-    link::{Post, Repeat},
+    link::{Link, Post, Repeat},
     names::BodyOwner,
     streams::with_margin,
 };
@@ -25,16 +25,17 @@ impl Nats {
         items: Vec<Item>,
         deadline: Instant,
     ) -> Result<Vec<Appended>, StoreError> {
-        self.link.ready()?;
-        try_join_all(items.iter().map(|item| self.append_one(item, deadline))).await
+        let link = self.near.link_or(&self.link);
+        link.ready()?;
+        try_join_all(items.iter().map(|item| self.append_one(&link, item, deadline))).await
     }
 
-    async fn append_one(&self, item: &Item, deadline: Instant) -> Result<Appended, StoreError> {
+    async fn append_one(&self, link: &Link, item: &Item, deadline: Instant) -> Result<Appended, StoreError> {
         let post = match item.place {
             Place::Log => self.logged(&item.event, deadline).await?,
             Place::Unmatched => self.parked(&item.event, deadline).await?,
         };
-        let ack = self.link.publish(&post, Repeat::Harmless, deadline).await?;
+        let ack = link.publish(&post, Repeat::Harmless, deadline).await?;
         if !ack.duplicate {
             return Ok(Appended::Stored);
         }
@@ -48,8 +49,9 @@ impl Nats {
 
     /// The message of an event for the log; a large body is stored by then.
     pub(super) async fn logged(&self, event: &Event, deadline: Instant) -> Result<Post, StoreError> {
-        let partition = self.partition_of(event);
-        let subject = self.names.event_subject(partition, &token_of(event));
+        let token = token_of(event);
+        let partition = token.spread(self.names.partitions);
+        let subject = self.names.event_subject(partition, &token);
         let kept = self.kept(&event.meta.integration, |kept| kept.events).map(with_margin);
         self.framed(subject, BodyOwner::Logged(partition), event, kept, deadline).await
     }

@@ -20,16 +20,22 @@ const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(4);
 pub(super) struct Heard {
     /// How much it told.
     count: u64,
+    /// How often a connection was lost.
+    pub(super) losses: u64,
     /// A server refused the credentials since the last connection. The client goes on trying all the same.
     pub(super) refused: bool,
 }
 
-/// Starts to connect; goes on trying in the background, for ever, until a server answers.
-pub(super) async fn connect(settings: &NatsStore) -> Result<(Client, watch::Receiver<Heard>), OpenError> {
+/// Starts to connect; goes on trying in the background, for ever, until a server answers. Of a process's connections,
+/// `tells` is the one that the log tells of.
+pub(super) async fn connect(settings: &NatsStore, tells: bool) -> Result<(Client, watch::Receiver<Heard>), OpenError> {
     let servers = servers(settings)?;
     let (sender, heard) = watch::channel(Heard::default());
     let options = options(settings, &servers)?.event_callback(move |event| {
-        sender.send_modify(|heard| hear(heard, &event));
+        if tells {
+            tell(&event, sender.borrow().refused);
+        }
+        sender.send_modify(|heard| heard.hear(&event));
         async {}
     });
     let client = options
@@ -118,13 +124,22 @@ fn reconnect_delay(attempts: usize) -> Duration {
     whole.div_f64(2.0) + whole.mul_f64(rand::random_range(0.0..0.5))
 }
 
-fn hear(heard: &mut Heard, event: &Event) {
-    heard.count = heard.count.wrapping_add(1);
-    match event {
-        Event::Connected => {
-            heard.refused = false;
-            tracing::info!("connected to NATS");
+impl Heard {
+    fn hear(&mut self, event: &Event) {
+        self.count = self.count.wrapping_add(1);
+        match event {
+            Event::Connected => self.refused = false,
+            Event::Disconnected => self.losses = self.losses.wrapping_add(1),
+            Event::ClientError(error) if is_refusal(error) => self.refused = true,
+            _ => {}
         }
+    }
+}
+
+/// Writes an event into the log; a refusal only once, until there is a connection again.
+fn tell(event: &Event, was_refused: bool) {
+    match event {
+        Event::Connected => tracing::info!("connected to NATS"),
         Event::Disconnected => tracing::warn!("lost the connection to NATS; trying to reconnect"),
         Event::LameDuckMode => tracing::warn!("the NATS server is about to stop; the client moves to another"),
         Event::Draining | Event::Closed => tracing::debug!("NATS client: {event}"),
@@ -132,10 +147,9 @@ fn hear(heard: &mut Heard, event: &Event) {
         // The only sign of a publish that the permissions deny: the publisher itself sees a timeout.
         Event::ServerError(error) => tracing::error!("the NATS server refused something: {error}"),
         Event::ClientError(error) if is_refusal(error) => {
-            if !heard.refused {
+            if !was_refused {
                 tracing::error!("{}", refused_credentials());
             }
-            heard.refused = true;
         }
         // One for every try to connect.
         Event::ClientError(error) => tracing::debug!("NATS client: {error}"),

@@ -1,6 +1,10 @@
 //! Requests to JetStream: gated by the connection's state, bounded in number, each with a deadline.
 
-use std::time::{Duration, Instant};
+use std::{
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_nats::{Client, HeaderMap, Message, Request, client::RequestErrorKind, connection::State};
 use bytes::Bytes;
@@ -22,7 +26,7 @@ pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
 const INFLIGHT_MAX: u32 = 4096;
 /// How long one try may wait for its answer; message ids make another one harmless.
 const TRY_TIMEOUT: Duration = Duration::from_millis(1200);
-/// How often a connection is looked for besides its events.
+/// How often a connection is looked for besides its events, and whether it was lost that an answer is waited for on.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// The waits between tries: the first, and the longest.
 const RETRY_DELAYS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
@@ -43,7 +47,7 @@ pub(super) enum Verdict {
 /// The way to JetStream.
 pub(super) struct Link {
     client: Client,
-    verdict: watch::Sender<Verdict>,
+    verdict: Arc<watch::Sender<Verdict>>,
     heard: watch::Receiver<Heard>,
     slots: Semaphore,
 }
@@ -92,7 +96,15 @@ impl Post {
 
 impl Link {
     pub(super) fn new(client: Client, heard: watch::Receiver<Heard>) -> Self {
-        let verdict = watch::Sender::new(Verdict::Pending);
+        Self::judged_by(Arc::new(watch::Sender::new(Verdict::Pending)), client, heard)
+    }
+
+    /// Another way to the servers that were found to keep the contract over this one.
+    pub(super) fn beside(&self, client: Client, heard: watch::Receiver<Heard>) -> Self {
+        Self::judged_by(Arc::clone(&self.verdict), client, heard)
+    }
+
+    fn judged_by(verdict: Arc<watch::Sender<Verdict>>, client: Client, heard: watch::Receiver<Heard>) -> Self {
         Self { client, verdict, heard, slots: Semaphore::new(INFLIGHT_MAX as usize) }
     }
 
@@ -143,17 +155,13 @@ impl Link {
 
     /// Fails at once when no operation can succeed now.
     pub(super) fn ready(&self) -> Result<(), StoreError> {
+        let unavailable = |why: &str| Err(StoreError::Unavailable(why.into()));
         match &*self.verdict.borrow() {
-            Verdict::Closed => return Err(StoreError::Closed),
-            Verdict::Refused(why) => return Err(StoreError::Unavailable(why.clone())),
-            Verdict::Pending | Verdict::Passed => {}
-        }
-        if !self.is_connected() {
-            return Err(StoreError::Unavailable("no NATS server is connected".into()));
-        }
-        match *self.verdict.borrow() {
-            Verdict::Pending => Err(StoreError::Unavailable("the NATS servers are still being checked".into())),
-            _ => Ok(()),
+            Verdict::Closed => Err(StoreError::Closed),
+            Verdict::Refused(why) => unavailable(why),
+            _ if !self.is_connected() => unavailable("no NATS server is connected"),
+            Verdict::Pending => unavailable("the NATS servers are still being checked"),
+            Verdict::Passed => Ok(()),
         }
     }
 
@@ -163,7 +171,7 @@ impl Link {
         let mut delay = RETRY_DELAYS.0;
         loop {
             let answer = self.exchange(&post.subject, Some(&post.headers), &post.payload, repeat, deadline).await?;
-            match reply::read::<PubAck>(&answer.payload) {
+            match reply::read_ack(&answer.payload) {
                 Err(Failed::Refused(refused)) if refused.is_passing() && Instant::now() + delay < deadline => {
                     tokio::time::sleep(delay).await;
                     delay = (delay * 2).min(RETRY_DELAYS.1);
@@ -211,11 +219,11 @@ impl Link {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let wait = if repeat == Repeat::Harmless { left.min(TRY_TIMEOUT) } else { left };
-            let mut request = Request::new().payload(payload.clone()).timeout(Some(wait));
+            let mut request = Request::new().payload(payload.clone());
             if let Some(headers) = headers {
                 request = request.headers(headers.clone());
             }
-            match self.attempt(subject, request).await {
+            match self.attempt(subject, request, wait).await {
                 Ok(message) => return Ok(message),
                 Err(Unanswered::Fatal(error)) => return Err(error),
                 Err(Unanswered::TimedOut) if repeat == Repeat::Harmless && Instant::now() + delay < deadline => {}
@@ -243,6 +251,9 @@ impl Link {
     }
 
     async fn slot(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, StoreError> {
+        if let Ok(slot) = self.slots.try_acquire() {
+            return Ok(slot);
+        }
         match timeout_at(deadline.into(), self.slots.acquire()).await {
             Ok(Ok(slot)) => Ok(slot),
             Ok(Err(_)) => Err(StoreError::Closed),
@@ -250,12 +261,22 @@ impl Link {
         }
     }
 
-    /// One try. It ends as soon as the connection is lost: a request in flight then has no answer to wait for.
-    async fn attempt(&self, subject: &str, request: Request) -> Result<Message, Unanswered> {
+    /// One try. It ends soon after the connection is lost: a request in flight then has no answer to wait for. One timer
+    /// sees to that and to the time it may take, since every webhook waits here.
+    async fn attempt(&self, subject: &str, request: Request, wait: Duration) -> Result<Message, Unanswered> {
         let unavailable = |why: &str| Unanswered::Fatal(StoreError::Unavailable(why.into()));
-        let answer = tokio::select! {
-            answer = self.client.send_request(subject.to_owned(), request) => answer,
-            () = self.lost() => return Err(unavailable("the connection to NATS was lost")),
+        let (losses, until) = (self.losses(), Instant::now() + wait);
+        let mut asked = pin!(self.client.send_request(subject.to_owned(), request.timeout(None)));
+        let answer = loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match timeout(left.min(LOOK_AGAIN), asked.as_mut()).await {
+                Ok(answer) => break answer,
+                Err(_) if !self.is_connected() || self.losses() != losses => {
+                    return Err(unavailable("the connection to NATS was lost"));
+                }
+                Err(_) if left <= LOOK_AGAIN => return Err(Unanswered::TimedOut),
+                Err(_) => {}
+            }
         };
         answer.map_err(|error| match error.kind() {
             RequestErrorKind::TimedOut => Unanswered::TimedOut,
@@ -266,14 +287,9 @@ impl Link {
         })
     }
 
-    async fn lost(&self) {
-        let mut heard = self.heard.clone();
-        heard.mark_unchanged();
-        while self.is_connected() {
-            if heard.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
+    /// How often the connection was lost.
+    fn losses(&self) -> u64 {
+        self.heard.borrow().losses
     }
 }
 

@@ -16,6 +16,7 @@ use super::{
     link::{Link, Verdict},
     monitor,
     names::Names,
+    near::Near,
     record,
     setup::{self, Unfit},
 };
@@ -42,7 +43,7 @@ impl Nats {
         retention: Retentions,
     ) -> Result<Self, OpenError> {
         let terms = Terms { names: Names::new(settings), settings: settings.clone(), store: store.clone(), retention };
-        let (client, heard) = connect::connect(settings).await?;
+        let (client, heard) = connect::connect(settings, true).await?;
         let link = Arc::new(Link::new(client, heard));
         let (nats, records) = assemble(&terms, &link);
         match timeout(CONNECT_WAIT, link.welcomed()).await {
@@ -75,6 +76,7 @@ fn assemble(terms: &Terms, link: &Arc<Link>) -> (Nats, mpsc::Receiver<record::Re
     let window = terms.store.dedupe_window.unwrap_or(Settings::WINDOW_NATS);
     let inner = Inner {
         link: link.clone(),
+        near: Near::new(&terms.settings),
         names: terms.names.clone(),
         replicas: terms.settings.replicas.max(1),
         durability: durability(&terms.settings),

@@ -6,13 +6,11 @@ use serde::{Deserialize, de::DeserializeOwned};
 use crate::StoreError;
 
 /// A confirmed publish.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub(super) struct PubAck {
     /// The message's place in its stream; of the first copy for a duplicate.
-    #[serde(rename = "seq")]
     pub(super) sequence: u64,
     /// Its id was stored before.
-    #[serde(default)]
     pub(super) duplicate: bool,
 }
 
@@ -99,10 +97,30 @@ pub(super) fn read<T: DeserializeOwned>(payload: &Bytes) -> Result<T, Failed> {
     struct Outcome {
         error: Option<Refused>,
     }
-    let unreadable = |error: serde_json::Error| StoreError::Unavailable(format!("NATS gave an odd answer: {error}"));
     let outcome: Outcome = serde_json::from_slice(payload).map_err(unreadable)?;
     match outcome.error {
         Some(refused) => Err(refused.into()),
         None => Ok(serde_json::from_slice(payload).map_err(unreadable)?),
     }
+}
+
+/// Reads the answer to a publish, in one pass: every webhook has one.
+pub(super) fn read_ack(payload: &Bytes) -> Result<PubAck, Failed> {
+    #[derive(Deserialize)]
+    struct Outcome {
+        error: Option<Refused>,
+        seq: Option<u64>,
+        #[serde(default)]
+        duplicate: bool,
+    }
+    let Outcome { error, seq, duplicate } = serde_json::from_slice(payload).map_err(unreadable)?;
+    match (error, seq) {
+        (Some(refused), _) => Err(refused.into()),
+        (None, Some(sequence)) => Ok(PubAck { sequence, duplicate }),
+        (None, None) => Err(StoreError::Unavailable("NATS gave an odd answer: no place in the stream".into()).into()),
+    }
+}
+
+fn unreadable(error: serde_json::Error) -> StoreError {
+    StoreError::Unavailable(format!("NATS gave an odd answer: {error}"))
 }

@@ -162,7 +162,7 @@ pub(super) async fn compare(
 
 /// Connects with a credential for setup, and refuses servers that don't fit.
 async fn start(settings: &NatsStore) -> Result<(Link, Names), OpenError> {
-    let (client, heard) = connect::connect(settings).await?;
+    let (client, heard) = connect::connect(settings, true).await?;
     let link = Link::new(client, heard);
     let away = |_| OpenError(format!("no NATS server of store.url answers within {} s", OPERATION_TIMEOUT.as_secs()));
     timeout(OPERATION_TIMEOUT, link.welcomed()).await.map_err(away)??;

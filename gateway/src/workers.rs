@@ -1,0 +1,92 @@
+//! The threads that connections are served on.
+//!
+//! Each has a runtime to itself, and a connection stays on the thread that it was given to: no other one is woken for its
+//! tasks or looks for some to take over, which for work as short as a webhook costs more than it evens out.
+
+use std::{
+    future::Future,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use gatepost_event::Store;
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::task::TaskTracker;
+
+use crate::serve::RunError;
+
+/// Most threads: no store keeps up with what so many receive.
+const THREADS_MAX: usize = 16;
+
+/// The threads. Dropped, they end, whatever they were doing.
+pub(crate) struct Workers(Vec<Worker>);
+
+struct Worker {
+    /// None only while it is dropped.
+    runtime: Option<Runtime>,
+    /// Tasks that it was given and that have not ended.
+    tasks: Arc<AtomicUsize>,
+}
+
+/// One task more, while it lives.
+struct Given(Arc<AtomicUsize>);
+
+impl Workers {
+    /// Starts a thread for each core, with a way to the store of its own.
+    pub(crate) async fn start(store: &Store) -> Result<Self, RunError> {
+        let count = thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+        let mut workers = Vec::with_capacity(count);
+        for _ in 0..count {
+            let worker = Worker::start().map_err(RunError::Threads)?;
+            if let Some(runtime) = &worker.runtime {
+                store.attach(runtime.handle()).await?;
+            }
+            workers.push(worker);
+        }
+        Ok(Self(workers))
+    }
+
+    /// Gives a task to the thread that has the fewest.
+    pub(crate) fn give(&self, tracker: &TaskTracker, task: impl Future<Output = ()> + Send + 'static) {
+        let least = self.0.iter().min_by_key(|worker| worker.tasks.load(Ordering::Relaxed));
+        let Some((worker, runtime)) = least.and_then(|worker| Some((worker, worker.runtime.as_ref()?))) else { return };
+        let given = Given::to(worker);
+        let task = async move {
+            task.await;
+            drop(given);
+        };
+        tracker.spawn_on(task, runtime.handle());
+    }
+}
+
+impl Worker {
+    fn start() -> io::Result<Self> {
+        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("gateway").enable_all().build()?;
+        Ok(Self { runtime: Some(runtime), tasks: Arc::default() })
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Given {
+    fn to(worker: &Worker) -> Self {
+        worker.tasks.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(&worker.tasks))
+    }
+}
+
+impl Drop for Given {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
