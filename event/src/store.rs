@@ -451,6 +451,18 @@ impl Store {
         }
     }
 
+    /// Reads some events together that will be wanted soon, those that it is cheap to read so: any may be missing, as are
+    /// those with bodies too large to stand in the log. What is read may be another event than the one at its place.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn events_at(&self, places: Vec<EventRef>) -> Result<Vec<StoredEvent>, StoreError> {
+        match places.len() {
+            0 | 1 => Ok(Vec::new()),
+            _ => engine!(self.events_at(places).await),
+        }
+    }
+
     /// Where the part of a partition's log stands that was stored from `since` on, or all that is kept.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use gatepost_event::{
-    Event,
+    Event, EventRef,
     store::{Appended, LogPlace},
 };
 
@@ -16,6 +16,7 @@ use crate::{
 
 contract! {
     an_appended_event_reads_back_as_it_was,
+    events_that_stand_close_are_read_together,
     items_are_answered_one_each_in_order,
     an_id_is_stored_once,
     copies_appended_at_once_are_one_event,
@@ -47,6 +48,32 @@ async fn an_appended_event_reads_back_as_it_was(fixture: &Fixture) {
         assert!(read == event, "{} came back different", event.meta.provider_event_id.as_deref().unwrap_or_default());
         assert_eq!((stored.at.id, stored.at.received_at), (event.meta.id, event.meta.received_at));
         assert_eq!(store.event(&stored.at).await.expect("it is read").as_ref(), Some(event));
+    }
+    store.close().await;
+}
+
+async fn events_that_stand_close_are_read_together(fixture: &Fixture) {
+    let store = fixture.open().await;
+    for (id, bytes) in [("1", 17), ("2", 9), ("large", 600 * 1024), ("3", 40), ("4", 0)] {
+        append(&store, make::with_body(make::event("acme", id), make::noise(bytes))).await;
+    }
+    let mut stored = Logs::open(&store).await.take(5).await;
+    let last = stored[4].at;
+    let nowhere = EventRef { sequence: last.sequence + 1, ..last };
+    // Not asked for, and not in order.
+    let places = [4, 2, 0, 3].map(|at: usize| stored[at].at);
+    let ask = places.into_iter().chain([nowhere]).collect::<Vec<_>>();
+    stored.remove(2);
+    stored.remove(1);
+    // A replica may be behind.
+    let mut read = wait::eventually("all of them", async || {
+        let read = store.events_at(ask.clone()).await.expect("they are read");
+        (read.len() == stored.len()).then_some(read)
+    })
+    .await;
+    read.sort_by_key(|event| event.at.sequence);
+    for (read, stored) in read.iter().zip(&stored) {
+        assert_eq!((&read.at, &read.event), (&stored.at, &stored.event));
     }
     store.close().await;
 }

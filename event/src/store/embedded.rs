@@ -285,6 +285,11 @@ impl Embedded {
         }
     }
 
+    pub(super) async fn events_at(&self, mut places: Vec<EventRef>) -> Result<Vec<StoredEvent>, StoreError> {
+        places.sort_unstable_by_key(|at| at.sequence);
+        self.0.readers.ask(move |from| events::at(from, &places)).await
+    }
+
     pub(super) async fn copied(&self, copy: &Token) -> Result<Option<Event>, StoreError> {
         let token = *copy;
         self.0.readers.ask(move |from| replay::copied(from, &token)).await
@@ -345,7 +350,7 @@ impl Embedded {
     pub(super) async fn finish(&self, _shard: u16, queued: &Queued, attempt: &Attempt) -> Result<(), StoreError> {
         let (position, copy) = (queued.position, queued.task.copy());
         let change = Change::Finish { position, copy, attempt: AttemptRow::of(attempt, &queued.task)? };
-        self.write(Kind::Completion, change, attempt.response.len()).await.map(drop)
+        self.write(Kind::End, change, attempt.response.len()).await.map(drop)
     }
 
     pub(super) async fn retry(
@@ -357,7 +362,7 @@ impl Embedded {
     ) -> Result<(), StoreError> {
         let (record, task) = (AttemptRow::of(attempt, &queued.task)?, Box::new(TaskRow::next_attempt(queued, due)?));
         let change = Change::Retry { position: queued.position, attempt: record, due, task };
-        self.write(Kind::Completion, change, attempt.response.len()).await.map(drop)
+        self.write(Kind::End, change, attempt.response.len()).await.map(drop)
     }
 
     pub(super) async fn bury(&self, _shard: u16, queued: &Queued, letter: &DeadLetter) -> Result<(), StoreError> {
@@ -367,7 +372,7 @@ impl Embedded {
         let letter = self.letter_row(letter).await?;
         let bytes = letter.event.as_ref().map_or(0, |event| event.frame.len());
         let change = Change::Bury { position: queued.position, attempt, letter };
-        self.write(Kind::Completion, change, bytes).await.map(drop)
+        self.write(Kind::End, change, bytes).await.map(drop)
     }
 
     pub(super) async fn dead_letters(&self, after: u64, limit: usize) -> Result<Vec<(u64, DeadLetter)>, StoreError> {

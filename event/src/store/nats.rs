@@ -3,6 +3,7 @@
 //! Gateways and routers keep nothing of their own: any may die at any time. `names` has every stream and subject,
 //! `streams` what each must be like; `reference` to both is `deploy/nats`.
 
+mod ahead;
 mod append;
 mod audit;
 mod body;

@@ -16,6 +16,9 @@ use crate::{
 /// Bytes after which no further event is read at once.
 const BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// The same where single events are read together.
+const TOGETHER_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// An event's stored form.
 struct Found {
     number: i64,
@@ -116,6 +119,32 @@ pub(super) fn parked_mark(from: &Snapshot<'_>) -> Read<ParkedMark> {
     let mut some = from.db.prepare_cached("SELECT EXISTS (SELECT 1 FROM parked)")?;
     let is_empty = !some.query_row([], |row| row.get::<_, bool>(0))?;
     Ok(ParkedMark { last, is_empty })
+}
+
+/// Those of some events, by sequence, that are here with their bodies.
+pub(super) fn at(from: &Snapshot<'_>, places: &[EventRef]) -> Read<Vec<StoredEvent>> {
+    let (mut events, mut bytes, mut rest) = (Vec::with_capacity(places.len()), 0, places);
+    for bucket in bucket::list(from.db)?.iter().rev() {
+        let (before, here) = rest.split_at(rest.partition_point(|at| at.sequence < bucket.first_sequence));
+        rest = before;
+        if here.is_empty() {
+            continue;
+        }
+        let sql = format!(
+            "SELECT sequence, id, received_at, file, frame FROM event_{} WHERE sequence = ?1 AND file IS NULL",
+            bucket.number
+        );
+        let mut find = from.db.prepare_cached(&sql)?;
+        for at in here {
+            let Some(found) = find.query_row([int(at.sequence)], found).optional()? else { continue };
+            bytes += found.frame.len();
+            events.push(stored(from, found)?);
+            if bytes >= TOGETHER_BYTES_MAX {
+                return Ok(events);
+            }
+        }
+    }
+    Ok(events)
 }
 
 /// Parked events in stored order, of one account or of all, after a position.

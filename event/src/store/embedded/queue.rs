@@ -1,4 +1,4 @@
-//! What waits for the writer: appends first, but completions always get a share.
+//! What waits for the writer: appends first, but completions and ends always get a share.
 
 use std::{
     collections::VecDeque,
@@ -14,7 +14,7 @@ use crate::StoreError;
 /// Jobs of a kind in one commit.
 const BATCH_MAX: usize = 256;
 
-/// Completions in one commit while appends are left waiting.
+/// Completions, and ends, in one commit while appends are left waiting.
 const COMPLETIONS_SHARE: usize = 64;
 
 /// Refused requests in one commit.
@@ -26,17 +26,27 @@ const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Appends that wait at once.
 const APPENDS_MAX: usize = 4096;
 
-/// Completions that wait at once.
+/// Completions, and ends, that wait at once.
 const COMPLETIONS_MAX: usize = 4096;
 
 /// Refused requests that wait at once.
 const REFUSALS_MAX_WAITING: usize = 64;
+
+/// How long ends wait for others while commits follow each other, and how many need not. A commit costs about the same for
+/// one as for many, and what was delivered is in no hurry.
+const GATHER_MAX: Duration = Duration::from_millis(1);
+const GATHERED: usize = 64;
+
+/// Commits follow each other when the last one began within this.
+const BUSY: Duration = Duration::from_millis(2);
 
 /// Which queue a job waits in.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
     Append,
     Completion,
+    /// What an attempt of a delivery came to.
+    End,
     Refusal,
 }
 
@@ -47,6 +57,7 @@ pub(super) struct Queue {
     wake: Condvar,
     appends: Arc<Semaphore>,
     completions: Arc<Semaphore>,
+    ends: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
 }
 
@@ -54,10 +65,15 @@ pub(super) struct Queue {
 struct Waiting {
     appends: VecDeque<Job>,
     completions: VecDeque<Job>,
+    ends: VecDeque<Job>,
     refusals: VecDeque<Job>,
     /// The writer sleeps, and nobody has woken it yet.
     sleeps: bool,
     closed: bool,
+    /// When the last commit's jobs were taken.
+    taken_at: Option<Instant>,
+    /// The writer waits for more ends, and not for the next one.
+    is_gathering: bool,
 }
 
 impl Queue {
@@ -67,6 +83,7 @@ impl Queue {
             wake: Condvar::new(),
             appends: Arc::new(Semaphore::new(APPENDS_MAX)),
             completions: Arc::new(Semaphore::new(COMPLETIONS_MAX)),
+            ends: Arc::new(Semaphore::new(COMPLETIONS_MAX)),
             refusals: Arc::new(Semaphore::new(REFUSALS_MAX_WAITING)),
         }
     }
@@ -76,6 +93,7 @@ impl Queue {
         let places = match kind {
             Kind::Append => &self.appends,
             Kind::Completion => &self.completions,
+            Kind::End => &self.ends,
             Kind::Refusal => &self.refusals,
         };
         match tokio::time::timeout_at(deadline.into(), Arc::clone(places).acquire_owned()).await {
@@ -94,12 +112,14 @@ impl Queue {
         match kind {
             Kind::Append => waiting.appends.push_back(job),
             Kind::Completion => waiting.completions.push_back(job),
+            Kind::End => waiting.ends.push_back(job),
             Kind::Refusal => waiting.refusals.push_back(job),
         }
         // A system call, which most of them are spared.
-        let sleeps = std::mem::take(&mut waiting.sleeps);
+        let wakes = waiting.sleeps && !(waiting.is_gathering && waiting.lacks_ends());
+        waiting.sleeps &= !wakes;
         drop(waiting);
-        if sleeps {
+        if wakes {
             self.wake.notify_one();
         }
         Ok(())
@@ -117,12 +137,32 @@ impl Queue {
         if waiting.is_empty() && waiting.closed {
             return None;
         }
+        if waiting.may_gather(Instant::now()) {
+            waiting = self.gather(waiting);
+        }
         let mut batch = Vec::new();
         take(&mut waiting.appends, BATCH_MAX, &mut batch);
         let share = if waiting.appends.is_empty() { BATCH_MAX } else { COMPLETIONS_SHARE };
         take(&mut waiting.completions, share, &mut batch);
+        take(&mut waiting.ends, share, &mut batch);
         take(&mut waiting.refusals, REFUSALS_MAX, &mut batch);
+        if !batch.is_empty() {
+            waiting.taken_at = Some(Instant::now());
+        }
         Some(batch)
+    }
+
+    /// Waits a little for more ends, unless something else comes.
+    fn gather<'a>(&'a self, mut waiting: MutexGuard<'a, Waiting>) -> MutexGuard<'a, Waiting> {
+        waiting.is_gathering = true;
+        let lacking = |waiting: &mut Waiting| {
+            waiting.sleeps = waiting.lacks_ends();
+            waiting.sleeps
+        };
+        let waited = self.wake.wait_timeout_while(waiting, GATHER_MAX, lacking);
+        let (mut waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        (waiting.is_gathering, waiting.sleeps) = (false, false);
+        waiting
     }
 
     /// Takes no further jobs; what waits is still done.
@@ -130,6 +170,7 @@ impl Queue {
         self.lock().closed = true;
         self.appends.close();
         self.completions.close();
+        self.ends.close();
         self.refusals.close();
         self.wake.notify_all();
     }
@@ -145,6 +186,7 @@ impl Queue {
         let mut waiting = self.lock();
         waiting.appends.clear();
         waiting.completions.clear();
+        waiting.ends.clear();
         waiting.refusals.clear();
     }
 
@@ -155,7 +197,22 @@ impl Queue {
 
 impl Waiting {
     fn is_empty(&self) -> bool {
+        self.ends.is_empty() && self.has_only_ends()
+    }
+
+    fn has_only_ends(&self) -> bool {
         self.appends.is_empty() && self.completions.is_empty() && self.refusals.is_empty()
+    }
+
+    /// Whether nothing waits but ends, and few of them.
+    fn lacks_ends(&self) -> bool {
+        self.has_only_ends() && self.ends.len() < GATHERED && !self.closed
+    }
+
+    /// Whether ends may wait for others. A single one may not: another may be waiting for it, as in ordered lanes.
+    fn may_gather(&self, now: Instant) -> bool {
+        let is_busy = self.taken_at.is_some_and(|at| now.saturating_duration_since(at) < BUSY);
+        is_busy && self.ends.len() > 1 && self.lacks_ends()
     }
 }
 
@@ -164,6 +221,7 @@ impl std::fmt::Debug for Waiting {
         f.debug_struct("Waiting")
             .field("appends", &self.appends.len())
             .field("completions", &self.completions.len())
+            .field("ends", &self.ends.len())
             .field("refusals", &self.refusals.len())
             .field("closed", &self.closed)
             .finish()
@@ -189,6 +247,7 @@ mod tests {
 
     const APPEND: &str = "append";
     const COMPLETION: &str = "completion";
+    const END: &str = "end";
 
     async fn push(queue: &Queue, kind: Kind, what: &'static str, bytes: usize) {
         let deadline = Instant::now() + Duration::from_secs(10);
@@ -216,6 +275,35 @@ mod tests {
         assert_eq!(next(&queue), (600 - 2 * BATCH_MAX, BATCH_MAX));
         assert_eq!(next(&queue), (0, 600 - BATCH_MAX - 2 * COMPLETIONS_SHARE));
         assert_eq!(next(&queue), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn ends_wait_for_others_only_among_themselves_and_while_commits_follow_each_other() {
+        let queue = Queue::new();
+        let may_gather = |after| {
+            let waiting = queue.lock();
+            let last = waiting.taken_at.unwrap_or_else(Instant::now);
+            waiting.may_gather(last + after)
+        };
+        for _ in 0..2 {
+            push(&queue, Kind::End, END, 10).await;
+        }
+        assert!(!may_gather(Duration::ZERO), "nothing was committed just now");
+        assert_eq!(next(&queue), (0, 2));
+        push(&queue, Kind::End, END, 10).await;
+        assert!(!may_gather(Duration::ZERO), "somebody may wait for this one");
+        push(&queue, Kind::End, END, 10).await;
+        assert!(may_gather(Duration::ZERO));
+        assert!(!may_gather(BUSY), "the last commit was long ago");
+        push(&queue, Kind::Completion, COMPLETION, 10).await;
+        assert!(!may_gather(Duration::ZERO), "a completion does not wait for ends");
+        assert_eq!(next(&queue), (0, 3));
+        for _ in 0..GATHERED {
+            push(&queue, Kind::End, END, 10).await;
+        }
+        assert!(!may_gather(Duration::ZERO), "these are enough");
+        push(&queue, Kind::Append, APPEND, 10).await;
+        assert_eq!(next(&queue), (1, GATHERED));
     }
 
     #[tokio::test]

@@ -23,7 +23,7 @@ use crate::StoreError;
 /// Bytes that one batch of a page may hold.
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Messages that one batch of a page may hold.
-const BATCH_MAX: usize = 256;
+const BATCH_MAX: usize = 512;
 /// The longest silence inside a batch.
 const BATCH_SILENCE: Duration = Duration::from_millis(1500);
 
@@ -34,6 +34,13 @@ pub(super) struct Stored {
     pub(super) subject: String,
     pub(super) headers: HeaderMap,
     pub(super) payload: Bytes,
+}
+
+/// What one question for several was answered with.
+pub(super) struct Batch {
+    pub(super) messages: Vec<Stored>,
+    /// No more matches, by the word of whoever answered.
+    is_last: bool,
 }
 
 /// What a leader gives.
@@ -109,10 +116,10 @@ impl Link {
         while page.len() < limit {
             let next = page.last().map_or(after, |last| last.sequence) + 1;
             let batch = self.batch(stream, filter, next, limit - page.len(), deadline).await?;
-            if batch.is_empty() {
+            page.extend(batch.messages);
+            if batch.is_last {
                 break;
             }
-            page.extend(batch);
         }
         // A replica that is behind ends a page too early.
         while replicas > 1 && page.len() < limit {
@@ -133,7 +140,8 @@ impl Link {
         since: Timestamp,
     ) -> Result<Option<u64>, StoreError> {
         let request = json!({ "start_time": since.to_string(), "next_by_subj": filter, "batch": 1 });
-        Ok(self.repeated(stream, &request, super::link::soon()).await?.first().map(|first| first.sequence))
+        let found = self.repeated(stream, &request, super::link::soon()).await?;
+        Ok(found.messages.first().map(|first| first.sequence))
     }
 
     async fn leader(
@@ -169,14 +177,14 @@ impl Link {
     }
 
     /// One batched direct get, tried again while nobody answers.
-    async fn batch(
+    pub(super) async fn batch(
         &self,
         stream: &str,
         filter: &str,
         from: u64,
         limit: usize,
         deadline: Instant,
-    ) -> Result<Vec<Stored>, StoreError> {
+    ) -> Result<Batch, StoreError> {
         let request = json!({
             "seq": from, "next_by_subj": filter, "batch": limit.min(BATCH_MAX), "max_bytes": BATCH_BYTES_MAX,
         });
@@ -188,7 +196,7 @@ impl Link {
         stream: &str,
         request: &serde_json::Value,
         deadline: Instant,
-    ) -> Result<Vec<Stored>, StoreError> {
+    ) -> Result<Batch, StoreError> {
         let request = Bytes::from(request.to_string());
         let mut delay = Duration::from_millis(10);
         loop {
@@ -203,22 +211,26 @@ impl Link {
         }
     }
 
-    async fn try_batch(&self, stream: &str, request: Bytes) -> Result<Vec<Stored>, StoreError> {
+    async fn try_batch(&self, stream: &str, request: Bytes) -> Result<Batch, StoreError> {
         let unavailable = |error: String| StoreError::Unavailable(error);
         let client = self.client();
         let inbox = client.new_inbox();
         let mut answers = client.subscribe(inbox.clone()).await.map_err(|e| unavailable(e.to_string()))?;
         let subject = format!("$JS.API.DIRECT.GET.{stream}");
         client.publish_with_reply(subject, inbox, request).await.map_err(|e| unavailable(e.to_string()))?;
-        let mut batch = Vec::new();
+        let mut messages = Vec::new();
         loop {
             let answer = timeout(BATCH_SILENCE, answers.next()).await;
             let answer = answer.map_err(|_| unavailable("NATS did not answer a read in time".into()))?;
             let answer = answer.ok_or_else(|| unavailable("the connection to NATS was lost".into()))?;
             match answer.status.map(|status| status.as_u16()) {
-                // The end of the batch; nothing (more) matches.
-                Some(204 | 404) => return Ok(batch),
-                None | Some(200) => batch.push(stored(answer)?),
+                // Nothing matches.
+                Some(404) => return Ok(Batch { messages, is_last: true }),
+                // The end of the batch.
+                Some(204) => {
+                    return Ok(Batch { is_last: messages.is_empty() || left_of(&answer) == Some(0), messages });
+                }
+                None | Some(200) => messages.push(stored(answer)?),
                 Some(503) => return Err(unavailable("no NATS server answers for this stream (no leader?)".into())),
                 Some(_) => {
                     let status = answer.status.unwrap_or(StatusCode::OK);
@@ -255,6 +267,11 @@ fn stored(answer: Message) -> Result<Stored, StoreError> {
             .err()
             .map_or_else(|| StoreError::Unavailable("NATS gave an odd answer to a read".into()), Into::into)),
     }
+}
+
+/// How many more match, as the end of a batch says.
+fn left_of(end: &Message) -> Option<u64> {
+    end.headers.as_ref()?.get_last("Nats-Num-Pending")?.as_str().parse().ok()
 }
 
 fn odd(status: StatusCode, description: Option<&str>) -> StoreError {
