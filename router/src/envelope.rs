@@ -9,7 +9,7 @@ mod nango;
 mod raw;
 mod text;
 
-use std::collections::VecDeque;
+use std::{borrow::Cow, collections::VecDeque};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -88,26 +88,32 @@ impl Envelope {
 }
 
 /// Headers by name, in order of first appearance; a repeated name's values are joined as HTTP has it.
-pub(crate) fn header_map(headers: &[(String, String)]) -> Vec<(String, String)> {
-    let mut map: Vec<(String, String)> = Vec::with_capacity(headers.len());
+pub(crate) fn header_map(headers: &[(String, String)]) -> Vec<(&str, Cow<'_, str>)> {
+    let mut map: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(headers.len());
     for (name, value) in headers {
         match map.iter_mut().find(|(seen, _)| seen == name) {
             Some((_, joined)) => {
+                let joined = joined.to_mut();
                 joined.push_str(", ");
                 joined.push_str(value);
             }
-            None => map.push((name.clone(), value.clone())),
+            None => map.push((name, Cow::Borrowed(value))),
         }
     }
     map
 }
+
+/// Bytes of an envelope around a body that are seldom more.
+const USUAL_BYTES: usize = 1024;
 
 /// An object under construction, keys in the order they are written. It is left open for the body.
 struct Object(String);
 
 impl Object {
     fn new() -> Self {
-        Self("{".to_owned())
+        let mut object = String::with_capacity(USUAL_BYTES);
+        object.push('{');
+        Self(object)
     }
 
     /// The rest of one, after a member that is written elsewhere.
@@ -117,7 +123,8 @@ impl Object {
 
     /// A member of text.
     fn text(&mut self, key: &str, value: &str) {
-        self.raw(key, &quoted(value));
+        self.key(key);
+        quote(value, &mut self.0);
     }
 
     /// A member of text, or null.
@@ -130,12 +137,16 @@ impl Object {
 
     /// A member whose value is JSON already.
     fn raw(&mut self, key: &str, json: &str) {
+        self.key(key);
+        self.0.push_str(json);
+    }
+
+    fn key(&mut self, key: &str) {
         if self.0 != "{" {
             self.0.push(',');
         }
-        self.0.push_str(&quoted(key));
+        quote(key, &mut self.0);
         self.0.push(':');
-        self.0.push_str(json);
     }
 
     /// Closes it with bytes that are one JSON text as the last member.
@@ -151,16 +162,23 @@ impl Object {
     }
 }
 
-/// A text as JSON. Writing a text can't fail; if it ever did, an empty text keeps the envelope whole.
-fn quoted(text: &str) -> String {
-    serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned())
+/// Writes a text as JSON.
+fn quote(text: &str, into: &mut String) {
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        into.push('"');
+        into.push_str(text);
+        into.push('"');
+    } else {
+        // Writing a text can't fail; if it ever did, an empty text keeps the envelope whole.
+        into.push_str(&serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned()));
+    }
 }
 
 /// Headers as a JSON object.
 fn headers_object(headers: &[(String, String)]) -> String {
     let mut object = Object::new();
     for (name, value) in header_map(headers) {
-        object.text(&name, &value);
+        object.text(name, &value);
     }
     object.0.push('}');
     object.0

@@ -9,7 +9,12 @@ const DEPTH_MAX: usize = 128;
 pub(super) fn is_one_json_text(body: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(body) else { return false };
     // The grammar is checked to the last byte; nothing is kept of it.
-    serde_json::from_str::<IgnoredAny>(text).is_ok() && depth(body) <= DEPTH_MAX
+    serde_json::from_str::<IgnoredAny>(text).is_ok() && (opened(body) <= DEPTH_MAX || depth(body) <= DEPTH_MAX)
+}
+
+/// How many arrays and objects begin in a text, or seem to: it can't be nested deeper than that.
+fn opened(json: &[u8]) -> usize {
+    json.iter().filter(|byte| matches!(byte, b'[' | b'{')).count()
 }
 
 /// How deep arrays and objects are nested in a text that is known to be JSON.

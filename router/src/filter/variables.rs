@@ -1,6 +1,6 @@
 //! What expressions see: a filter the variable `event`, with the fields of the delivered envelope; a body the run.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use cel::{Context, Value};
 use gatepost_event::{Event, event::trust_name};
@@ -13,8 +13,8 @@ use crate::envelope::header_map;
 pub(super) fn bind(context: &mut Context<'_, '_>, event: &Event, with_body: bool) {
     let meta = &event.meta;
     let text = |value: Option<&str>| value.map_or(Value::Null, |value| Value::from(value.to_owned()));
-    let headers: HashMap<String, Value> =
-        header_map(&meta.headers).into_iter().map(|(name, value)| (name, Value::from(value))).collect();
+    let header = |(name, value): (&str, Cow<'_, str>)| (name.to_owned(), Value::from(value.into_owned()));
+    let headers: HashMap<String, Value> = header_map(&meta.headers).into_iter().map(header).collect();
     let mut fields: HashMap<String, Value> = HashMap::from([
         ("id".to_owned(), Value::from(meta.id.to_string())),
         ("type".to_owned(), Value::from(meta.kind.clone())),
