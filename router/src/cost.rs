@@ -42,7 +42,7 @@ fn run(given: &Given) {
     stage_nothing();
     let at = EventRef { id: event.meta.id, partition: 0, sequence: 1, received_at: event.meta.received_at };
     let stored = StoredEvent { at, event: Ok(event) };
-    let decision = stage_route_by_100_routes(&given.plan, stored, given.now);
+    let decision = stage_route_by_100_routes(&given.plan, &stored, given.now);
     stage_nothing();
     assert_eq!(decision.into_tasks().len(), 1);
     let envelope = stage_envelope_2_kib(given.small.event());
@@ -64,7 +64,7 @@ fn stage_read_frame_2_kib(frame: &Bytes) -> Event {
 }
 
 #[inline(never)]
-fn stage_route_by_100_routes(plan: &Plan, stored: StoredEvent, now: Timestamp) -> Decision {
+fn stage_route_by_100_routes(plan: &Plan, stored: &StoredEvent, now: Timestamp) -> Decision {
     route(plan, stored, now)
 }
 

@@ -6,7 +6,8 @@ use std::{
 };
 
 use gatepost_config::Timestamp;
-use gatepost_event::{Attempt, DeadLetter, DeadReason, Event, Queued, StoreError, Task, dead::DeadNote};
+use gatepost_event::{Attempt, DeadLetter, DeadReason, Event, EventRef, Queued, StoreError, Task, dead::DeadNote};
+use tokio::time::timeout;
 
 use crate::{backoff::Backoff, lease::Held, plan::Backend, settle::End, work::Desk};
 
@@ -14,14 +15,14 @@ use crate::{backoff::Backoff, lease::Held, plan::Backend, settle::End, work::Des
 pub(crate) const STORE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A task whose turn it is: it has a slot. Made by the dispatcher.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Due {
     /// The task, in its lane.
     pub(crate) queued: Queued,
     /// Its lane's shard.
     pub(crate) shard: u16,
     /// The right to work on that shard.
-    pub(crate) held: Held,
+    pub(crate) held: Arc<Held>,
     /// Where to.
     pub(crate) backend: Arc<Backend>,
     /// When the event's retention ends, less a margin: a delivery that would wait longer ends there.
@@ -31,15 +32,15 @@ pub(crate) struct Due {
 /// A due task with its event.
 #[derive(Debug, Clone)]
 pub(crate) struct Delivery {
-    due: Due,
-    event: Event,
+    due: Arc<Due>,
+    event: Arc<Event>,
 }
 
 /// What reading the event came to.
 #[derive(Debug)]
 pub(crate) enum Read {
     /// It is here.
-    Whole(Box<Delivery>),
+    Whole(Delivery),
     /// It can't be delivered any more.
     Over(Box<End>),
     /// The store did not say.
@@ -47,33 +48,43 @@ pub(crate) enum Read {
 }
 
 /// Reads the event of a due task.
-pub(crate) async fn read(desk: &Desk, due: Due) -> Read {
+pub(crate) async fn read(desk: &Desk, due: &Arc<Due>) -> Read {
     if desk.erasures.reach().takes_task(due.task()) {
         return Read::Over(Box::new(End::Erased));
     }
     let reading = async {
         let mut backoff = Backoff::store();
         loop {
-            let task = &due.queued.task;
-            let found = match desk.recent.event_of(task, Instant::now()) {
+            let found = match at_hand(desk, due.task()) {
                 Some(event) => Ok(Some(event)),
-                None => desk.store.event_of(task).await,
+                None => desk.store.event_of(due.task()).await.map(|event| event.map(Arc::new)),
             };
             match found {
-                Ok(Some(event)) if is_foreign(&due.backend, &event) => return foreign(&due, event),
-                Ok(Some(mut event)) => {
-                    // A copy that goes out under another id is that event from here on.
-                    event.meta.id = task.webhook_id();
-                    return Read::Whole(Box::new(Delivery { due: due.clone(), event }));
+                Ok(Some(event)) if is_foreign(&due.backend, &event) => {
+                    return foreign(due, Arc::unwrap_or_clone(event));
                 }
-                Ok(None) => return gone(&due, DeadReason::Expired, "the event's retention ended".to_owned()),
-                Err(StoreError::Corrupt(detail)) => return gone(&due, DeadReason::Unreadable, detail),
+                Ok(Some(event)) => return Read::Whole(Delivery::of(due.clone(), event)),
+                Ok(None) => return gone(due, DeadReason::Expired, "the event's retention ended".to_owned()),
+                Err(StoreError::Corrupt(detail)) => return gone(due, DeadReason::Unreadable, detail),
                 Err(StoreError::LeaseLost | StoreError::Closed) => return Read::Unknown,
                 Err(StoreError::Unavailable(_) | StoreError::Full(_)) => backoff.wait().await,
             }
         }
     };
-    tokio::time::timeout(STORE_PATIENCE, reading).await.unwrap_or(Read::Unknown)
+    timeout(STORE_PATIENCE, reading).await.unwrap_or(Read::Unknown)
+}
+
+/// Reads events together whose turn is near, unless they are at hand. One that is missing then is read by itself.
+pub(crate) async fn read_ahead(desk: Arc<Desk>, wanted: Vec<EventRef>) {
+    let missing = desk.ahead.missing(desk.recent.missing(wanted));
+    if let Ok(Ok(events)) = timeout(STORE_PATIENCE, desk.store.events_at(missing)).await {
+        desk.ahead.remember(events, Instant::now());
+    }
+}
+
+fn at_hand(desk: &Desk, task: &Task) -> Option<Arc<Event>> {
+    let now = Instant::now();
+    desk.ahead.event_of(task, now).or_else(|| desk.recent.event_of(task, now))
 }
 
 fn gone(due: &Due, reason: DeadReason, detail: String) -> Read {
@@ -124,19 +135,28 @@ impl Due {
 }
 
 impl Delivery {
+    fn of(due: Arc<Due>, mut event: Arc<Event>) -> Self {
+        let id = due.task().webhook_id();
+        if event.meta.id != id {
+            // A copy that goes out under another id is that event from here on.
+            Arc::make_mut(&mut event).meta.id = id;
+        }
+        Self { due, event }
+    }
+
     /// The due task.
-    pub(crate) const fn due(&self) -> &Due {
+    pub(crate) fn due(&self) -> &Due {
         &self.due
     }
 
     /// The event.
-    pub(crate) const fn event(&self) -> &Event {
+    pub(crate) fn event(&self) -> &Event {
         &self.event
     }
 
     /// The event, for a dead letter.
     pub(crate) fn into_event(self) -> Event {
-        self.event
+        Arc::unwrap_or_clone(self.event)
     }
 }
 

@@ -3,14 +3,17 @@
 //! It never waits for the store or a destination itself. A delivery has a slot while an attempt of it is under way; the
 //! slots are bounded over all destinations (`router.concurrency`) and for each.
 
+mod expired;
+
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use gatepost_config::{DestinationId, Timestamp};
-use gatepost_event::{Lane, Queued, StoreError, Task, id::Token, store::LaneCount, subject::destination_token};
+use gatepost_event::{EventRef, Lane, Queued, StoreError, id::Token, store::LaneCount, subject::destination_token};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::{Id, JoinError, JoinSet},
@@ -18,14 +21,14 @@ use tokio::{
 };
 
 use crate::{
-    delivery::Due,
+    delivery::{self, Due},
     expiry,
-    lanes::{Ended, Go, Health, Lanes, Pass, Refill},
+    lanes::{Ended, Go, Lanes, Pass, Refill},
     lease::Held,
     plan::{Backend, Plan},
     settle::Settled,
     standing::Known,
-    work::{self, Attempted, Desk, Report},
+    work::{self, Answered, Answers, Desk, Report},
 };
 
 /// Questions for lanes' heads under way at once.
@@ -34,14 +37,14 @@ const REFILLS_MAX: usize = 16;
 /// Longest time that such a question may take.
 const REFILL_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// Longest time without looking at the lanes.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// Reads of events whose turn is near under way at once.
+const AHEAD_MAX: usize = 8;
 
-/// Most deliveries ended by one such look.
-const EXPIRED_MAX: usize = 256;
+/// Answers that may wait to be heard; one more is heard of when its end is stored.
+const ANSWERS_MAX: usize = 1024;
 
-/// Tasks read of a lane whose destination is not configured, to see whether they waited for too long.
-const UNKNOWN_HEADS: usize = 32;
+/// What is heard of each kind before something may begin.
+const HEARD_MAX: usize = 64;
 
 /// What a shard's follower tells the dispatcher.
 #[derive(Debug)]
@@ -67,12 +70,15 @@ pub(crate) struct Dispatcher {
     shards: HashMap<u16, Shard>,
     under_way: JoinSet<Report>,
     started: HashMap<Id, Started>,
+    answers: Answers,
+    answered: mpsc::Receiver<Answered>,
     /// Ends being stored without a slot, by destination.
     settling: HashMap<Token, usize>,
     slots_used: usize,
     bytes_used: u64,
     refills: JoinSet<Heads>,
     refills_asked: HashMap<Id, Refill>,
+    ahead: JoinSet<()>,
     scans: JoinSet<(Lane, u16, Vec<Queued>)>,
     unknown_told: HashSet<DestinationId>,
 }
@@ -81,7 +87,7 @@ pub(crate) struct Dispatcher {
 type Heads = Option<Vec<Queued>>;
 
 struct Shard {
-    held: Held,
+    held: Arc<Held>,
     flying: usize,
     drained: Option<oneshot::Sender<()>>,
 }
@@ -96,20 +102,16 @@ struct Started {
     has_slot: bool,
     /// It has one of its destination's until the attempt is over, and got it by this leave.
     pass: Option<Pass>,
-    /// What the attempt said of the destination, when it is over and the destination's slot was kept.
-    health: Option<Health>,
+    /// How many slots the destination has.
+    slots: usize,
     /// Its end is being stored without a slot of its destination's.
     is_settling: bool,
     bytes: u64,
 }
 
 impl Started {
-    const fn slotted(lane: Lane, shard: u16, position: u64, pass: Pass, bytes: u64) -> Self {
-        Self { has_slot: true, pass: Some(pass), bytes, ..Self::unslotted(lane, shard, position) }
-    }
-
     const fn unslotted(lane: Lane, shard: u16, position: u64) -> Self {
-        Self { lane, shard, position, has_slot: false, pass: None, health: None, is_settling: false, bytes: 0 }
+        Self { lane, shard, position, has_slot: false, pass: None, slots: 0, is_settling: false, bytes: 0 }
     }
 }
 
@@ -118,6 +120,7 @@ impl Dispatcher {
     pub(crate) fn new(desk: Arc<Desk>, plan: watch::Receiver<Arc<Plan>>) -> Self {
         let lanes = Lanes::new(plan.borrow().clone());
         let standings = desk.standings.subscribe();
+        let (answers, answered) = mpsc::channel(ANSWERS_MAX);
         Self {
             desk,
             plan,
@@ -126,11 +129,14 @@ impl Dispatcher {
             shards: HashMap::new(),
             under_way: JoinSet::new(),
             started: HashMap::new(),
+            answers,
+            answered,
             settling: HashMap::new(),
             slots_used: 0,
             bytes_used: 0,
             refills: JoinSet::new(),
             refills_asked: HashMap::new(),
+            ahead: JoinSet::new(),
             scans: JoinSet::new(),
             unknown_told: HashSet::new(),
         }
@@ -140,31 +146,56 @@ impl Dispatcher {
     pub(crate) async fn run(mut self, mut notes: mpsc::Receiver<Note>) {
         let mut count_tick = tokio::time::interval(Duration::from_secs(1));
         let mut look_for_expired = Instant::now();
+        let mut pause = pin!(tokio::time::sleep_until(look_for_expired.into()));
         loop {
-            self.begin();
-            let wake = self.lanes.wakes_at().unwrap_or_else(|| Instant::now() + LOOK_EVERY);
+            let has_room = self.begin();
+            let next =
+                self.lanes.wakes_at().filter(|_| has_room).map_or(look_for_expired, |at| at.min(look_for_expired));
+            let wake = tokio::time::Instant::from(next);
+            // Seldom another time than before: setting it costs a lock that all timers share.
+            if pause.deadline() != wake || pause.is_elapsed() {
+                pause.as_mut().reset(wake);
+            }
             tokio::select! {
                 note = notes.recv() => match note {
                     Some(note) => self.hear(note),
                     None => return,
                 },
+                Some(answered) = self.answered.recv() => self.answered(answered),
                 Some(ended) = self.under_way.join_next_with_id() => self.ended(ended),
                 Some(answer) = self.refills.join_next_with_id() => self.refilled(answer),
+                Some(_) = self.ahead.join_next() => {}
                 Some(Ok((lane, shard, heads))) = self.scans.join_next() => self.scanned(lane, shard, heads),
-                () = tokio::time::sleep_until(wake.into()) => {}
                 Ok(()) = self.plan.changed() => self.replan(),
                 Ok(()) = self.standings.changed() => self.stand(),
                 _ = count_tick.tick() => self.count(),
-                () = tokio::time::sleep_until(look_for_expired.into()) => {
+                () = &mut pause => if look_for_expired <= Instant::now() {
                     look_for_expired = Instant::now() + expiry::look_every(self.plan.borrow().retention.shortest(|kept| kept.events));
                     self.look_for_expired();
                 }
             }
+            self.hear_what_is_here(&mut notes);
         }
     }
 
-    /// Begins whatever can begin now.
-    fn begin(&mut self) {
+    /// Hears what need not be waited for, so that what is dear to find out is found out once for all of it.
+    fn hear_what_is_here(&mut self, notes: &mut mpsc::Receiver<Note>) {
+        for _ in 0..HEARD_MAX {
+            let Ok(answered) = self.answered.try_recv() else { break };
+            self.answered(answered);
+        }
+        for _ in 0..HEARD_MAX {
+            let Some(ended) = self.under_way.try_join_next_with_id() else { break };
+            self.ended(ended);
+        }
+        for _ in 0..HEARD_MAX {
+            let Ok(note) = notes.try_recv() else { break };
+            self.hear(note);
+        }
+    }
+
+    /// Begins whatever can begin now. Whether there is room for more.
+    fn begin(&mut self) -> bool {
         // Before anything else begins: an attempt that has just ended may have shut its destination.
         if self.standings.has_changed().unwrap_or(false) {
             self.stand();
@@ -188,16 +219,26 @@ impl Dispatcher {
             let id = self.refills.spawn(async move { heads(&desk, refill).await }).id();
             self.refills_asked.insert(id, refill);
         }
+        self.slots_used < slots && self.bytes_used < bytes
     }
 
     fn go(&mut self, go: Go) {
-        let Go { lane, shard, queued, backend, pass } = go;
-        let (position, bytes) = (queued.position, queued.task.bytes);
+        let Go { lane, shard, queued, backend, pass, ahead } = go;
+        let (position, bytes, slots) = (queued.position, queued.task.bytes, backend.destination.concurrency);
         if let Some(due) = self.due(shard, queued, backend) {
             self.slots_used += 1;
             self.bytes_used += bytes;
-            let id = self.under_way.spawn(work::deliver(self.desk.clone(), due)).id();
-            self.note_start(id, Started::slotted(lane, shard, position, pass, bytes));
+            let turn = work::deliver(self.desk.clone(), Arc::new(due), self.answers.clone());
+            let id = self.under_way.spawn(turn).id();
+            let unslotted = Started::unslotted(lane, shard, position);
+            self.note_start(id, Started { has_slot: true, pass: Some(pass), slots, bytes, ..unslotted });
+            self.read_ahead(ahead);
+        }
+    }
+
+    fn read_ahead(&mut self, wanted: Vec<EventRef>) {
+        if !wanted.is_empty() && self.ahead.len() < AHEAD_MAX {
+            self.ahead.spawn(delivery::read_ahead(self.desk.clone(), wanted));
         }
     }
 
@@ -218,7 +259,7 @@ impl Dispatcher {
     fn hear(&mut self, note: Note) {
         match note {
             Note::Opened(shard, held) => {
-                self.shards.insert(shard, Shard { held, flying: 0, drained: None });
+                self.shards.insert(shard, Shard { held: Arc::new(held), flying: 0, drained: None });
             }
             Note::Listed(shard, counts, _) if self.shards.contains_key(&shard) => self.lanes.listed(shard, &counts),
             Note::Arrived(shard, lane, queued) if self.shards.contains_key(&shard) => {
@@ -252,15 +293,12 @@ impl Dispatcher {
             Ok(ended) => ended,
             Err(error) => {
                 tracing::error!(%error, "an attempt failed inside gatepost; the delivery stays owed");
-                (error.id(), Report::Ended(Settled::No))
+                (error.id(), Report { settled: Settled::No, health: None })
             }
         };
         let Some(started) = self.started.remove(&id) else { return };
-        let settled = match report {
-            Report::Ended(settled) => settled,
-            Report::Attempted(attempted) => return self.attempted(started, *attempted),
-        };
-        let Started { lane, position, pass, health, bytes, .. } = started;
+        let Report { settled, health } = report;
+        let Started { lane, position, pass, bytes, .. } = started;
         if started.is_settling {
             self.has_settled(lane.destination);
         }
@@ -278,20 +316,20 @@ impl Dispatcher {
         self.let_go(started.shard);
     }
 
-    /// Has an attempt's end stored. Its destination's slot is free meanwhile, but for no more ends than it has slots: so
-    /// many attempts are made again at most when the router dies now.
-    fn attempted(&mut self, mut started: Started, attempted: Attempted) {
+    /// An attempt is over, and its end is being stored. Its destination's slot is free meanwhile, but for no more ends
+    /// than it has slots: so many attempts are made again at most when the router dies now.
+    fn answered(&mut self, Answered { by, health }: Answered) {
+        // What has ended already was told with its end.
+        let Some(started) = self.started.get_mut(&by) else { return };
         let settling = self.settling.entry(started.lane.destination).or_default();
-        started.health = Some(attempted.health);
-        if *settling < attempted.slots() {
+        if *settling < started.slots
+            && let Some(pass) = started.pass.take()
+        {
             *settling += 1;
             started.is_settling = true;
-            if let Some(pass) = started.pass.take() {
-                self.lanes.leave_gate(&started.lane, pass, started.health, Instant::now());
-            }
+            let lane = started.lane;
+            self.lanes.leave_gate(&lane, pass, Some(health), Instant::now());
         }
-        let id = self.under_way.spawn(work::settle(self.desk.clone(), attempted)).id();
-        self.started.insert(id, started);
     }
 
     fn has_settled(&mut self, destination: Token) {
@@ -340,47 +378,6 @@ impl Dispatcher {
         self.desk.metrics.waiting(known, unknown);
         self.desk.metrics.slots(self.slots_used, self.bytes_used);
         self.desk.metrics.unanswering(self.lanes.unanswering());
-    }
-
-    /// Ends deliveries that waited until their event's retention ended: those remembered, and those of destinations
-    /// that are not configured, which only the store remembers.
-    fn look_for_expired(&mut self) {
-        let is_expired = self.is_expired();
-        for (lane, shard, queued) in self.lanes.take_expired(is_expired, EXPIRED_MAX) {
-            self.expire(lane, shard, queued);
-        }
-        for (lane, shard) in self.lanes.unknown().collect::<Vec<_>>() {
-            let desk = self.desk.clone();
-            let ask = Refill { lane, shard, after: 0, limit: UNKNOWN_HEADS };
-            self.scans.spawn(async move { (lane, shard, heads(&desk, ask).await.unwrap_or_default()) });
-        }
-    }
-
-    fn scanned(&mut self, lane: Lane, shard: u16, heads: Vec<Queued>) {
-        let is_expired = self.is_expired();
-        for queued in heads {
-            self.tell_unknown(&lane, &queued);
-            if is_expired(&queued.task) && self.lanes.take(&lane, queued.position) {
-                self.expire(lane, shard, queued);
-            }
-        }
-    }
-
-    /// Whether what is owed is to be given up now.
-    fn is_expired(&self) -> impl Fn(&Task) -> bool + use<> {
-        let (plan, now) = (Arc::clone(&self.plan.borrow()), Timestamp::now());
-        move |task| {
-            let kept = plan.retention.of(&task.integration).events;
-            task.event.received_at < expiry::expired_before(now, kept)
-        }
-    }
-
-    fn expire(&mut self, lane: Lane, shard: u16, queued: Queued) {
-        let Some(held) = self.shards.get(&shard).map(|shard| shard.held.clone()) else { return };
-        let position = queued.position;
-        let expiring = expiry::expire(self.desk.clone(), held, shard, queued);
-        let id = self.under_way.spawn(async { Report::Ended(expiring.await) }).id();
-        self.note_start(id, Started::unslotted(lane, shard, position));
     }
 }
 

@@ -30,11 +30,10 @@ pub(crate) fn expired_before(now: Timestamp, retention: Duration) -> Timestamp {
 }
 
 /// Ends a delivery that waited for too long, as a dead letter with the event's body.
-pub(crate) async fn expire(desk: Arc<Desk>, held: Held, shard: u16, queued: Queued) -> Settled {
-    let ended = held.clone();
+pub(crate) async fn expire(desk: Arc<Desk>, held: Arc<Held>, shard: u16, queued: Queued) -> Settled {
     tokio::select! {
         biased;
-        () = ended.attempts_ended() => Settled::Abandoned,
+        () = held.attempts_ended() => Settled::Abandoned,
         settled = bury(&desk, shard, queued) => settled,
     }
 }

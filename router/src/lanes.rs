@@ -1,13 +1,15 @@
 //! The lanes of all shards that this router owns, and which task goes next.
 //!
-//! This is plain memory: it never waits and never asks the store; the dispatcher does both. Of a lane it remembers at
-//! most 32 tasks, of all lanes together a bounded number; the store remembers the rest, whatever the backlog.
+//! This is plain memory: it never waits and never asks the store; the dispatcher does both. Of a lane it remembers 32
+//! tasks, or more where few lanes share the room, and of all lanes together a bounded number; the store remembers the
+//! rest, whatever the backlog.
 //!
 //! A task goes when its lane's turn comes (round robin over tenants, then over a tenant's lanes) and its destination's
 //! [`gate`] lets it. A lane that can't go waits at that gate or asleep, and holds nothing that another could use.
 
 pub(crate) mod gate;
 mod lane;
+mod survey;
 mod turns;
 mod wait;
 
@@ -19,9 +21,9 @@ use std::{
 
 use gate::{Gate, Verdict};
 pub(crate) use gate::{Health, Pass};
-use gatepost_config::{DestinationId, Timestamp};
-use gatepost_event::{Lane, Queued, Task, id::Token, store::LaneCount};
-use lane::{HEADS_MAX, LaneState, Place};
+use gatepost_config::Timestamp;
+use gatepost_event::{EventRef, Lane, Queued, id::Token, store::LaneCount};
+use lane::{HEADS_FEW, HEADS_MAX, LaneState, Place};
 use turns::Turns;
 use wait::wait_of;
 
@@ -33,8 +35,11 @@ use crate::{
 /// Most tasks remembered of all lanes together; beyond it a lane gets one at a time.
 const CACHED_MAX: usize = 8 * 1024;
 
-/// Heads at which more are read.
-const HEADS_LOW: usize = 8;
+/// Of this many, lanes get equal parts; the rest is for those that come when the parts were larger.
+const SHARED: usize = CACHED_MAX / 4;
+
+/// More is read of a lane when this part of what it may have is left.
+const LOW_PART: usize = 4;
 
 /// How long a lane rests after the store did not confirm something of it.
 const REST: Duration = Duration::from_secs(5);
@@ -72,6 +77,8 @@ pub(crate) struct Go {
     pub(crate) backend: Arc<Backend>,
     /// By leave of the destination's gate.
     pub(crate) pass: Pass,
+    /// Events that its lane will want soon.
+    pub(crate) ahead: Vec<EventRef>,
 }
 
 /// Something that was under way, and how it ended.
@@ -157,10 +164,10 @@ impl Lanes {
 
     /// A task arrived.
     pub(crate) fn arrived(&mut self, shard: u16, lane: Lane, queued: Queued) {
-        let room = self.cached < CACHED_MAX;
+        let most = if self.cached < CACHED_MAX { self.share(&lane) } else { 0 };
         let state = self.lanes.entry(lane).or_insert_with(|| LaneState::new(shard));
         let before = state.heads.len();
-        state.arrive(queued, room);
+        state.arrive(queued, most);
         self.cached += state.heads.len() - before;
         self.stir(lane);
     }
@@ -215,6 +222,11 @@ impl Lanes {
                 self.stir(lane);
                 continue;
             };
+            if state.not_before.is_some_and(|at| at > now) {
+                self.stir(lane);
+                self.let_through(&lane.destination, now);
+                continue;
+            }
             if !may_begin(state.shard) {
                 self.rest(lane, now + REST_READ);
                 self.let_through(&lane.destination, now);
@@ -250,10 +262,10 @@ impl Lanes {
                 let pass = gate.begin(claim, now);
                 state.flying.insert(queued.position);
                 state.let_on = None;
-                let shard = state.shard;
+                let (shard, ahead) = (state.shard, state.look_ahead(now));
                 self.stir(lane);
                 self.let_through(&lane.destination, now);
-                return Some(Go { lane, shard, queued, backend, pass });
+                return Some(Go { lane, shard, queued, backend, pass, ahead });
             }
         }
         None
@@ -261,11 +273,12 @@ impl Lanes {
 
     /// The lane whose heads are to be read next, if one needs it. Answer with [`Self::refilled`].
     pub(crate) fn refill(&mut self) -> Option<Refill> {
-        let room = CACHED_MAX.saturating_sub(self.cached).clamp(1, HEADS_MAX);
+        let room = CACHED_MAX.saturating_sub(self.cached);
         loop {
             let lane = self.hungry.pop_front()?;
             if let Some(state) = self.lanes.get(&lane) {
-                return Some(Refill { lane, shard: state.shard, after: state.known, limit: room });
+                let limit = self.share(&lane).saturating_sub(state.heads.len()).min(room).max(1);
+                return Some(Refill { lane, shard: state.shard, after: state.known, limit });
             }
         }
     }
@@ -325,33 +338,6 @@ impl Lanes {
         }
     }
 
-    /// Takes out remembered tasks that are expired, at most `most`, as under way.
-    pub(crate) fn take_expired(&mut self, is_expired: impl Fn(&Task) -> bool, most: usize) -> Vec<(Lane, u16, Queued)> {
-        let mut expired = Vec::new();
-        for (lane, state) in &mut self.lanes {
-            let old = |queued: &Queued| is_expired(&queued.task);
-            while expired.len() < most
-                && let Some(at) = state.heads.iter().position(old)
-                && let Some(queued) = state.heads.remove(at)
-            {
-                self.cached -= 1;
-                state.flying.insert(queued.position);
-                expired.push((*lane, state.shard, queued));
-            }
-        }
-        expired
-    }
-
-    /// Lanes whose destinations are not configured.
-    pub(crate) fn unknown(&self) -> impl Iterator<Item = (Lane, u16)> {
-        self.lanes.iter().filter(|(_, state)| state.place == Place::Unknown).map(|(lane, state)| (*lane, state.shard))
-    }
-
-    /// Marks a task of a lane with an unknown destination as under way; `false` when it is already.
-    pub(crate) fn take(&mut self, lane: &Lane, position: u64) -> bool {
-        self.lanes.get_mut(lane).is_some_and(|state| state.flying.insert(position))
-    }
-
     /// When the next sleeping lane wakes, or the next gate is to be looked at.
     pub(crate) fn wakes_at(&self) -> Option<Instant> {
         let lane = self.asleep.first().map(|(at, _)| *at);
@@ -359,35 +345,18 @@ impl Lanes {
         lane.into_iter().chain(gate).min()
     }
 
-    /// Destinations that are known not to answer.
-    pub(crate) fn unanswering(&self) -> impl Iterator<Item = &DestinationId> {
-        let open = self.gates.iter().filter(|(_, gate)| gate.is_open());
-        open.filter_map(|(destination, _)| self.plan.backend(destination)).map(|backend| &backend.destination.id)
-    }
-
-    /// Deliveries in lanes by destination, and how many wait for destinations that are not configured.
-    pub(crate) fn waiting(&self) -> (HashMap<&DestinationId, u64>, u64) {
-        let mut unknown = 0;
-        let mut known: HashMap<&DestinationId, u64> =
-            self.plan.backends.iter().map(|backend| (&backend.destination.id, 0)).collect();
-        for (lane, state) in &self.lanes {
-            match self.plan.backend(&lane.destination) {
-                Some(backend) => *known.entry(&backend.destination.id).or_default() += state.waiting,
-                None => unknown += state.waiting,
-            }
+    /// Most tasks remembered of a lane. Of an ordered one, only the first can go.
+    fn share(&self, lane: &Lane) -> usize {
+        match lane.connection {
+            Some(_) => HEADS_FEW,
+            None => (SHARED / self.lanes.len().max(1)).clamp(HEADS_FEW, HEADS_MAX),
         }
-        (known, unknown)
-    }
-
-    /// Tasks remembered, of all lanes.
-    #[cfg(test)]
-    pub(crate) const fn cached(&self) -> usize {
-        self.cached
     }
 
     /// Puts a lane where it belongs now.
     fn stir(&mut self, lane: Lane) {
         let known = self.plan.backend(&lane.destination).is_some();
+        let low = if self.cached < CACHED_MAX { self.share(&lane) / LOW_PART } else { 0 };
         let Some(state) = self.lanes.get_mut(&lane) else { return };
         if !known {
             self.cached -= state.heads.len();
@@ -395,7 +364,6 @@ impl Lanes {
             state.place = Place::Unknown;
             return;
         }
-        let low = if self.cached < CACHED_MAX { HEADS_LOW } else { 0 };
         if state.more && !state.refilling && !state.shelved && state.heads.len() <= low {
             state.refilling = true;
             self.hungry.push_back(lane);

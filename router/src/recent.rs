@@ -1,8 +1,9 @@
-//! Events that were just routed: what is attempted at once need not be read from the store again.
+//! Events at hand: those that were just routed, and those that were read because their turn is near. What is attempted
+//! soon need not be read from the store by itself.
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -13,18 +14,18 @@ const AGE_MAX: Duration = Duration::from_secs(5);
 
 /// Most bytes of bodies that are remembered, and of one.
 const BYTES_MAX: usize = 8 * 1024 * 1024;
-const BODY_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// What an event counts for besides its body.
-const META_BYTES: usize = 4 * 1024;
+pub(crate) const META_BYTES: usize = 4 * 1024;
 
-/// The last events, as they were read from the log.
+/// The last events, as they were read from the store.
 #[derive(Debug, Default)]
 pub(crate) struct Recent(Mutex<Remembered>);
 
 #[derive(Debug, Default)]
 struct Remembered {
-    events: HashMap<Place, Event>,
+    events: HashMap<Place, Arc<Event>>,
     order: VecDeque<(Instant, Place, usize)>,
     bytes: usize,
 }
@@ -34,33 +35,46 @@ type Place = (u16, u64);
 
 impl Recent {
     /// Remembers events; the oldest make room.
-    pub(crate) fn remember(&self, events: &[StoredEvent], now: Instant) {
-        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for StoredEvent { at, event } in events {
-            if let Ok(event) = event
-                && event.body.len() <= BODY_BYTES_MAX
-            {
-                remembered.add(place(at), event.clone(), now);
-            }
+    pub(crate) fn remember(&self, events: Vec<StoredEvent>, now: Instant) {
+        // Made ready before anybody is kept waiting.
+        let fit = |stored: StoredEvent| {
+            let event = stored.event.ok().filter(|event| event.body.len() <= BODY_BYTES_MAX)?;
+            Some((place(&stored.at), Arc::new(event)))
+        };
+        let events: Vec<_> = events.into_iter().filter_map(fit).collect();
+        let mut remembered = self.remembered();
+        for (place, event) in events {
+            remembered.add(place, event, now);
         }
         remembered.forget(now);
     }
 
     /// The event of a task, if it is remembered.
-    pub(crate) fn event_of(&self, task: &Task, now: Instant) -> Option<Event> {
+    pub(crate) fn event_of(&self, task: &Task, now: Instant) -> Option<Arc<Event>> {
         if task.copy().is_some() {
             return None;
         }
-        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut remembered = self.remembered();
         remembered.forget(now);
         let event = remembered.events.get(&place(&task.event))?;
         // Another event at its place: the log was made anew since.
         (event.meta.id == task.event.id).then(|| event.clone())
     }
+
+    /// Leaves out what is remembered.
+    pub(crate) fn missing(&self, mut places: Vec<EventRef>) -> Vec<EventRef> {
+        let remembered = self.remembered();
+        places.retain(|at| !remembered.events.contains_key(&place(at)));
+        places
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, Remembered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Remembered {
-    fn add(&mut self, place: Place, event: Event, now: Instant) {
+    fn add(&mut self, place: Place, event: Arc<Event>, now: Instant) {
         let bytes = event.body.len() + META_BYTES;
         if self.events.insert(place, event).is_none() {
             self.order.push_back((now, place, bytes));

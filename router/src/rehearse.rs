@@ -43,7 +43,7 @@ fn judge(plan: &Plan, mut event: Event) -> Verdict {
     own::declared(plan, &mut event);
     let received_at = event.meta.received_at;
     let at = EventRef { id: event.meta.id, partition: 0, sequence: 0, received_at };
-    let decision = route::route(plan, StoredEvent { at, event: Ok(event) }, Timestamp::now());
+    let decision = route::route(plan, &StoredEvent { at, event: Ok(event) }, Timestamp::now());
     let failed = decision.failed();
     Verdict { destinations: decision.into_tasks().into_iter().map(|task| task.destination).collect(), failed }
 }

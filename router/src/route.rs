@@ -33,22 +33,22 @@ pub(crate) struct Decision {
 }
 
 /// Follows every route that matches. Filters must run where [`crate::filter::on_big_stack`] does.
-pub(crate) fn route(plan: &Plan, stored: StoredEvent, now: Timestamp) -> Decision {
+pub(crate) fn route(plan: &Plan, stored: &StoredEvent, now: Timestamp) -> Decision {
     let at = stored.at;
-    let event = match stored.event {
+    let event = match &stored.event {
         Ok(event) => event,
-        Err(detail) => return unreadable(at, detail, now),
+        Err(detail) => return unreadable(at, detail.clone(), now),
     };
     let mut decision = Decision { at, tasks: Vec::new(), dead: Vec::new(), ended: None };
     let is_own = event.meta.integration.as_str() == OPERATIONAL && event.meta.provider.as_str() == OPERATIONAL;
     if is_own && event.meta.kind == TEST_KIND {
-        try_out(plan, &event, now, &mut decision);
+        try_out(plan, event, now, &mut decision);
         return decision;
     }
     let mut filtered = false;
-    for rule in plan.rules.iter().filter(|rule| is_about(rule, &event)) {
-        match rule.filter.as_ref().map_or(Ok(true), |filter| filter.passes(&event, Instant::now())) {
-            Ok(true) => follow(plan, rule, &event, now, &mut decision),
+    for rule in plan.rules.iter().filter(|rule| is_about(rule, event)) {
+        match rule.filter.as_ref().map_or(Ok(true), |filter| filter.passes(event, Instant::now())) {
+            Ok(true) => follow(plan, rule, event, now, &mut decision),
             Ok(false) => filtered = true,
             Err(detail) => {
                 let event = Some(event.clone());
@@ -58,7 +58,7 @@ pub(crate) fn route(plan: &Plan, stored: StoredEvent, now: Timestamp) -> Decisio
         }
     }
     if is_own {
-        notify(plan, &event, now, &mut decision);
+        notify(plan, event, now, &mut decision);
     }
     if decision.tasks.is_empty() && decision.dead.is_empty() {
         decision.ended = Some(if filtered { Ending::Filtered } else { Ending::Unrouted });

@@ -82,8 +82,8 @@ async fn read(
                     let _ = desk.heard.try_send(heard);
                 }
                 let current = plan.borrow_and_update().clone();
-                desk.recent.remember(&events, Instant::now().into());
-                let routed = route(current, desk.erasures.reach(), partition, events).await?;
+                let (routed, events) = route(current, desk.erasures.reach(), partition, events).await?;
+                desk.recent.remember(events, Instant::now().into());
                 let routed = Routed { after: std::mem::replace(&mut after, routed.through), ..routed };
                 if routed.tasks.iter().any(|task| task.ordered) && !finish(&mut writing).await? {
                     return Ok(());
@@ -124,17 +124,21 @@ async fn record(desk: &Desk, held: &Held, routed: Routed, newest: Timestamp) -> 
     Ok(stored)
 }
 
+/// What the events are owed, and the events.
 async fn route(
     plan: Arc<Plan>,
     gone: Arc<Reach>,
     partition: u16,
     events: Vec<StoredEvent>,
-) -> Result<Routed, StoreError> {
+) -> Result<(Routed, Vec<StoredEvent>), StoreError> {
     let now = Timestamp::now();
+    let routing = {
+        let plan = plan.clone();
+        move || (work::route_all(&plan, &gone, partition, &events, now), events)
+    };
     if !plan.has_filters() {
-        return Ok(work::route_all(&plan, &gone, partition, events, now));
+        return Ok(routing());
     }
-    let routing = move || work::route_all(&plan, &gone, partition, events, now);
     filter::on_big_stack(routing).await.map_err(StoreError::Unavailable)
 }
 

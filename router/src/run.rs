@@ -79,6 +79,7 @@ async fn work(
         metrics,
         unconfirmed: Unconfirmed::default(),
         recent: Recent::default(),
+        ahead: Recent::default(),
         standings: Standings::default(),
         heard: wishes.clone(),
         erasures,

@@ -45,9 +45,9 @@ pub(crate) struct Sent {
 
 /// What is asked of a backend, and how much of its answer is of interest.
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct Call<'a> {
     pub(crate) method: Method,
-    pub(crate) url: Url,
+    pub(crate) url: &'a Url,
     pub(crate) timeout: Duration,
     pub(crate) kept_bytes: usize,
 }
@@ -55,12 +55,12 @@ pub(crate) struct Call {
 /// Sends a delivery. Whatever happens is an answer: this never takes longer than the destination's timeout.
 pub(crate) async fn send(outside: &Outside, backend: &Backend, signed: Signed) -> Sent {
     let Destination { url, timeout, .. } = &backend.destination;
-    let call = Call { method: Method::POST, url: url.clone(), timeout: *timeout, kept_bytes: RESPONSE_BYTES_KEPT };
+    let call = Call { method: Method::POST, url, timeout: *timeout, kept_bytes: RESPONSE_BYTES_KEPT };
     exchange_within(outside, backend, call, signed).await
 }
 
 /// As [`send`], within the call's own timeout.
-pub(crate) async fn exchange_within(outside: &Outside, backend: &Backend, call: Call, signed: Signed) -> Sent {
+pub(crate) async fn exchange_within(outside: &Outside, backend: &Backend, call: Call<'_>, signed: Signed) -> Sent {
     let started_at = Timestamp::now();
     let clock = Instant::now();
     let watch = Stopwatch::start();
@@ -90,13 +90,13 @@ pub(crate) async fn exchange_within(outside: &Outside, backend: &Backend, call: 
 async fn exchange(
     outside: &Outside,
     backend: &Backend,
-    call: &Call,
+    call: &Call<'_>,
     signed: Signed,
     watch: &Stopwatch,
     sent: &mut Sent,
 ) -> Result<(), AttemptError> {
     let destination = &backend.destination;
-    let uri = guard::target(&call.url, destination.private).map_err(|refused| {
+    let uri = guard::target(call.url, destination.private).map_err(|refused| {
         tracing::warn!(destination = %destination.id, %refused, "a destination's URL is refused");
         AttemptError::AddressRefused
     })?;

@@ -11,7 +11,10 @@ use gatepost_event::{
     store::{Routed, StoredEvent},
 };
 
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    task::{self, Id},
+};
 
 use crate::{
     delivery::{self, Due, Read},
@@ -39,6 +42,8 @@ pub(crate) struct Desk {
     pub(crate) metrics: Metrics,
     /// Events that were just routed.
     pub(crate) recent: Recent,
+    /// Events that were read because their turn is near.
+    pub(crate) ahead: Recent,
     /// Ends that the store has not confirmed.
     pub(crate) unconfirmed: Unconfirmed,
     /// Destinations that get nothing for now.
@@ -50,7 +55,7 @@ pub(crate) struct Desk {
 }
 
 /// Stored events of one partition -> deliveries that are owed, to be stored together. What is gone is owed nothing.
-pub(crate) fn route_all(plan: &Plan, gone: &Reach, partition: u16, events: Vec<StoredEvent>, now: Timestamp) -> Routed {
+pub(crate) fn route_all(plan: &Plan, gone: &Reach, partition: u16, events: &[StoredEvent], now: Timestamp) -> Routed {
     let mut routed = Routed { partition, ..Routed::default() };
     for stored in events {
         let decision = match stored.event.as_ref().is_ok_and(|event| gone.takes(&event.meta)) {
@@ -64,62 +69,66 @@ pub(crate) fn route_all(plan: &Plan, gone: &Reach, partition: u16, events: Vec<S
 
 /// What came of a delivery's turn.
 #[derive(Debug)]
-pub(crate) enum Report {
-    /// An attempt is over, and its end is not stored yet.
-    Attempted(Box<Attempted>),
+pub(crate) struct Report {
     /// Where its task is now.
-    Ended(Settled),
+    pub(crate) settled: Settled,
+    /// What the attempt said about the destination, if one was made.
+    pub(crate) health: Option<Health>,
 }
 
-/// An attempt that is over.
+/// An attempt is over, and its end is not stored yet.
 #[derive(Debug)]
-pub(crate) struct Attempted {
-    due: Due,
-    end: End,
-    /// What it says about the destination.
+pub(crate) struct Answered {
+    /// The task that made it.
+    pub(crate) by: Id,
+    /// What it said about the destination.
     pub(crate) health: Health,
 }
 
-impl Attempted {
-    /// How many slots the destination has.
-    pub(crate) fn slots(&self) -> usize {
-        self.due.backend.destination.concurrency
-    }
-}
+/// To whoever wants to know of answers. One that finds no place there goes untold: it is known when its end is stored.
+pub(crate) type Answers = mpsc::Sender<Answered>;
 
-/// One attempt of one delivery, dropped at the instant when the lease on its shard ends.
-pub(crate) async fn deliver(desk: Arc<Desk>, due: Due) -> Report {
-    let held = due.held.clone();
-    tokio::select! {
+/// One turn of one delivery, dropped at the instant when the lease on its shard ends. While what an attempt came to is
+/// being stored, the destination's slot is free: another attempt need not wait for the store.
+pub(crate) async fn deliver(desk: Arc<Desk>, due: Arc<Due>, answers: Answers) -> Report {
+    let mut health = None;
+    let settled = tokio::select! {
         biased;
-        () = held.attempts_ended() => Report::Ended(Settled::Abandoned),
-        report = attempt(&desk, due) => report,
-    }
+        () = due.held.attempts_ended() => Settled::Abandoned,
+        settled = take_turn(&desk, &due, &answers, &mut health) => settled,
+    };
+    Report { settled, health }
 }
 
-/// Stores what an attempt came to; dropped with the lease too. The destination's slot is free meanwhile: another attempt
-/// need not wait for the store.
-pub(crate) async fn settle(desk: Arc<Desk>, attempted: Attempted) -> Report {
-    let Attempted { due, end, .. } = attempted;
-    tokio::select! {
-        biased;
-        () = due.held.attempts_ended() => Report::Ended(Settled::Abandoned),
-        report = over(&desk, &due, end) => report,
-    }
+async fn take_turn(desk: &Desk, due: &Arc<Due>, answers: &Answers, health: &mut Option<Health>) -> Settled {
+    let known = desk.unconfirmed.recall(due.task(), Instant::now());
+    let end = match known {
+        Some(end) => end,
+        None => match attempt(desk, due).await {
+            Some((end, said)) => {
+                *health = said;
+                if let (Some(health), Some(by)) = (said, task::try_id()) {
+                    let _ = answers.try_send(Answered { by, health });
+                }
+                end
+            }
+            None => return Settled::No,
+        },
+    };
+    settle::settle(desk, due.shard, &due.queued, end).await
 }
 
-async fn attempt(desk: &Desk, due: Due) -> Report {
-    if let Some(end) = desk.unconfirmed.recall(due.task(), Instant::now()) {
-        return over(desk, &due, end).await;
-    }
-    let delivery = match delivery::read(desk, due.clone()).await {
-        Read::Whole(delivery) => *delivery,
-        Read::Over(end) => return over(desk, &due, *end).await,
-        Read::Unknown => return Report::Ended(Settled::No),
+/// What a delivery comes to, and what that says about the destination when it was asked; nothing while the store does not
+/// say what to deliver.
+async fn attempt(desk: &Desk, due: &Arc<Due>) -> Option<(End, Option<Health>)> {
+    let delivery = match delivery::read(desk, due).await {
+        Read::Whole(delivery) => delivery,
+        Read::Over(end) => return Some((*end, None)),
+        Read::Unknown => return None,
     };
     let envelope = match envelope::write(delivery.event(), due.backend.destination.format) {
         Ok(envelope) => envelope,
-        Err(why) => return over(desk, &due, outcome::unwritable(delivery, why, Timestamp::now())).await,
+        Err(why) => return Some((outcome::unwritable(delivery, why, Timestamp::now()), None)),
     };
     let signed = sign::sign(&delivery, envelope, Timestamp::now());
     let key_ids = signed.key_ids().to_vec();
@@ -129,9 +138,5 @@ async fn attempt(desk: &Desk, due: Due) -> Report {
     let Backend { destination, disable_after, .. } = &*due.backend;
     standing::learn(desk, destination, &sent, *disable_after, Timestamp::now()).await;
     let end = outcome::judge(delivery, sent, key_ids, Timestamp::now(), rand::random_range(-1.0..=1.0));
-    Report::Attempted(Box::new(Attempted { due, end, health }))
-}
-
-async fn over(desk: &Desk, due: &Due, end: End) -> Report {
-    Report::Ended(settle::settle(desk, due.shard, &due.queued, end).await)
+    Some((end, Some(health)))
 }

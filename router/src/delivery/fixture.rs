@@ -46,5 +46,6 @@ pub(crate) fn delivery(destination: Destination, event: Event, attempt: u32) -> 
         revision: 1,
     };
     let (held, _) = hold(lease, CancellationToken::new(), &CancellationToken::new());
-    Delivery { due: Due { queued: Queued { position: 1, task }, shard: 0, held, backend, expires_at }, event }
+    let due = Due { queued: Queued { position: 1, task }, shard: 0, held: Arc::new(held), backend, expires_at };
+    Delivery { due: Arc::new(due), event: Arc::new(event) }
 }

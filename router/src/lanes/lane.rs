@@ -2,15 +2,23 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use gatepost_event::Queued;
+use gatepost_event::{EventRef, Queued};
 
 use super::gate::Claim;
+use crate::recent::{BODY_BYTES_MAX, META_BYTES};
 
-/// Most tasks remembered of one lane.
-pub(super) const HEADS_MAX: usize = 32;
+/// Most tasks remembered of one lane, where many share the room and where few do.
+pub(super) const HEADS_FEW: usize = 32;
+pub(super) const HEADS_MAX: usize = 512;
+
+/// Events that are read ahead at a time: at first so many, and twice as many each time that they are used up soon.
+const AHEAD_MIN: usize = 8;
+const AHEAD_MAX: usize = 128;
+const AHEAD_BYTES_MAX: usize = 1024 * 1024;
+const AHEAD_SOON: Duration = Duration::from_secs(1);
 
 /// What is remembered of one lane.
 ///
@@ -44,6 +52,19 @@ pub(super) struct LaneState {
     pub(super) let_on: Option<Claim>,
     /// Tasks in the lane, as far as is known.
     pub(super) waiting: u64,
+    /// What is read ahead of it.
+    ahead: Ahead,
+}
+
+/// How far the events of a lane's tasks are read ahead.
+#[derive(Debug)]
+struct Ahead {
+    /// Up to this position.
+    through: u64,
+    /// How many at a time.
+    count: usize,
+    /// Since when.
+    since: Option<Instant>,
 }
 
 /// Where a lane is.
@@ -78,17 +99,18 @@ impl LaneState {
             shelved: false,
             let_on: None,
             waiting: 0,
+            ahead: Ahead { through: 0, count: AHEAD_MIN, since: None },
         }
     }
 
-    /// A task arrived at its end.
-    pub(super) fn arrive(&mut self, queued: Queued, room: bool) {
+    /// A task arrived at its end, of which it may remember so many in all.
+    pub(super) fn arrive(&mut self, queued: Queued, most: usize) {
         if queued.position <= self.known {
             return;
         }
         self.waiting += 1;
         self.missed |= self.refilling;
-        if self.more || self.refilling || !room || self.heads.len() >= HEADS_MAX {
+        if self.more || self.refilling || self.heads.len() >= most {
             self.more = true;
             return;
         }
@@ -123,6 +145,31 @@ impl LaneState {
         self.heads.clear();
         self.known = self.known.min(position.saturating_sub(1));
         self.more = true;
+    }
+
+    /// The events of its next tasks, when it is time to read some more: as many as go within about a second. A lane that
+    /// goes slowly has its events read one by one.
+    pub(super) fn look_ahead(&mut self, now: Instant) -> Vec<EventRef> {
+        let known = self.heads.partition_point(|head| head.position <= self.ahead.through);
+        let ahead = &mut self.ahead;
+        if known > ahead.count / 2 || known == self.heads.len() {
+            return Vec::new();
+        }
+        let is_soon = ahead.since.replace(now).is_some_and(|since| now.duration_since(since) <= AHEAD_SOON);
+        ahead.count = if is_soon { (ahead.count * 2).min(AHEAD_MAX) } else { AHEAD_MIN };
+        let (mut wanted, mut bytes) = (Vec::new(), 0);
+        for head in self.heads.range(known..).take(ahead.count) {
+            ahead.through = head.position;
+            let body = usize::try_from(head.task.bytes).unwrap_or(usize::MAX);
+            if body <= BODY_BYTES_MAX && head.task.copy().is_none() {
+                bytes += body + META_BYTES;
+                wanted.push(head.task.event);
+            }
+            if bytes >= AHEAD_BYTES_MAX {
+                break;
+            }
+        }
+        if is_soon { wanted } else { Vec::new() }
     }
 
     /// Whether more wait than the next one.

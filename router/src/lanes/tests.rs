@@ -134,7 +134,7 @@ fn a_long_lane_goes_in_order_each_once_with_few_remembered() {
     yard.arrive("a", 500);
     let mut went = Vec::new();
     while let Some(go) = yard.go() {
-        assert!(yard.lanes.cached() <= HEADS_MAX + HEADS_LOW, "{} remembered", yard.lanes.cached());
+        assert!(yard.lanes.cached() <= HEADS_MAX, "{} remembered", yard.lanes.cached());
         went.push(go.queued.position);
         yard.end(&go, true);
     }
@@ -498,7 +498,7 @@ fn lanes_that_wait_for_long_give_their_tasks_back_when_memory_is_short() {
     destinations.push(destination("healthy", None));
     let mut yard = Yard::new(destinations);
     for name in &names {
-        yard.arrive(name, HEADS_MAX);
+        yard.arrive(name, HEADS_FEW);
     }
     let probes: Vec<Go> = std::iter::from_fn(|| yard.go()).collect();
     assert_eq!(probes.len(), 400);
@@ -507,7 +507,7 @@ fn lanes_that_wait_for_long_give_their_tasks_back_when_memory_is_short() {
         yard.over(probe, Settled::Gone, Some(Health::Fails));
     }
     assert!(yard.go().is_none(), "all are open");
-    assert!(yard.lanes.cached() <= CACHED_MAX / 2 + HEADS_MAX, "{} remembered", yard.lanes.cached());
+    assert!(yard.lanes.cached() <= CACHED_MAX / 2 + HEADS_FEW, "{} remembered", yard.lanes.cached());
     yard.arrive("healthy", 20);
     assert_eq!(std::iter::from_fn(|| yard.go()).count(), 16, "there is room for those that go");
     yard.now += Duration::from_secs(1);

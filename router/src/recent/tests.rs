@@ -1,4 +1,7 @@
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use gatepost_event::{Event, EventId, EventRef, Task, store::StoredEvent};
 
@@ -19,16 +22,16 @@ fn task(of: &StoredEvent) -> Task {
     Task { event: of.at, ..delivery(destination("backend", None), event, 1).due().queued.task.clone() }
 }
 
-fn body(found: Option<Event>) -> Option<usize> {
+fn body(found: Option<Arc<Event>>) -> Option<usize> {
     found.map(|event| event.body.len())
 }
 
 #[test]
 fn an_event_is_remembered_for_a_while_and_only_as_itself() {
     let (recent, now, stored) = (Recent::default(), Instant::now(), stored(7, "{}"));
-    recent.remember(std::slice::from_ref(&stored), now);
+    recent.remember(vec![stored.clone()], now);
     let task = task(&stored);
-    assert_eq!(recent.event_of(&task, now), stored.event.clone().ok());
+    assert_eq!(recent.event_of(&task, now).as_deref(), stored.event.as_ref().ok());
     let other = EventRef { id: EventId::of("github-app", "acme", "another", None), ..task.event };
     assert_eq!(recent.event_of(&Task { event: other, ..task.clone() }, now), None, "the log was made anew");
     let next = EventRef { sequence: 8, ..task.event };
@@ -43,11 +46,11 @@ fn what_is_remembered_is_bounded_and_the_oldest_goes_first() {
     let large = "b".repeat(BODY_BYTES_MAX);
     let fit = BYTES_MAX / (BODY_BYTES_MAX + META_BYTES);
     let all: Vec<_> = (0..=fit as u64).map(|sequence| stored(sequence, &large)).collect();
-    recent.remember(&all, now);
+    recent.remember(all.clone(), now);
     let found: Vec<_> = all.iter().map(|stored| recent.event_of(&task(stored), now).is_some()).collect();
     assert_eq!(found, [vec![false], vec![true; fit]].concat());
     let larger = stored(1_000, &"b".repeat(BODY_BYTES_MAX + 1));
-    recent.remember(std::slice::from_ref(&larger), now);
+    recent.remember(vec![larger.clone()], now);
     assert_eq!(recent.event_of(&task(&larger), now), None);
     assert!(recent.event_of(&task(&all[1]), now).is_some(), "nothing made room for it");
 }

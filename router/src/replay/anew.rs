@@ -50,10 +50,10 @@ pub(super) async fn of_event(plan: &Arc<Plan>, job: &Job, at: EventRef, event: E
 async fn routed(plan: &Arc<Plan>, at: EventRef, event: Event, now: Timestamp) -> Result<Vec<Task>, StoreError> {
     let stored = StoredEvent { at, event: Ok(event) };
     if !plan.has_filters() {
-        return Ok(route::route(plan, stored, now).into_tasks());
+        return Ok(route::route(plan, &stored, now).into_tasks());
     }
     let plan = plan.clone();
-    let routing = filter::on_big_stack(move || route::route(&plan, stored, now).into_tasks());
+    let routing = filter::on_big_stack(move || route::route(&plan, &stored, now).into_tasks());
     routing.await.map_err(StoreError::Unavailable)
 }
 

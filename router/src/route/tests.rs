@@ -8,7 +8,7 @@ use super::{
 fn decide(config: gatepost_config::Config, event: Event) -> Decision {
     let plan = Plan::compile(Arc::new(config), &[]).expect("good filters");
     let at = EventRef { id: event.meta.id, partition: 3, sequence: 7, received_at: event.meta.received_at };
-    route(&plan, StoredEvent { at, event: Ok(event) }, Timestamp::from_millis(1))
+    route(&plan, &StoredEvent { at, event: Ok(event) }, Timestamp::from_millis(1))
 }
 
 fn destinations(decision: &Decision) -> Vec<&str> {
@@ -103,7 +103,7 @@ fn an_unreadable_event_is_a_dead_letter() {
     let plan = Plan::compile(Arc::new(config(vec![], vec![])), &[]).expect("a plan");
     let stored = event("github.push", "{}");
     let at = EventRef { id: stored.meta.id, partition: 0, sequence: 9, received_at: stored.meta.received_at };
-    let decision = route(&plan, StoredEvent { at, event: Err("cut short".to_owned()) }, Timestamp::from_millis(1));
+    let decision = route(&plan, &StoredEvent { at, event: Err("cut short".to_owned()) }, Timestamp::from_millis(1));
     let mut routed = Routed::default();
     decision.add_to(&mut routed);
     assert_eq!((routed.through, routed.tasks.len(), routed.ended.len()), (9, 0, 0));

@@ -133,7 +133,7 @@ async fn call(desk: &Desk, run: &Run, method: Method, url: Url, body: Envelope) 
     let backend = &run.engine.backend;
     run.pace.wait(&backend.destination).await;
     let signed = sign::introduce(&backend.destination, body);
-    let call = Call { method, url, timeout: CALL_TIMEOUT, kept_bytes: ANSWER_BYTES_MAX };
+    let call = Call { method, url: &url, timeout: CALL_TIMEOUT, kept_bytes: ANSWER_BYTES_MAX };
     let sent = send::exchange_within(&desk.outside, backend, call, signed).await;
     match sent.error {
         None => Ok(sent),
