@@ -36,7 +36,7 @@ pub use route::{Forward, Route};
 pub use router::Router;
 pub use secrets::Secrets;
 pub use store::{Durability, Engine, NatsStore, Store};
-pub use sync::{RouteSync, SyncEngine, SyncKind};
+pub use sync::{BACKSTOP_KEPT_MIN, RouteSync, SyncEngine, SyncKind};
 
 pub(crate) use store::EMBEDDED_FIELDS;
 pub(crate) use value::maybe_span;

@@ -26,8 +26,8 @@ section! {
         /// tenant that subscribes to its type. A route has this, or sync, or both.
         pub forward: Option<Forward> = optional(["backend"]) by forward,
         /// What a matching event makes stale: the sync of its connection is run once for all events that come within
-        /// coalesce of each other, at most max_wait after the first; and, with a backstop, when none was run for that long.
-        /// coalesce = "2s" and max_wait = "30s" when not said.
+        /// coalesce of each other, at most max_wait after the first; and, with a backstop, so that none goes without a run for
+        /// that long (of less than a minute not when a router is killed). coalesce = "2s" and max_wait = "30s" when not said.
         pub sync: Option<RouteSync> = optional({ engine = "nango", name = "contacts", backstop = "1h" }) by RouteSync::read,
         /// One connection's events go to a destination one after the other, in stored order: the next is first attempted
         /// when the one before was delivered or is a dead letter.

@@ -69,6 +69,10 @@ pub enum SyncKind {
     Nats,
 }
 
+/// The shortest backstop that is kept though the router that runs the syncs is killed: its reserve is as long as it takes
+/// another one to take over.
+pub const BACKSTOP_KEPT_MIN: Duration = Duration::from_secs(60);
+
 /// `sync = { .. }`: which sync an event makes stale.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteSync {
@@ -80,7 +84,7 @@ pub struct RouteSync {
     pub coalesce: Duration,
     /// Longest wait of an event for others.
     pub max_wait: Duration,
-    /// A run when there was none for that long.
+    /// Longest time without a run.
     pub backstop: Option<Duration>,
 }
 
@@ -105,7 +109,12 @@ impl RouteSync {
             table.at("max_wait").error("is shorter than coalesce", "give at least the time of coalesce");
             return None;
         }
-        Some(Some(Self { engine: engine?, name: name?, coalesce, max_wait, backstop: backstop? }))
+        let backstop = backstop?;
+        if backstop.is_some_and(|span| span < BACKSTOP_KEPT_MIN) {
+            let message = "is less than a minute, so a run is late when its router is killed and another has to take over";
+            table.at("backstop").warning(message, "give at least \"1m\" if that matters");
+        }
+        Some(Some(Self { engine: engine?, name: name?, coalesce, max_wait, backstop }))
     }
 }
 

@@ -1,10 +1,28 @@
 //! Sync engines, and routes that make syncs stale.
 
-use super::{Case, refused};
+use super::{Case, GOOD, folder, parse, refused};
 
 #[test]
 fn a_sync_that_could_not_run_is_refused_with_its_place_and_the_remedy() {
     refused(CASES);
+}
+
+#[test]
+fn a_backstop_that_a_killed_router_makes_late_is_warned_of() {
+    let folder = folder();
+    for (backstop, said) in [
+        (
+            "59s",
+            "gatepost.toml:130:58: warning: route[2].sync.backstop is less than a minute, so a run is late when its router \
+             is killed and another has to take over; give at least \"1m\" if that matters",
+        ),
+        ("1m", ""),
+    ] {
+        let text = GOOD.replacen(r#"backstop = "1h""#, &format!("backstop = \"{backstop}\""), 1);
+        let loaded = parse(&text, folder.path()).unwrap_or_else(|problems| panic!("{backstop}: {problems}"));
+        let warnings = loaded.warnings.to_string().replace(&format!("{}/", folder.path().display()), "");
+        assert_eq!(warnings.trim_end(), said);
+    }
 }
 
 const CASES: &[Case] = &[

@@ -2,6 +2,7 @@
 //!
 //! Plain memory of whoever owns the engine's shard. It never asks the store or the engine, and is told what time it is.
 
+mod backstop;
 mod go;
 mod slot;
 #[cfg(test)]
@@ -80,11 +81,7 @@ impl Board {
             let backstop = expected.get(&id).copied().unwrap_or(0);
             if let Some(slot) = self.slots.get_mut(at).filter(|slot| slot.backstop != backstop) {
                 slot.backstop = backstop;
-                slot.backstop_at = slot.next_backstop(now.millis());
-                // What was due while nobody was there to see is not all due at once.
-                if slot.backstop_at < now.millis() {
-                    slot.backstop_at = now.millis() + slot.spread(slot.triggered_at, backstop / 10);
-                }
+                slot.backstop_at = slot.next_backstop_of_new_owner(now.millis());
                 self.set_timer(id);
             }
         }

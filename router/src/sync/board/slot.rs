@@ -103,30 +103,4 @@ impl Slot {
             Phase::Ready | Phase::Running => NEVER,
         }
     }
-
-    /// When the backstop asks for a run: after the last one a little before its time is over, so that it fires within it and
-    /// connections that were triggered together spread out; before the first one at a time of the connection's own. Both are
-    /// the same whoever asks, so that a change of owners moves nothing.
-    pub(super) fn next_backstop(&self, now: i64) -> i64 {
-        if self.backstop == 0 {
-            return NEVER;
-        }
-        match self.triggered_at {
-            0 => {
-                let phase = self.spread(0, self.backstop);
-                now + (phase - now).rem_euclid(self.backstop)
-            }
-            last => last + self.backstop * 4 / 5 + self.spread(last, self.backstop * 19 / 100),
-        }
-    }
-
-    /// A number below `over` that is the slot's own, and another one for each `salt`.
-    pub(super) fn spread(&self, salt: i64, over: i64) -> i64 {
-        let mut bits: u64 = 0xcbf2_9ce4_8422_2325;
-        for byte in self.token.as_str().bytes().chain(salt.to_be_bytes()) {
-            bits = (bits ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-        bits ^= bits >> 29;
-        i64::try_from(bits >> 1).unwrap_or_default().rem_euclid(over.max(1))
-    }
 }

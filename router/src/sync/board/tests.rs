@@ -1,10 +1,12 @@
+mod backstop;
+
 use std::{sync::Arc, time::Duration};
 
 use gatepost_config::{Config, Options, Timestamp, parse};
 use gatepost_event::{DeliveryId, EventId, EventRef, Queued, Task};
 
-use super::{Board, Ended, Go, Next, SlotId, Why, slot::Slot};
-use crate::sync::{engine::Engine, live::Live};
+use super::{Board, Ended, Go, Next, Why};
+use crate::sync::engine::Engine;
 
 /// A configuration with a route of these words.
 fn config(sync: &str) -> Config {
@@ -28,14 +30,6 @@ fn config(sync: &str) -> Config {
     let env = |_: &str| Some("a-secret-of-a-test".to_owned());
     let loaded = parse(&text, std::path::Path::new("test.toml"), &env, Options::default());
     loaded.unwrap_or_else(|problems| panic!("{problems}")).config
-}
-
-fn connections(count: usize) -> Vec<Live> {
-    let live = |n| Live {
-        integration: "hubspot".parse().expect("an id"),
-        connection: format!("c{n}").parse().expect("an id"),
-    };
-    (0..count).map(live).collect()
 }
 
 fn engine(config: &Config) -> Arc<Engine> {
@@ -205,50 +199,4 @@ fn a_wish_is_a_run_at_once_and_one_more_when_it_comes_during_a_run() {
     assert_eq!(board.ended(&go, Ended::Succeeded, at(300), 0.0), Next::Rest);
     let (when, go) = next(&mut board);
     assert_eq!((when, go.through, go.why), (300, None, Why::Wish));
-}
-
-/// 100,000 connections, three hours, and a clock that is told what time it is.
-#[test]
-fn each_of_100_000_connections_has_a_run_within_its_backstop_and_none_twice() {
-    const CONNECTIONS: usize = 100_000;
-    const HOUR: i64 = 3_600_000;
-    let config = config("backstop = \"1h\"");
-    let connections = connections(CONNECTIONS);
-    let mut board = Board::new(engine(&config));
-    board.replan(engine(&config), &connections, at(0));
-    let mut last = vec![None::<i64>; CONNECTIONS];
-    let (mut now, mut runs, mut restarted) = (0, 0, false);
-    let mut most_in_a_second = (0_i64, 0, 0);
-    while now < 3 * HOUR {
-        now = board.wakes_at().expect("all have one").millis() - at(0).millis();
-        board.wake(at(now));
-        while let Some(go) = board.begin(at(now)) {
-            let n: usize = go.key.connection.as_str()[1..].parse().expect("a number");
-            let before = last[n].replace(now);
-            let gap = now - before.unwrap_or(0);
-            assert!(gap <= HOUR, "c{n}: none for {gap} ms");
-            assert!(before.is_none() || gap >= HOUR * 4 / 5, "c{n} twice within {gap} ms");
-            assert_eq!((go.why, go.through), (Why::Backstop, None));
-            board.ended(&go, Ended::Succeeded, at(now + 10), 0.0);
-            runs += 1;
-            let second = now / 1_000;
-            let count = if most_in_a_second.0 == second { most_in_a_second.1 + 1 } else { 1 };
-            most_in_a_second = (second, count, most_in_a_second.2.max(count));
-        }
-        if now > HOUR * 3 / 2 && !restarted {
-            // Another owner, by what the store remembers.
-            restarted = true;
-            let states: Vec<_> =
-                (0..CONNECTIONS).filter_map(|n| board.state(SlotId(u32::try_from(n).expect("few")))).collect();
-            board = Board::new(engine(&config));
-            for state in &states {
-                board.recall(state, at(now));
-            }
-            board.replan(engine(&config), &connections, at(now));
-        }
-    }
-    assert!(last.iter().all(|last| last.is_some_and(|last| last > 2 * HOUR - 1)), "each in the last hour");
-    assert!((300_000..=380_000).contains(&runs), "{runs} runs in three hours");
-    assert!(most_in_a_second.2 < 400, "{} in one second, where 31 are the mean", most_in_a_second.2);
-    assert!(size_of::<Slot>() <= 224, "{} bytes each", size_of::<Slot>());
 }
