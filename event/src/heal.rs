@@ -98,7 +98,7 @@ pub struct Question {
 /// An event that may be stored already: under any of these keys, in any of these partitions or parked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wanted {
-    /// Of [`key`], as text.
+    /// Of [`key`] or [`key_of_any`], as text.
     pub keys: Vec<String>,
     /// Partitions of the log.
     pub partitions: Vec<u16>,
@@ -143,4 +143,9 @@ impl Progress {
 pub fn key(integration: &IntegrationId, connection: Option<&ConnectionId>, provider_event_id: &str) -> Token {
     let connection = connection.map(ConnectionId::as_str).unwrap_or_default();
     Token::hash(&[b"heal", integration.as_str().as_bytes(), connection.as_bytes(), provider_event_id.as_bytes()])
+}
+
+/// The same, whosever connection it is under: of an event that names no account the URL may have named the connection.
+pub fn key_of_any(integration: &IntegrationId, provider_event_id: &str) -> Token {
+    Token::hash(&[b"heal of any", integration.as_str().as_bytes(), provider_event_id.as_bytes()])
 }

@@ -9,7 +9,7 @@ use std::{
 
 use gatepost_event::{
     Event, Store, StoreError,
-    heal::{Heal, Question, key},
+    heal::{Heal, Question, key, key_of_any},
     registry::{Entry, Expect, Kind},
 };
 
@@ -101,13 +101,9 @@ async fn present(store: &Store, heal: &Heal, question: &Question) -> Result<Vec<
 }
 
 /// The places of the wanted events that this one is.
-fn found<'w>(heal: &Heal, wanted: &'w Wanted<'_>, event: &Event) -> &'w [u32] {
+fn found<'w>(heal: &Heal, wanted: &'w Wanted<'_>, event: &Event) -> impl Iterator<Item = u32> + use<'w> {
     let meta = &event.meta;
-    match &meta.provider_event_id {
-        Some(id) if meta.integration == heal.wish.integration => {
-            let key = key(&meta.integration, meta.connection.as_ref(), id);
-            wanted.get(key.as_str()).map(Vec::as_slice).unwrap_or_default()
-        }
-        _ => &[],
-    }
+    let id = meta.provider_event_id.as_deref().filter(|_| meta.integration == heal.wish.integration);
+    let keys = id.map(|id| [key(&meta.integration, meta.connection.as_ref(), id), key_of_any(&meta.integration, id)]);
+    keys.into_iter().flatten().filter_map(|key| wanted.get(key.as_str())).flatten().copied()
 }

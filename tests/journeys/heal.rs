@@ -1,6 +1,7 @@
 //! What providers could not deliver in two hours is had from them later, once; and `incident` says so before and after.
 
 mod github;
+mod hooks;
 mod stripe;
 
 use std::time::Duration;
@@ -201,8 +202,7 @@ impl Site {
         stripe.happened("evt_elsewhere", account, ago(20), false);
 
         // Stored, though GitHub heard no answer, and though another endpoint of Stripe's failed.
-        let slow = github::webhook("slow").post(&self.gateway, "app").await.expect("an answer");
-        assert_eq!(slow.result(), "stored");
+        assert_eq!(self.github.posts("slow", &self.gateway).await.result(), "stored");
         assert_eq!(stripe.posts("evt_elsewhere", &self.gateway).await.result(), "stored");
         self.backend.wait_for(2, PATIENCE).await;
     }
@@ -223,15 +223,19 @@ impl Site {
         .await;
     }
 
-    /// Runs a command, and waits for it on a thread of its own: what it asks is served by this one's.
     async fn command(&self, args: &[&str]) -> Value {
-        let url = format!("http://{}", self.gatepost.address("admin").await);
-        let args = [args, &["--json", "--url", &url, "--api-key", KEY]].concat();
-        let output = tokio::task::block_in_place(|| self.home.command(&args));
-        let log = self.gatepost.log().join("\n");
-        assert!(output.status.success(), "{args:?}: {}\n{log}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).expect("JSON")
+        command(&self.home, &self.gatepost, args).await
     }
+}
+
+/// Runs a command, and waits for it on a thread of its own: what it asks is served by this one's.
+async fn command(home: &Home, gatepost: &Gatepost, args: &[&str]) -> Value {
+    let url = format!("http://{}", gatepost.address("admin").await);
+    let args = [args, &["--json", "--url", &url, "--api-key", KEY]].concat();
+    let output = tokio::task::block_in_place(|| home.command(&args));
+    let log = gatepost.log().join("\n");
+    assert!(output.status.success(), "{args:?}: {}\n{log}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
 fn config(engine: &Engine, backend: &Backend, github: &GitHub, stripe: &Stripe) -> String {
