@@ -129,7 +129,7 @@ pub(crate) async fn pause(
     id: Result<Path<DestinationId>, PathRejection>,
 ) -> Result<Json<View>, Problem> {
     let pause = |standing| Standing { paused: true, ..standing };
-    change(&admin, &caller, &id?.0, "paused", pause).await
+    change(&admin, &caller, &id?.0, "a destination was paused", pause).await
 }
 
 /// `POST /v1/destinations/{id}/resume`: its deliveries go on, also when its answers had disabled it.
@@ -138,7 +138,7 @@ pub(crate) async fn resume(
     caller: Caller,
     id: Result<Path<DestinationId>, PathRejection>,
 ) -> Result<Json<View>, Problem> {
-    change(&admin, &caller, &id?.0, "resumed", |_| Standing::default()).await
+    change(&admin, &caller, &id?.0, "a destination was resumed", |_| Standing::default()).await
 }
 
 async fn change(
@@ -149,21 +149,36 @@ async fn change(
     to: impl Fn(Standing) -> Standing,
 ) -> Result<Json<View>, Problem> {
     let known = find(admin, caller, id).await?;
+    let standing = stand(admin, caller, known.id(), done, to).await?;
+    Ok(Json(View::of(&known, standing)))
+}
+
+/// Changes how a destination stands, or a sync engine under its id.
+///
+/// # Errors
+/// When the store can't be asked, or somebody else changes it all the time.
+pub(crate) async fn stand(
+    admin: &Admin,
+    caller: &Caller,
+    id: &DestinationId,
+    done: &str,
+    to: impl Fn(Standing) -> Standing,
+) -> Result<Standing, Problem> {
     for _ in 0..TRIES {
         let (before, revision) = standing(&admin.store, id).await?;
         let after = to(before);
         if before == after {
-            return Ok(Json(View::of(&known, after)));
+            return Ok(after);
         }
         let expect = revision.map_or(Expect::Absent, Expect::Revision);
         let put = admin.store.put(Kind::Destination, id.as_str(), page::written(&after)?, expect).await?;
         if let Put::Stored(_) = put {
-            tracing::info!(destination = %id, by = caller.who(), "a destination was {done} by the API");
+            tracing::info!(%id, by = caller.who(), "{done} by the API");
             caller.note(Note::new(Some(&before), Some(&after)));
-            return Ok(Json(View::of(&known, after)));
+            return Ok(after);
         }
     }
-    Err(Problem::busy("the destination"))
+    Err(Problem::busy(id.as_str()))
 }
 
 /// All that there are; one of the file hides one of the same id that was made.
@@ -210,14 +225,22 @@ fn made(entry: &Entry) -> Result<Known, Problem> {
     Ok(Known::Made(Box::new(read), entry.revision))
 }
 
-async fn standing(store: &Store, id: &DestinationId) -> Result<(Standing, Option<u64>), Problem> {
+/// How a destination stands, or a sync engine under its id; with the revision of what says so.
+///
+/// # Errors
+/// When the store can't be asked, or what says so can't be read.
+pub(crate) async fn standing(store: &Store, id: &DestinationId) -> Result<(Standing, Option<u64>), Problem> {
     match store.entry(Kind::Destination, id.as_str()).await? {
         Some(entry) => Ok((read(&entry)?, Some(entry.revision))),
         None => Ok((Standing::default(), None)),
     }
 }
 
-fn read(entry: &Entry) -> Result<Standing, Problem> {
+/// What an entry says.
+///
+/// # Errors
+/// When it can't be read.
+pub(crate) fn read(entry: &Entry) -> Result<Standing, Problem> {
     serde_json::from_slice(&entry.value).map_err(|error| Problem::unreadable("standing", &entry.id, &error))
 }
 

@@ -1,5 +1,7 @@
 //! Syncs: how they stand, and asking for a run.
 
+pub(crate) mod engines;
+
 use std::sync::Arc;
 
 use axum::{
@@ -57,6 +59,8 @@ pub(crate) struct View {
     state: SyncState,
     /// Somebody asked for a run that has not ended yet.
     asked_at: Option<Timestamp>,
+    /// Its engine is paused: its runs wait.
+    paused: bool,
 }
 
 /// What names a sync in a path.
@@ -70,6 +74,7 @@ pub(crate) async fn list(
     let Query(ask) = ask?;
     let limit = page::limit(ask.limit)?;
     let mut after = page::number(ask.cursor)?.unwrap_or(0);
+    let paused = engines::paused(&admin).await?;
     let (mut items, mut examined) = (Vec::new(), 0);
     while examined < EXAMINED_MAX {
         let entries = admin.store.entries_after(Kind::Sync, after, READ).await?;
@@ -83,7 +88,8 @@ pub(crate) async fn list(
             let is_shown =
                 |key: &SyncKey| ask.wants(key) && !admin.erasures.is_erasing(&key.integration, &key.connection);
             if let Some(state) = SyncState::of(&entry).filter(|state| is_shown(&state.key)) {
-                items.push(View { asked_at: asked_at(&admin, &entry.id).await?, state });
+                let paused = paused.contains(&state.key.engine);
+                items.push(View { asked_at: asked_at(&admin, &entry.id).await?, paused, state });
             }
         }
         if is_end {
@@ -127,7 +133,8 @@ async fn view(admin: &Admin, key: SyncKey) -> Result<View, Problem> {
         Some(entry) => SyncState::of(&entry).ok_or_else(|| Problem::unreadable("state", &id, &"it is no state"))?,
         None => SyncState::new(key),
     };
-    Ok(View { asked_at: asked_at(admin, &id).await?, state })
+    let paused = engines::paused(admin).await?.contains(&state.key.engine);
+    Ok(View { asked_at: asked_at(admin, &id).await?, paused, state })
 }
 
 /// Since when somebody asks for a run.

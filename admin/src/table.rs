@@ -264,6 +264,15 @@ pub(crate) fn table() -> Vec<Route> {
             .about("Syncs that have been run, in the order of their last changes")
             .query::<syncs::Ask>()
             .page::<syncs::View>(),
+        get("/v1/syncs/{engine}", Operator(Read), syncs::engines::show)
+            .about("A sync engine, and whether it is paused")
+            .gives::<syncs::engines::View>(200),
+        post("/v1/syncs/{engine}/pause", Operator(Write), syncs::engines::pause)
+            .about("Let its runs wait; what asks for one meanwhile is owed it")
+            .gives::<syncs::engines::View>(200),
+        post("/v1/syncs/{engine}/resume", Operator(Write), syncs::engines::resume)
+            .about("Let its runs go on")
+            .gives::<syncs::engines::View>(200),
         get("/v1/syncs/{engine}/{integration}/{connection}/{sync}", Operator(Read), syncs::show)
             .about("When a sync was run last, and when it is next")
             .gives::<syncs::View>(200),

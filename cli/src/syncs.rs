@@ -39,6 +39,20 @@ pub(crate) enum SyncsCommand {
         #[command(flatten)]
         api: ApiArgs,
     },
+    /// Let all runs of an engine wait; none that is owed is lost
+    Pause {
+        /// The engine
+        engine: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Let them go on
+    Resume {
+        /// The engine
+        engine: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
 }
 
 /// A sync of a connection.
@@ -54,7 +68,7 @@ pub(crate) struct SyncArgs {
     pub(crate) sync: String,
 }
 
-/// Lists, shows or asks for a run.
+/// Lists, shows, asks for a run, pauses or resumes.
 pub(crate) async fn syncs(command: &SyncsCommand) -> Result<(), Exit> {
     match command {
         SyncsCommand::List { engine, connection, list, api } => {
@@ -71,6 +85,22 @@ pub(crate) async fn syncs(command: &SyncsCommand) -> Result<(), Exit> {
             let path = [path(sync).as_slice(), &["trigger"]].concat();
             show(api, &api::post(api, &path, &json!({})).await?);
         }
+        SyncsCommand::Pause { engine, api } => tell(api, engine, "pause").await?,
+        SyncsCommand::Resume { engine, api } => tell(api, engine, "resume").await?,
+    }
+    Ok(())
+}
+
+async fn tell(api: &ApiArgs, engine: &str, what: &str) -> Result<(), Exit> {
+    let told = api::post(api, &["syncs", engine, what], &json!({})).await?;
+    let is = |word: &str| told.get(word).and_then(Value::as_bool) == Some(true);
+    match () {
+        () if api.json => api::print(&told),
+        () if is("paused_in_file") => {
+            style::line(&format!("{engine} is paused in the file, where only the file can resume it"));
+        }
+        () if is("paused") => style::line(&format!("{engine} is paused")),
+        () => style::line(&format!("{engine} runs syncs")),
     }
     Ok(())
 }
@@ -89,5 +119,6 @@ fn show(api: &ApiArgs, sync: &Value) {
 fn line(sync: &Value) -> String {
     let id = ["engine", "integration", "connection", "sync"].map(|word| field(sync, word)).join("/");
     let words = ["triggered_at", "succeeded_at", "backstop_at", "failures", "error"];
-    format!("{id}  {}", words.map(|word| field(sync, word)).join("  "))
+    let paused = if sync.get("paused") == Some(&Value::Bool(true)) { "  paused" } else { "" };
+    format!("{id}  {}{paused}", words.map(|word| field(sync, word)).join("  "))
 }

@@ -26,10 +26,10 @@ pub use provider::{Catalogue, Provider};
 pub use reload::{Live, Reload, Reloader, watch};
 pub use secret::Secret;
 pub use section::{
-    Admin, Announced, Auth, BACKSTOP_KEPT_MIN, CatalogueFolder, ClientCertificate, Config, Connection, DeliveryFormat, Destination,
-    Durability, EgressProxy, Engine, Forward, Gateway, Header, Heal, HealFrom, HookOwner, Integration, NatsStore, Ops,
-    OwnRetention, Quarantine, Rate, Retention, Retentions, Route, RouteSync, Router, Secrets, SharedAccounts, Store,
-    SyncEngine, SyncKind, Unmatched,
+    Admin, Announced, Auth, BACKSTOP_KEPT_MIN, CatalogueFolder, ClientCertificate, Config, Connection, DeliveryFormat,
+    Destination, Durability, EgressProxy, Engine, Forward, Gateway, Header, Heal, HealFrom, HookOwner, Integration,
+    NatsStore, Ops, OwnRetention, Quarantine, Rate, Retention, Retentions, Route, RouteSync, Router, Secrets,
+    SharedAccounts, Store, SyncEngine, SyncKind, Unmatched,
 };
 pub use signing::{KeyKind, SigningKey};
 pub use time::Timestamp;

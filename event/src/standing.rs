@@ -1,4 +1,5 @@
-//! How a destination stands while Gatepost runs: kept in the registry, beside what is configured.
+//! How a destination stands while Gatepost runs: kept in the registry, beside what is configured. A sync engine has an entry of
+//! the same kind, under its own id.
 
 use gatepost_config::{DestinationId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ pub struct Test {
     pub asked_at: Timestamp,
 }
 
-/// A destination's state.
+/// A destination's state, or a sync engine's, which is paused and nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Standing {
     /// Somebody paused it.

@@ -121,7 +121,7 @@ impl Dispatcher {
         let lanes = Lanes::new(plan.borrow().clone());
         let standings = desk.standings.subscribe();
         let (answers, answered) = mpsc::channel(ANSWERS_MAX);
-        Self {
+        let mut dispatcher = Self {
             desk,
             plan,
             standings,
@@ -139,7 +139,9 @@ impl Dispatcher {
             ahead: JoinSet::new(),
             scans: JoinSet::new(),
             unknown_told: HashSet::new(),
-        }
+        };
+        dispatcher.stand();
+        dispatcher
     }
 
     /// Works until all senders of notes are gone.

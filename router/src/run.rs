@@ -18,7 +18,7 @@ use crate::{
     send::Outside,
     settle::Unconfirmed,
     shard::Notes,
-    standing::{self, Standings},
+    standing,
     sync::{conduct::Conductor, live, wish},
     work::Desk,
 };
@@ -66,6 +66,7 @@ async fn work(
     // Before anything is routed: what goes to a tenant's destinations must find those that were made.
     let Some(made) = shutdown.run_until_cancelled(made::first(&store, &config)).await else { return Ok(()) };
     let Some(erasures) = shutdown.run_until_cancelled(erasure::first(&store)).await else { return Ok(()) };
+    let Some(standings) = shutdown.run_until_cancelled(standing::first(&store)).await else { return Ok(()) };
     let (plan_send, plan) = watch::channel(Arc::new(Plan::compile(first, &made).map_err(RunError::Config)?));
     let (made_send, made) = watch::channel(Arc::new(made));
     let following_made = {
@@ -80,7 +81,7 @@ async fn work(
         unconfirmed: Unconfirmed::default(),
         recent: Recent::default(),
         ahead: Recent::default(),
-        standings: Standings::default(),
+        standings,
         heard: wishes.clone(),
         erasures,
     });

@@ -1,7 +1,8 @@
 //! Destinations that get nothing for now, though they are configured: paused by somebody, or disabled by their answers.
 //!
 //! A tenant's destination is disabled by a 410, or when nothing but failures came of it for `router.disable_after`. Its
-//! deliveries wait. The operator's own are never disabled.
+//! deliveries wait. The operator's own are never disabled. A sync engine is paused under its id as a destination is: no
+//! destination has the same.
 
 mod notice;
 
@@ -10,7 +11,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use gatepost_config::{Destination, DestinationId, Timestamp};
 use gatepost_event::{
-    StoreError,
+    Store, StoreError,
     registry::{Change, Entry, Expect, Kind, Put},
     standing::{Disabled, Standing, Why},
 };
@@ -33,12 +34,6 @@ pub(crate) type Known = HashMap<DestinationId, Standing>;
 /// What is known now, for whoever wants to hear of changes.
 #[derive(Debug)]
 pub(crate) struct Standings(watch::Sender<Arc<Known>>);
-
-impl Default for Standings {
-    fn default() -> Self {
-        Self(watch::Sender::new(Arc::default()))
-    }
-}
 
 impl Standings {
     /// Hears of changes.
@@ -66,6 +61,18 @@ impl Standings {
     }
 }
 
+/// What is known, waiting for the store: nothing is delivered or run before, so that a pause outlives a restart.
+pub(crate) async fn first(store: &Store) -> Standings {
+    let mut backoff = Backoff::store();
+    loop {
+        match list(store).await {
+            Ok(known) => return Standings(watch::Sender::new(Arc::new(known))),
+            Err(error) => tracing::debug!(%error, "how destinations stand can't be read; trying again"),
+        }
+        backoff.wait().await;
+    }
+}
+
 /// Keeps what is known up to date with the registry. Never returns.
 pub(crate) async fn follow(desk: &Desk) {
     let mut backoff = Backoff::store();
@@ -79,7 +86,7 @@ pub(crate) async fn follow(desk: &Desk) {
 
 async fn listen(desk: &Desk) -> Result<(), StoreError> {
     let mut watch = desk.store.watch(Kind::Destination).await?;
-    list(desk).await?;
+    desk.standings.0.send_replace(Arc::new(list(&desk.store).await?));
     loop {
         match watch.next().await? {
             Change::Put(entry) => {
@@ -92,16 +99,13 @@ async fn listen(desk: &Desk) -> Result<(), StoreError> {
                     desk.standings.set(id, None);
                 }
             }
-            Change::Missed => list(desk).await?,
+            Change::Missed => drop(desk.standings.0.send_replace(Arc::new(list(&desk.store).await?))),
         }
     }
 }
 
-async fn list(desk: &Desk) -> Result<(), StoreError> {
-    let entries = desk.store.entries(Kind::Destination).await?;
-    let known: Known = entries.iter().filter_map(read).collect();
-    desk.standings.0.send_replace(Arc::new(known));
-    Ok(())
+async fn list(store: &Store) -> Result<Known, StoreError> {
+    Ok(store.entries(Kind::Destination).await?.iter().filter_map(read).collect())
 }
 
 fn read(entry: &Entry) -> Option<(DestinationId, Standing)> {

@@ -30,3 +30,4 @@ mod send;
 mod setup;
 mod standing;
 mod structure;
+mod syncs;

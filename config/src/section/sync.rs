@@ -88,9 +88,20 @@ pub struct RouteSync {
     pub backstop: Option<Duration>,
 }
 
+impl SyncKind {
+    /// Its word in the file.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Nango => "nango",
+            Self::Http => "http",
+            Self::Nats => "nats",
+        }
+    }
+}
+
 impl Read for SyncKind {
     fn read(node: &Node<'_>) -> Option<Self> {
-        node.one_of(&[("nango", Self::Nango), ("http", Self::Http), ("nats", Self::Nats)])
+        node.one_of(&[Self::Nango, Self::Http, Self::Nats].map(|kind| (kind.word(), kind)))
     }
 }
 
@@ -111,7 +122,8 @@ impl RouteSync {
         }
         let backstop = backstop?;
         if backstop.is_some_and(|span| span < BACKSTOP_KEPT_MIN) {
-            let message = "is less than a minute, so a run is late when its router is killed and another has to take over";
+            let message =
+                "is less than a minute, so a run is late when its router is killed and another has to take over";
             table.at("backstop").warning(message, "give at least \"1m\" if that matters");
         }
         Some(Some(Self { engine: engine?, name: name?, coalesce, max_wait, backstop }))

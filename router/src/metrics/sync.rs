@@ -21,6 +21,7 @@ pub(crate) struct SyncMetrics {
     backstops: IntCounterVec,
     waiting: IntGaugeVec,
     running: IntGaugeVec,
+    paused: IntGaugeVec,
 }
 
 impl SyncMetrics {
@@ -62,6 +63,10 @@ impl SyncMetrics {
                 "Syncs that wait for more events, a place or a retry",
             )?,
             running: gauge("gatepost_router_sync_running_syncs", "Runs under way")?,
+            paused: gauge(
+                "gatepost_router_sync_paused_engines",
+                "1 for an engine of this router that is paused, in the file or by somebody",
+            )?,
         };
         registry.register(Box::new(metrics.events.clone()))?;
         registry.register(Box::new(metrics.delay.clone()))?;
@@ -70,6 +75,7 @@ impl SyncMetrics {
         registry.register(Box::new(metrics.backstops.clone()))?;
         registry.register(Box::new(metrics.waiting.clone()))?;
         registry.register(Box::new(metrics.running.clone()))?;
+        registry.register(Box::new(metrics.paused.clone()))?;
         Ok(metrics)
     }
 
@@ -110,5 +116,15 @@ impl SyncMetrics {
         let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
         self.waiting.with_label_values(&[engine.as_str()]).set(number(waiting));
         self.running.with_label_values(&[engine.as_str()]).set(number(running));
+    }
+    /// Another router has it now, or nobody.
+    pub(crate) fn gone(&self, engine: &SyncEngineId) {
+        self.standing(engine, 0, 0);
+        self.paused(engine, false);
+    }
+
+    /// Whether this router would run the engine's syncs and may not.
+    pub(crate) fn paused(&self, engine: &SyncEngineId, paused: bool) {
+        self.paused.with_label_values(&[engine.as_str()]).set(paused.into());
     }
 }

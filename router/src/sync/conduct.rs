@@ -3,6 +3,7 @@
 //! It never waits for the store or an engine itself.
 
 mod ended;
+mod shards;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -12,9 +13,8 @@ use std::{
 
 use gatepost_event::{Lane, id::Token, registry::Entry, sync::SyncWish};
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     task::{AbortHandle, Id, JoinSet},
-    time::timeout,
 };
 
 use super::{
@@ -26,11 +26,11 @@ use super::{
     worked::{self, Clock, Worked},
 };
 use crate::{
-    backoff::Backoff,
     dispatch::Note,
     lanes::gate::{Claim, Pass, Verdict},
     lease::Held,
     plan::Plan,
+    standing::Known,
     work::Desk,
 };
 
@@ -45,9 +45,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// Time between writes of what changed.
 const STORE_EVERY: Duration = Duration::from_secs(1);
-
-/// How long the last of them may hold a shard up that another router is to take.
-const STORE_MAX: Duration = Duration::from_secs(1);
 
 /// What is heard of syncs beside what their lanes hold.
 #[derive(Debug)]
@@ -66,6 +63,8 @@ pub(crate) enum Heard {
 pub(crate) struct Conductor {
     desk: Arc<Desk>,
     plan: watch::Receiver<Arc<Plan>>,
+    /// Engines that somebody paused are among them.
+    standings: watch::Receiver<Arc<Known>>,
     clock: Clock,
     shards: HashMap<u16, Held>,
     worked: HashMap<Token, Worked>,
@@ -101,9 +100,11 @@ enum Done {
 impl Conductor {
     /// With nothing to do yet.
     pub(crate) fn new(desk: Arc<Desk>, plan: watch::Receiver<Arc<Plan>>) -> Self {
+        let standings = desk.standings.subscribe();
         Self {
             desk,
             plan,
+            standings,
             clock: Clock::start(),
             shards: HashMap::new(),
             worked: HashMap::new(),
@@ -130,6 +131,7 @@ impl Conductor {
                 Some(ended) = self.done.join_next_with_id() => self.ended(ended),
                 () = tokio::time::sleep_until(wake.into()) => {}
                 Ok(()) = self.plan.changed() => self.replan(),
+                Ok(()) = self.standings.changed() => self.stand(),
                 _ = store_tick.tick() => self.store(),
             }
         }
@@ -247,82 +249,21 @@ impl Conductor {
         }
     }
 
-    /// Lets go of a shard: what is under way is dropped, and made again by whoever has it next.
-    fn close(&mut self, shard: u16, drained: oneshot::Sender<()>) {
-        self.shards.remove(&shard);
-        let mut states = Vec::new();
-        let metrics = &self.desk.metrics.syncs;
-        self.worked.retain(|_, worked| {
-            if worked.shard == shard {
-                metrics.standing(&worked.board.engine().config.id, 0, 0);
-                states.extend(record::newest(std::mem::take(&mut worked.unstored), worked.board.take_stale()));
-            }
-            worked.shard != shard
-        });
-        for begun in self.begun.values().filter(|begun| !self.worked.contains_key(&begun.engine)) {
-            begun.task.abort();
-        }
-        self.to_look.retain(|lane| self.worked.contains_key(&lane.destination));
-        let desk = self.desk.clone();
-        self.done.spawn(async move {
-            let _ = timeout(STORE_MAX, record::store(desk, states)).await;
-            // The follower may be gone already.
-            let _ = drained.send(());
-            Done::Other
-        });
-    }
-
-    /// Works on the engines whose shards are owned and that are configured, and on no others.
-    fn take_engines(&mut self) {
-        let plan = self.plan.borrow().clone();
-        let metrics = &self.desk.metrics.syncs;
-        self.worked.retain(|token, worked| {
-            let stays = plan.engines.contains_key(token);
-            if !stays {
-                metrics.standing(&worked.board.engine().config.id, 0, 0);
-            }
-            stays
-        });
-        for begun in self.begun.values().filter(|begun| !self.worked.contains_key(&begun.engine)) {
-            begun.task.abort();
-        }
-        for (token, engine) in &plan.engines {
-            let shard = token.spread(self.desk.store.shards());
-            let Some(held) = self.shards.get(&shard).filter(|_| !self.worked.contains_key(token)) else { continue };
-            self.lives += 1;
-            self.worked.insert(*token, Worked::new(engine.clone(), shard, self.lives));
-            let (desk, held, id) = (self.desk.clone(), held.clone(), engine.config.id.clone());
-            let (token, life, kept) = (*token, self.lives, plan.config.retention.events);
-            self.done.spawn(async move {
-                let loading = async {
-                    let mut backoff = Backoff::store();
-                    loop {
-                        match record::load(desk.clone(), id.clone(), kept).await {
-                            Ok(remembered) => return Done::Loaded(token, life, Box::new(remembered)),
-                            Err(error) => {
-                                tracing::debug!(engine = %id, %error, "what is known of its syncs can't be read")
-                            }
-                        }
-                        backoff.wait().await;
-                    }
-                };
-                tokio::select! {
-                    () = held.ended() => Done::Other,
-                    loaded = loading => loaded,
-                }
-            });
-        }
-    }
-
     fn replan(&mut self) {
-        let plan = self.plan.borrow_and_update().clone();
+        self.plan.mark_unchanged();
         self.take_engines();
+        self.stand();
+        self.expect();
+    }
+
+    /// What lets runs begin: as configured, and as somebody paused.
+    fn stand(&mut self) {
+        let (plan, known) = (self.plan.borrow().clone(), self.standings.borrow_and_update().clone());
         for (token, worked) in &mut self.worked {
             if let Some(engine) = plan.engines.get(token) {
-                worked.policy = worked::policy(engine);
+                worked.policy = worked::policy(engine, &known);
             }
         }
-        self.expect();
     }
 
     /// Tells the boards which connections are live, and what is configured.
@@ -371,6 +312,7 @@ impl Conductor {
             let engine = &worked.board.engine().config.id;
             let running = self.begun.values().filter(|begun| begun.engine == *token && begun.pass.is_some()).count();
             self.desk.metrics.syncs.standing(engine, worked.board.waiting(), running);
+            self.desk.metrics.syncs.paused(engine, worked.policy.paused);
             if worked.is_storing {
                 continue;
             }

@@ -7,11 +7,11 @@ use std::{
 };
 
 use gatepost_config::{Destination, Timestamp};
-use gatepost_event::{id::Token, sync::SyncState};
+use gatepost_event::{id::Token, standing::Standing, sync::SyncState};
 use tokio::sync::Notify;
 
 use super::{board::Board, engine::Engine, pace::Pace};
-use crate::lanes::gate::Gate;
+use crate::{lanes::gate::Gate, standing::Known};
 
 /// See the module.
 pub(super) struct Worked {
@@ -44,9 +44,9 @@ pub(super) struct Clock {
 }
 
 impl Worked {
-    pub(super) fn new(engine: Arc<Engine>, shard: u16, life: u64) -> Self {
+    pub(super) fn new(engine: Arc<Engine>, known: &Known, shard: u16, life: u64) -> Self {
         Self {
-            policy: policy(&engine),
+            policy: policy(&engine, known),
             board: Board::new(engine),
             gate: Gate::of_engine(shard),
             pace: Arc::default(),
@@ -61,9 +61,12 @@ impl Worked {
     }
 }
 
-/// What the gate goes by; calls are paced apart, because a run may be several.
-pub(super) fn policy(engine: &Engine) -> Destination {
-    Destination { rate: None, ..engine.backend.destination.clone() }
+/// What the gate goes by: the engine is paused in the file or by somebody. Calls are paced apart, because a run may be
+/// several.
+pub(super) fn policy(engine: &Engine, known: &Known) -> Destination {
+    let destination = engine.backend.destination.clone();
+    let paused = destination.paused || known.get(&destination.id).is_some_and(Standing::is_shut);
+    Destination { rate: None, paused, ..destination }
 }
 
 impl Clock {

@@ -46,12 +46,7 @@ fn needs(table: &Table<'_>, name: &'static str, example: &str) {
 }
 
 fn not_of(table: &Table<'_>, kind: SyncKind, names: &[&'static str]) {
-    let word = match kind {
-        SyncKind::Nango => "nango",
-        SyncKind::Http => "http",
-        SyncKind::Nats => "nats",
-    };
     for name in names.iter().filter(|name| table.get(name).is_some()) {
-        table.at(name).warning(format!("means nothing for kind = {word:?}"), "remove it");
+        table.at(name).warning(format!("means nothing for kind = {:?}", kind.word()), "remove it");
     }
 }
