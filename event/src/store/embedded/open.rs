@@ -21,6 +21,9 @@ const SQLITE_MIN: i32 = 3_051_003;
 /// Statements that a connection keeps prepared.
 const STATEMENTS_KEPT: usize = 64;
 
+/// The writer's cache. What it writes it hardly reads again, so that more of it bought nothing but memory.
+const WRITER_CACHE_KIB: u32 = 4096;
+
 /// How long SQLite waits for a lock that another program holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -74,7 +77,7 @@ impl Folder {
         let settings = format!(
             "DROP TABLE IF EXISTS scrub;
              PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0;
-             PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768; PRAGMA secure_delete = FAST;
+             PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{WRITER_CACHE_KIB}; PRAGMA secure_delete = FAST;
              PRAGMA journal_size_limit = {};",
             checkpoint::FILE_BYTES_KEPT
         );

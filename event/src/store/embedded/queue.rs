@@ -96,6 +96,9 @@ impl Queue {
             Kind::End => &self.ends,
             Kind::Refusal => &self.refusals,
         };
+        if let Ok(permit) = Arc::clone(places).try_acquire_owned() {
+            return Ok(permit);
+        }
         match tokio::time::timeout_at(deadline.into(), Arc::clone(places).acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) => Err(StoreError::Closed),

@@ -34,8 +34,9 @@ const SWEEP_PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The pause after work of its own failed.
 const FAILED_PAUSE: Duration = Duration::from_secs(1);
 
-/// Bytes or commits after which the write-ahead log is copied into the database.
-const CHECKPOINT_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes or commits after which the write-ahead log is copied into the database. What is copied is synced together, and a
+/// commit's own sync waits behind it on the disk: so it is little at a time.
+const CHECKPOINT_BYTES: usize = 1024 * 1024;
 const CHECKPOINT_COMMITS: u32 = 1_000;
 
 /// The writer and all it needs.
