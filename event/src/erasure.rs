@@ -27,7 +27,7 @@ pub use self::{
     walk::{count, walk},
 };
 use crate::{
-    EventRef, Queued, RefusalKey, Store, StoreError,
+    Claim, EventRef, Queued, RefusalKey, Store, StoreError,
     connection::{self, Found},
     id::Token,
     subject,
@@ -168,6 +168,14 @@ impl Erasure {
         let has = |other: &&Connection| other.integration == *integration && other.account.as_deref() == Some(account);
         if declared.iter().filter(has).any(|other| !self.means_connection(integration, &other.id, &other.tenant)) {
             return Ok(true);
+        }
+        // Usually nobody else is listed, which saves a look at each.
+        let claim = connection::claim(store, integration, account).await?;
+        let is_meant = |claim: &Claim| {
+            claim.connections.iter().all(|other| self.means_connection(integration, other, &claim.tenant))
+        };
+        if claim.is_none_or(|claim| is_meant(&claim)) {
+            return Ok(false);
         }
         let claimants = connection::claimants(store, integration, account).await?;
         Ok(claimants.iter().any(|Found { linked, .. }| !self.means_connection(integration, &linked.id, &linked.tenant)))

@@ -17,6 +17,9 @@ use super::{Known, captures, is_same};
 /// The wait before the store is asked again that could not be.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
+/// How often it is looked whether any secret is known.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// How long the first request may be kept waiting for the secrets to be read.
 const READ_WITHIN: Duration = Duration::from_secs(2);
 
@@ -99,7 +102,7 @@ impl Captures {
                     tokio::time::sleep(AGAIN_AFTER).await;
                 }
                 () = self.rekeyed.notified() => {}
-                () = erasures.ended(store) => {}
+                () = erasures.ended(self, store) => {}
             }
         }
     }
@@ -134,11 +137,15 @@ impl Captures {
 struct Erasures(Option<Watch>);
 
 impl Erasures {
-    /// Returns when one may have ended since the last time.
-    async fn ended(&mut self, store: &Store) {
+    /// Returns when one may have ended since the last time. While no secret is known there is nothing to hear of.
+    async fn ended(&mut self, captures: &Captures, store: &Store) {
         loop {
             let change = match &mut self.0 {
                 Some(watch) => watch.next().await,
+                None if captures.known().secrets.is_empty() => {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                    continue;
+                }
                 None => match store.watch(Kind::Erasure).await {
                     Ok(watch) => {
                         self.0 = Some(watch);
