@@ -1,8 +1,11 @@
 //! Ids that the operator chooses, each its own type so that one can't stand in for another.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, marker::PhantomData, str::FromStr, sync::Arc};
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, Visitor},
+};
 
 /// The most characters a user-chosen id may have.
 pub const ID_CHARS_MAX: usize = 128;
@@ -37,6 +40,32 @@ fn check(text: &str) -> Result<(), IdError> {
         n if n > ID_CHARS_MAX => Err(IdError::TooLong(n)),
         _ => Ok(()),
     }
+}
+
+/// What a text says, read where it stands instead of from a copy: for types that are stored as texts.
+///
+/// # Errors
+/// When there is no text, or it says no such thing.
+pub fn parsed<'de, T, D>(from: D) -> Result<T, D::Error>
+where
+    T: FromStr<Err: fmt::Display>,
+    D: Deserializer<'de>,
+{
+    struct Text<T>(PhantomData<T>);
+
+    impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Text<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+
+    from.deserialize_str(Text(PhantomData))
 }
 
 macro_rules! ids {
@@ -83,8 +112,7 @@ macro_rules! ids {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
-                text.parse().map_err(de::Error::custom)
+                parsed(from)
             }
         }
 

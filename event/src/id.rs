@@ -2,8 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
-use gatepost_config::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use gatepost_config::{Timestamp, id::parsed};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::EventRef;
@@ -76,6 +76,11 @@ impl Token {
     }
 }
 
+/// Whether a byte is of [`ALPHABET`].
+const fn is_ours(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'h' | b'j' | b'k' | b'm' | b'n' | b'p'..=b't' | b'v'..=b'z')
+}
+
 impl Serialize for Token {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(self.as_str())
@@ -84,8 +89,7 @@ impl Serialize for Token {
 
 impl<'de> Deserialize<'de> for Token {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(from)?;
-        text.parse().map_err(de::Error::custom)
+        parsed(from)
     }
 }
 
@@ -94,7 +98,7 @@ impl FromStr for Token {
 
     fn from_str(text: &str) -> Result<Self, NotAnId> {
         let bytes: [u8; ID_CHARS] = text.as_bytes().try_into().map_err(|_| NotAnId { prefix: "" })?;
-        match bytes.iter().all(|b| ALPHABET.contains(b)) {
+        match bytes.iter().all(|byte| is_ours(*byte)) {
             true => Ok(Self(bytes)),
             false => Err(NotAnId { prefix: "" }),
         }
@@ -173,8 +177,7 @@ macro_rules! ids {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
-                text.parse().map_err(de::Error::custom)
+                parsed(from)
             }
         }
     )*};

@@ -10,7 +10,7 @@ use std::{
 use gatepost_event::{Event, EventRef, Task, store::StoredEvent};
 
 /// Longest time that an event is remembered: what ends meanwhile in the store is remembered no longer than this.
-const AGE_MAX: Duration = Duration::from_secs(5);
+pub(crate) const AGE_MAX: Duration = Duration::from_secs(5);
 
 /// Most bytes of bodies that are remembered, and of one.
 const BYTES_MAX: usize = 8 * 1024 * 1024;

@@ -11,7 +11,7 @@ use gatepost_event::{
 };
 use tokio::{sync::watch, time::Instant};
 
-use crate::{backoff::Backoff, filter, lease::Held, plan::Plan, step, sync, work, work::Desk};
+use crate::{backoff::Backoff, filter, lease::Held, plan::Plan, recent::AGE_MAX, step, sync, work, work::Desk};
 
 /// Most events routed and stored together.
 const BATCH: usize = 256;
@@ -83,7 +83,10 @@ async fn read(
                 }
                 let current = plan.borrow_and_update().clone();
                 let (routed, events) = route(current, desk.erasures.reach(), partition, events).await?;
-                desk.recent.remember(events, Instant::now().into());
+                // What is behind waits for longer than it would be remembered.
+                if Timestamp::now().since(newest) <= AGE_MAX {
+                    desk.recent.remember(events, Instant::now().into());
+                }
                 let routed = Routed { after: std::mem::replace(&mut after, routed.through), ..routed };
                 if routed.tasks.iter().any(|task| task.ordered) && !finish(&mut writing).await? {
                     return Ok(());

@@ -160,6 +160,29 @@ fn many_long_lanes_are_remembered_within_the_bound() {
 }
 
 #[test]
+fn events_of_a_lane_are_asked_for_before_its_tasks_go_unless_it_goes_slowly() {
+    let mut yard = Yard::new(vec![destination("a", None)]);
+    yard.arrive("a", 400);
+    // The first, and eight to see how fast it goes.
+    let mut asked = HashSet::new();
+    for went in 0..400 {
+        let go = yard.go().expect("the next goes");
+        assert!(went < 9 || asked.contains(&go.queued.task.event.id), "task {went} goes");
+        assert!(go.ahead.len() <= 128, "{} at once", go.ahead.len());
+        assert!(go.ahead.iter().all(|event| asked.insert(event.id)), "each is asked for once");
+        yard.end(&go, true);
+    }
+    assert_eq!(asked.len(), 391);
+    yard.arrive("a", 100);
+    for _ in 0..100 {
+        yard.now += Duration::from_secs(1);
+        let go = yard.go().expect("the next goes");
+        assert!(go.ahead.is_empty());
+        yard.end(&go, true);
+    }
+}
+
+#[test]
 fn tenants_take_turns_whatever_they_have_waiting() {
     let mut yard = Yard::new(vec![
         destination("flood1", Some("flood")),

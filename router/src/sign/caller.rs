@@ -4,9 +4,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use gatepost_config::{Auth, Destination};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+/// Headers of a request besides the operator's own, with those that the client adds.
+const USUAL: usize = 12;
+
 /// Headers that say who calls. What can't stand in a header was refused when the configuration was loaded.
 pub(super) fn headers(destination: &Destination) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderMap::with_capacity(USUAL + destination.headers.len());
     headers.insert(header::USER_AGENT, HeaderValue::from_static(super::USER_AGENT));
     for custom in &destination.headers {
         let name = HeaderName::from_bytes(custom.name.as_bytes());
