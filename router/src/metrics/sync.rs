@@ -45,7 +45,7 @@ impl SyncMetrics {
             )?,
             runs: counter(
                 "gatepost_router_sync_runs_total",
-                "Runs that were asked for, by how they ended",
+                "Runs that were asked for, by how they ended; given_up: the last of them had failed, and what it was for is dead letters",
                 &["engine", "outcome"],
             )?,
             again: counter(

@@ -78,6 +78,9 @@ async fn what_waited_for_a_sync_that_fails_too_often_is_dead_letters_and_its_ret
     })
     .await;
     rig.kill().await;
+    let given_up =
+        |rig: &Rig| rig.metric("gatepost_router_sync_runs_total", &[("engine", "own"), ("outcome", "given_up")]);
+    let before = given_up(&rig);
     rig.run();
     rig.ended(Ending::Dead, 3).await;
     // Busy, failed, and failed again. A run whose end was not stored is made again.
@@ -88,6 +91,7 @@ async fn what_waited_for_a_sync_that_fails_too_often_is_dead_letters_and_its_ret
         assert!(letter.note.detail.as_deref().is_some_and(|detail| detail.contains("it answered 500")));
         assert!(letter.event.is_some_and(|event| event.body.starts_with(b"{\"n\":")));
     }
+    eventually("it is counted", || async { before + given_up(&rig) == 1.0 }).await;
     // What comes later has all its tries, and the engine is well again.
     engine.recover();
     rig.append(events("later", 1)).await;

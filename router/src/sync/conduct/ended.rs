@@ -109,6 +109,10 @@ impl Conductor {
         let now = self.clock.now();
         let Some(worked) = self.worked.get_mut(&engine).filter(|worked| worked.life == life) else { return };
         let ended = if done { Ended::GivenUp } else { Ended::Again };
+        if done {
+            // Its last try was counted as failed.
+            self.desk.metrics.syncs.ended(&go, &ended, 0);
+        }
         if worked.board.ended(&go, ended, now, 0.0) == Next::Look {
             self.to_look.push_back(lane_of(engine, &go));
         }
