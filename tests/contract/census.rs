@@ -47,6 +47,7 @@ async fn everything_that_was_acknowledged_is_accounted_for(fixture: &Fixture) {
     let mut store = fixture.open().await;
     let mut logs = Logs::open(&store).await;
     for step in 0..STEPS {
+        logs.keep(&store).await;
         match walk.below(14) {
             0..=3 => walk.append(&store).await,
             4 => walk.park(&store).await,

@@ -1,11 +1,14 @@
 //! What a router does with a store, in as few words as a case needs.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use futures::future::select_all;
 use gatepost_event::{
     Event, Lane, Queued, Store, Task,
-    store::{Appended, Lease, LeaseKey, Log, Routed, StoredEvent, Tail, Tailed},
+    store::{Appended, Lease, LeaseKey, Log, Routed, StoredEvent, Tail, Tailed, types::LEASE_TTL},
 };
 
 use crate::{make, wait};
@@ -54,6 +57,15 @@ impl Logs {
     /// The lease of a partition.
     pub(crate) fn lease(&mut self, partition: u16) -> &mut Lease {
         &mut self.held[usize::from(partition)].0
+    }
+
+    /// Extends every lease that has lasted for a second.
+    pub(crate) async fn keep(&mut self, store: &Store) {
+        for (lease, _) in &mut self.held {
+            if lease.valid_until.saturating_duration_since(Instant::now()) < LEASE_TTL - Duration::from_secs(1) {
+                assert!(store.renew(lease).await.expect("it is asked"), "the lease was lost");
+            }
+        }
     }
 
     /// Records tasks for events, and the cursor behind the last event.
