@@ -14,8 +14,11 @@ use std::{
 };
 
 use gatepost_event::Store;
-use tokio::runtime::{Builder, Runtime};
-use tokio_util::task::TaskTracker;
+use tokio::runtime::{Builder, Handle};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
 use crate::serve::RunError;
 
@@ -26,8 +29,9 @@ const THREADS_MAX: usize = 16;
 pub(crate) struct Workers(Vec<Worker>);
 
 struct Worker {
-    /// None only while it is dropped.
-    runtime: Option<Runtime>,
+    runtime: Handle,
+    /// Ends the thread.
+    _stop: DropGuard,
     /// Tasks that it was given and that have not ended.
     tasks: Arc<AtomicUsize>,
 }
@@ -41,10 +45,8 @@ impl Workers {
         let count = thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
         let mut workers = Vec::with_capacity(count);
         for _ in 0..count {
-            let worker = Worker::start().map_err(RunError::Threads)?;
-            if let Some(runtime) = &worker.runtime {
-                store.attach(runtime.handle()).await?;
-            }
+            let worker = Worker::start(store).map_err(RunError::Threads)?;
+            store.attach(&worker.runtime).await?;
             workers.push(worker);
         }
         Ok(Self(workers))
@@ -53,28 +55,33 @@ impl Workers {
     /// Gives a task to the thread that has the fewest.
     pub(crate) fn give(&self, tracker: &TaskTracker, task: impl Future<Output = ()> + Send + 'static) {
         let least = self.0.iter().min_by_key(|worker| worker.tasks.load(Ordering::Relaxed));
-        let Some((worker, runtime)) = least.and_then(|worker| Some((worker, worker.runtime.as_ref()?))) else { return };
+        let Some(worker) = least else { return };
         let given = Given::to(worker);
         let task = async move {
             task.await;
             drop(given);
         };
-        tracker.spawn_on(task, runtime.handle());
+        tracker.spawn_on(task, &worker.runtime);
     }
 }
 
 impl Worker {
-    fn start() -> io::Result<Self> {
-        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("gateway").enable_all().build()?;
-        Ok(Self { runtime: Some(runtime), tasks: Arc::default() })
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
+    /// Where the store is reached by a connection, tasks take their turns, so that it is written to once for all requests
+    /// at hand; the other kind of runtime runs the task first that was woken last. Where another thread writes, that kind
+    /// is woken once for many answers, and this one for each.
+    fn start(store: &Store) -> io::Result<Self> {
+        let stop = CancellationToken::new();
+        let until = stop.clone();
+        let runtime = match store.is_shared() {
+            true => Builder::new_current_thread().enable_all().build()?,
+            false => Builder::new_multi_thread().worker_threads(1).thread_name("gateway").enable_all().build()?,
+        };
+        let handle = runtime.handle().clone();
+        thread::Builder::new().name("gateway".to_owned()).spawn(move || {
+            runtime.block_on(until.cancelled());
             runtime.shutdown_background();
-        }
+        })?;
+        Ok(Self { runtime: handle, _stop: stop.drop_guard(), tasks: Arc::default() })
     }
 }
 
