@@ -3,7 +3,7 @@
 use gatepost_config::{Config, Timestamp};
 use gatepost_event::{
     Ending, Store,
-    erasure::{Counts, Job, Whose},
+    erasure::{Counts, Job, Whose, note_swept},
     registry::{Expect, Kind, Put},
     replay::State,
     store::Census,
@@ -58,6 +58,9 @@ async fn journey(make: impl AsyncFnOnce(Config) -> Vec<Rig>) {
     let wanted = Job::new(&store, &[], whose, false, Timestamp::now()).await.expect("it is made");
     let put = wanted.write(&store, Expect::Absent).await;
     assert!(matches!(put, Ok(Put::Stored(_))), "{put:?}");
+    eventually("the walk is over", || async { job(&store).await.walked_at.is_some() }).await;
+    assert_ne!(job(&store).await.state, State::Done, "no gateway has said yet that the quarantine is rid of it");
+    note_swept(&store, wanted.id).await.expect("it is noted");
     eventually("the erasure is done", || async { job(&store).await.state == State::Done }).await;
     let erased = job(&store).await.erased;
     assert_eq!(erased, Counts { events: 1, deliveries: 1, attempts: 1, ..Counts::default() });
