@@ -43,7 +43,8 @@ def peer(bench, body, name):
 
 def jetstream(bench, body, engine):
     replicas, synced = ENGINES[engine]
-    nats = bench.servers.nats(replicas, synced)
+    # Of a cluster, the client hears of the others from the first.
+    nats = bench.servers.nats(replicas, synced).split(",")[0]
     return bench.servers.limit("jetstream", url=nats, replicas=replicas, bytes=len(body.bytes), meta=META_BYTES, waiting=CONNECTIONS,
                                seconds=bench.seconds)
 
