@@ -4,7 +4,9 @@ import hashlib
 import hmac
 import json
 import os
+import random
 import resource
+import string
 import subprocess
 import time
 import uuid
@@ -14,6 +16,11 @@ from pathlib import Path
 SECRET = "it's a secret to everybody"
 ACCOUNT = 12345678
 LOAD = Path(__file__).parent.parent / "load.lua"
+LETTERS = string.ascii_letters + string.digits
+NAMES = ["Ada", "Barbara", "Edsger", "Grace", "Katherine", "Ken", "Margaret", "Tony"]
+WORDS = """account add and basket before build cache change check close customer delivery empty error fix for from header id in
+invoice keep late lock move name of once order page price queue read refund remove retry row save search send sort stock store
+tax test the time to total update use wait when with write""".split()
 
 
 @dataclass
@@ -36,18 +43,38 @@ class Body:
 
 
 def push(size, account):
-    head = {"ref": "refs/heads/main", "installation": {"id": account},
-            "repository": {"id": 186853002, "full_name": "acme/shop", "private": True}}
-    commits = []
+    """As GitHub's own are, with hashes, names and times that differ: what packs bytes gains no more than it would there."""
+    some = random.Random(f"{size} {account}")
+    after, commits = sha(some), []
 
     def text():
-        return json.dumps({**head, "commits": commits}, separators=(",", ":"))
+        return json.dumps({**head(after), "commits": commits, "installation": {"id": account}}, separators=(",", ":"))
 
-    while len(text()) < size - 300:
-        commits.append({"id": f"{len(commits):040x}", "message": "Update the price list", "author": {"name": "Ada", "email": "ada@example.com"},
-                        "added": [], "removed": [], "modified": ["prices.csv"]})
-    padding = size - len(text()) - len(',"pusher":""')
-    return (text()[:-1] + ',"pusher":"' + "p" * max(padding, 0) + '"}').encode()
+    while len(text()) < size - len(json.dumps(commit(some))):
+        commits.append(commit(some))
+    padding = size - len(text()) - len(',"compare":""')
+    return (text()[:-1] + ',"compare":"' + "".join(some.choices(LETTERS, k=max(padding, 0))) + '"}').encode()
+
+
+def head(after):
+    return {"ref": "refs/heads/main", "after": after,
+            "repository": {"id": 186853002, "full_name": "acme/shop", "private": True, "html_url": "https://github.com/acme/shop",
+                           "default_branch": "main", "pushed_at": 1763899200},
+            "sender": {"login": "ada", "id": 21031067, "type": "User", "html_url": "https://github.com/ada"}}
+
+
+def commit(some):
+    name, own = some.choice(NAMES), sha(some)
+    author = {"name": name, "email": f"{name.lower()}@example.com"}
+    time_of_day = f"{some.randrange(24):02}:{some.randrange(60):02}:{some.randrange(60):02}"
+    return {"id": own, "tree_id": sha(some), "message": " ".join(some.choices(WORDS, k=some.randrange(4, 16))),
+            "timestamp": f"2026-11-{some.randrange(1, 29):02}T{time_of_day}Z", "url": f"https://github.com/acme/shop/commit/{own}",
+            "author": author, "committer": author, "added": [], "removed": [],
+            "modified": [f"{some.choice(WORDS)}/{some.choice(WORDS)}.rs" for _ in range(some.randrange(1, 4))]}
+
+
+def sha(some):
+    return f"{some.getrandbits(160):040x}"
 
 
 def signature(body):

@@ -18,6 +18,9 @@ use crate::{backlog, rounds};
 /// router that is gone is another matter than a backlog.
 const TAKE_OVER: Duration = Duration::from_secs(10);
 
+/// Posts a second for the other destination.
+const OTHERS_RATE: f64 = 20.0;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn delivery_at_a_cap_holds_it_in_every_second_on_embedded() {
     drain(false).await;
@@ -46,11 +49,12 @@ async fn drain(nats: bool) {
     let (before, requests) = (town.memory(), town.requests().await);
     let start = Instant::now();
     // Beside it, a little for another destination.
-    let others = (waiting / cap) as u64 * 20;
+    let others = (waiting / cap) as u64 * OTHERS_RATE as u64;
     let beside = tokio::spawn({
         let address = address.clone();
         async move {
-            post_steadily(&address, start, 20.0, others, |number| Post { number: number + 1, connection: 2 }).await
+            post_steadily(&address, start, OTHERS_RATE, others, |number| Post { number: number + 1, connection: 2 })
+                .await
         }
     });
     let mut killed = None;
@@ -73,6 +77,8 @@ async fn drain(nats: bool) {
 
     // All that was asked of the store, leases and the others' events included, by what was delivered.
     let asked = town.requests().await.zip(requests).map(|(after, before)| after - before);
+    let after = rounds(10, others as usize) as u64;
+    let mut alone = by_itself(&address, others, after, &seen).await;
     let operations = asked.map(|asked| asked as f64 / (drained.len() + other.len()) as f64);
     let most = most_in_a_second(&drained);
     let took = drained.last().expect("some").at - drained[0].at;
@@ -80,14 +86,15 @@ async fn drain(nats: bool) {
     for arrival in &other {
         let near =
             killed.is_some_and(|killed| arrival.posted + TAKE_OVER > killed && arrival.posted < killed + TAKE_OVER);
-        let wait = arrival.at - (start + arrival.posted);
+        let wait = arrival.at.saturating_duration_since(start + arrival.posted);
         if near { while_taken_over.push(wait) } else { waits.push(wait) }
     }
+    let (beside, alone) = (quantile(&mut waits, 0.99), quantile(&mut alone, 0.99));
     println!(
         "DELIVERY cap {cap}/s: {waiting} drained in {took:.1?}, at most {most} in any second, {} repeats; the other's p99 \
-         {:.1?}; memory grew by {grown} KiB; requests to NATS for each delivery: {operations:.2?}",
+         {beside:.1?}, {alone:.1?} with nothing waiting; memory grew by {grown} KiB; requests to NATS for each delivery: \
+         {operations:.2?}",
         drained.len() - waiting,
-        quantile(&mut waits, 0.99)
     );
     if let Some(longest) = while_taken_over.iter().max() {
         println!("DELIVERY cap: the other's longest within {TAKE_OVER:?} of the kill {longest:.1?}");
@@ -97,9 +104,25 @@ async fn drain(nats: bool) {
     assert!(town_is_in_order(&drained, 2 * cap as u64 + 64), "none goes long before one that was due earlier");
     assert!(grown < 64 * 1024, "{grown} KiB");
     assert!(!is_full() || operations.is_none_or(|operations| operations <= 4.0), "{operations:?} a delivery");
+    let slower = (beside.as_secs_f64() - 0.005) / alone.as_secs_f64();
+    assert!(!is_full() || slower <= 1.2, "{slower:.2} times as long for the other, after 5 ms of slack");
     let census = town.close().await;
-    assert_eq!(census.ended.get(&Ending::Delivered), Some(&(waiting as u64 + others)));
+    assert_eq!(census.ended.get(&Ending::Delivered), Some(&(waiting as u64 + others + after)));
     assert_eq!(census.waiting(), 0);
+}
+
+/// What those for the other destination wait once nothing else does.
+async fn by_itself(address: &str, before: u64, count: u64, seen: impl Fn() -> Vec<Arrival>) -> Vec<Duration> {
+    let start = Instant::now();
+    post_steadily(address, start, OTHERS_RATE, count, move |number| Post {
+        number: before + number + 1,
+        connection: 2,
+    })
+    .await;
+    let all = async || Some(seen()).filter(|seen| seen.len() as u64 >= before + count);
+    let arrivals = eventually("the others, by themselves", Duration::from_secs(60), all).await;
+    let late = arrivals.iter().filter(|arrival| arrival.number > before);
+    late.map(|arrival| arrival.at.saturating_duration_since(start + arrival.posted)).collect()
 }
 
 fn distinct(arrivals: &[Arrival]) -> usize {

@@ -26,30 +26,32 @@ pub(crate) struct Post {
     pub(crate) connection: u64,
 }
 
-/// Posts `count` events at `rate` a second, the n-th being `what(n)`; returns when all are acknowledged.
+/// Posts `count` events at `rate` a second, the n-th being `what(n)`; how long each waited for its answer, when all have one.
 pub(crate) async fn post_steadily(
     address: &str,
     start: Instant,
     rate: f64,
     count: u64,
     what: impl Fn(u64) -> Post + Clone + Send + 'static,
-) {
+) -> Vec<Duration> {
     let mut workers = JoinSet::new();
     for worker in 0..WORKERS {
         let (address, what) = (address.to_owned(), what.clone());
         workers.spawn(async move {
             let mut line = Line::open(&address).await;
             let begun = Instant::now();
+            let mut answered = Vec::new();
             for n in (worker..count).step_by(WORKERS as usize) {
                 let at = begun + Duration::from_secs_f64(n as f64 / rate);
                 tokio::time::sleep_until(at.into()).await;
+                let posted = Instant::now();
                 line.post(start, what(n)).await;
+                answered.push(posted.elapsed());
             }
+            answered
         });
     }
-    while let Some(ended) = workers.join_next().await {
-        ended.expect("a worker ends well");
-    }
+    workers.join_all().await.concat()
 }
 
 /// A connection to a gateway.
