@@ -1,18 +1,24 @@
-"""A backlog delivered to one sink, beside a bare client that posts the same bytes to the same sink."""
+"""A backlog delivered to one sink, beside a bare client that posts the same bytes to the same sink: with the routing of what
+was accepted in it, and by itself."""
 
+import signal
 import time
 
 from measure.bench import CONNECTIONS, ENGINES
 from measure.table import pairs, table
 
 PATIENCE = 300
+DELIVERED = "gatepost_router_deliveries_total"
+# Events that were just routed are remembered for 5 s, and so need not be read; a backlog's are not.
+FORGOTTEN_AFTER = 6
 
 
 def measure(bench):
     waiting = 10_000 if bench.quick else 200_000
     sides = {"bare client": lambda: bare(bench)}
     for engine in ["embedded", "NATS R1"]:
-        sides[engine] = lambda engine=engine: drained(bench, engine, waiting)
+        sides[f"{engine}, routed and delivered"] = lambda engine=engine: drained(bench, engine, waiting)
+        sides[f"{engine}, delivered"] = lambda engine=engine: resumed(bench, engine, waiting)
     return bench.interleaved(sides)
 
 
@@ -23,6 +29,31 @@ def bare(bench):
 
 def drained(bench, engine, waiting):
     """Accepts with only a gateway, then starts a router and takes the time until the last has arrived."""
+    home = accepted(bench, engine, waiting)
+    asked, began = bench.servers.asked(home), time.monotonic()
+    router = bench.servers.run(home, ["router"])
+    before = bench.servers.cpu()
+    return until_delivered(bench, engine, waiting, home, router, (before, asked, began))
+
+
+def resumed(bench, engine, waiting):
+    """Lets a router route to a destination that is paused, and takes the time from when it is no longer paused."""
+    home = accepted(bench, engine, waiting)
+    running = home.config.read_text()
+    home.config.write_text(running.replace('id = "sink"\nurl', 'id = "sink"\npaused = true\nurl'))
+    router = bench.servers.run(home, ["router"])
+    reached(engine, router, "gatepost_router_events_routed_total", waiting, time.monotonic())
+    time.sleep(FORGOTTEN_AFTER)
+    if router.metric(DELIVERED):
+        raise SystemExit(f"{engine}: something was delivered to a paused destination")
+    home.config.write_text(running)
+    before, asked, began = bench.servers.cpu(), bench.servers.asked(home), time.monotonic()
+    router.child.send_signal(signal.SIGHUP)
+    return until_delivered(bench, engine, waiting, home, router, (before, asked, began))
+
+
+def accepted(bench, engine, waiting):
+    """A home whose gateway, which has ended, has accepted so many events."""
     servers = bench.servers
     sink = servers.start_limit("sink")
     home = servers.home(ENGINES[engine], f"http://{sink}/webhooks")
@@ -32,16 +63,22 @@ def drained(bench, engine, waiting):
     if posted["ok"] != waiting:
         raise SystemExit(f"{engine}: {posted['ok']} of {waiting} accepted within {PATIENCE} s")
     gateway.stop()
-    asked = servers.asked(home)
-    began = time.monotonic()
-    router = servers.run(home, ["router"])
-    before = servers.cpu()
-    while router.metric("gatepost_router_deliveries_total") < waiting:
+    return home
+
+
+def until_delivered(bench, engine, waiting, home, router, since):
+    before, asked, began = since
+    took = reached(engine, router, DELIVERED, waiting, began)
+    return {"rate": waiting / took, "asked": (bench.servers.asked(home) - asked) / waiting, **bench.servers.spent(before, waiting)}
+
+
+def reached(engine, router, metric, waiting, began):
+    """Waits until a count of the router's has reached so many; seconds since then."""
+    while router.metric(metric) < waiting:
         if time.monotonic() - began > PATIENCE:
-            raise SystemExit(f"{engine}: {router.metric('gatepost_router_deliveries_total')} of {waiting} after {PATIENCE} s")
+            raise SystemExit(f"{engine}: {metric} is {router.metric(metric)} of {waiting} after {PATIENCE} s")
         time.sleep(0.05)
-    took = time.monotonic() - began
-    return {"rate": waiting / took, "asked": (servers.asked(home) - asked) / waiting, **servers.spent(before, waiting)}
+    return time.monotonic() - began
 
 
 def show(found, _results):
