@@ -31,6 +31,11 @@ fn span(short: u64, full: u64) -> Duration {
     Duration::from_secs(crate::rounds(usize::try_from(short).unwrap(), usize::try_from(full).unwrap()) as u64)
 }
 
+/// How long of a phase is not compared: what comes first pays for its connections.
+fn warm_up(phase: Duration) -> Duration {
+    phase / 10
+}
+
 /// Whether figures are judged, and not only printed: the full form, whose machine is ours alone.
 fn is_full() -> bool {
     crate::rounds(0, 1) == 1

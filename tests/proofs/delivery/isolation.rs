@@ -11,6 +11,7 @@ use super::{
     provider::{Post, post_steadily},
     quantile, span,
     town::{Plan, Servers, Town},
+    warm_up,
 };
 use crate::rounds;
 
@@ -70,7 +71,8 @@ async fn phase(nats: bool, dead: usize) -> Phase {
     let mut town = Town::new(Servers::start(nats).await, &plan);
     let address = town.start().await;
 
-    let posted = (rate * span(3, 120).as_secs_f64()) as u64;
+    let span = span(3, 120);
+    let posted = (rate * span.as_secs_f64()) as u64;
     let start = Instant::now();
     let whose = move |number| Post { number, connection: number % count as u64 };
     post_steadily(&address, start, rate, posted, whose).await;
@@ -94,8 +96,7 @@ async fn phase(nats: bool, dead: usize) -> Phase {
     let owed = delivered + census.waiting();
     assert!(if nats { owed >= posted } else { owed == posted }, "nothing of {posted} is lost: {census:?}");
 
-    // The first of each customer pays for its connection; it is not what is compared.
-    let warm = start + span(1, 10);
+    let warm = start + warm_up(span);
     let mut waits: Vec<Duration> = arrivals
         .iter()
         .filter(|arrival| start + arrival.posted > warm)

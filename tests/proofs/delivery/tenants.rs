@@ -10,6 +10,7 @@ use super::{
     provider::{Post, post_steadily},
     quantile, span,
     town::{Plan, Servers, Town},
+    warm_up,
 };
 use crate::rounds;
 
@@ -109,8 +110,7 @@ async fn phase(nats: bool, noise: Noise) -> Duration {
         let count = flood.await.expect("posted").len();
         println!("DELIVERY tenants: {count} of the noisy one were accepted in {:.1?}", start.elapsed());
     }
-    // The first of each pays for its connection; it is not what is compared.
-    let warm = super::span(1, 10);
+    let warm = warm_up(span);
     let mut waits: Vec<Duration> = arrivals
         .iter()
         .filter(|arrival| arrival.posted > warm)
