@@ -24,6 +24,8 @@ use crate::StoreError;
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Messages that one batch of a page may hold.
 const BATCH_MAX: usize = 512;
+/// Matches every subject of a stream. How many messages match is told with each answer, and costs the server no count.
+const ALL: &str = ">";
 /// The longest silence inside a batch.
 const BATCH_SILENCE: Duration = Duration::from_millis(1500);
 
@@ -191,12 +193,48 @@ impl Link {
         self.repeated(stream, &request, deadline).await
     }
 
+    /// What stands from a place on, without headers and so without its places: each of them costs the server more than
+    /// the message.
+    pub(super) async fn payloads(
+        &self,
+        stream: &str,
+        from: u64,
+        limit: usize,
+        deadline: Instant,
+    ) -> Result<Vec<Bytes>, StoreError> {
+        let request = json!({
+            "seq": from, "next_by_subj": ALL, "batch": limit.min(BATCH_MAX), "max_bytes": BATCH_BYTES_MAX, "no_hdr": true,
+        });
+        let (answers, _) = self.asked_again(stream, &request, deadline).await?;
+        Ok(answers.into_iter().map(|answer| answer.payload).collect())
+    }
+
     async fn repeated(
         &self,
         stream: &str,
         request: &serde_json::Value,
         deadline: Instant,
     ) -> Result<Batch, StoreError> {
+        let (answers, is_last) = self.asked_again(stream, request, deadline).await?;
+        let (mut messages, mut before) = (Vec::with_capacity(answers.len()), 0);
+        for answer in answers {
+            let message = stored(answer)?;
+            // Each says which one it follows: one that was dropped on the way must not pass for one that is gone.
+            if number(&message.headers, "Nats-Last-Sequence") != Some(before) {
+                return Err(StoreError::Unavailable("a part of an answer of NATS was lost on its way".into()));
+            }
+            before = message.sequence;
+            messages.push(message);
+        }
+        Ok(Batch { messages, is_last })
+    }
+
+    async fn asked_again(
+        &self,
+        stream: &str,
+        request: &serde_json::Value,
+        deadline: Instant,
+    ) -> Result<(Vec<Message>, bool), StoreError> {
         let request = Bytes::from(request.to_string());
         let mut delay = Duration::from_millis(10);
         loop {
@@ -211,7 +249,8 @@ impl Link {
         }
     }
 
-    async fn try_batch(&self, stream: &str, request: Bytes) -> Result<Batch, StoreError> {
+    /// The messages of one answer, and whether there are no more by the word of whoever answered.
+    async fn try_batch(&self, stream: &str, request: Bytes) -> Result<(Vec<Message>, bool), StoreError> {
         let unavailable = |error: String| StoreError::Unavailable(error);
         let client = self.client();
         let inbox = client.new_inbox();
@@ -225,12 +264,13 @@ impl Link {
             let answer = answer.ok_or_else(|| unavailable("the connection to NATS was lost".into()))?;
             match answer.status.map(|status| status.as_u16()) {
                 // Nothing matches.
-                Some(404) => return Ok(Batch { messages, is_last: true }),
+                Some(404) => return Ok((messages, true)),
                 // The end of the batch.
                 Some(204) => {
-                    return Ok(Batch { is_last: messages.is_empty() || left_of(&answer) == Some(0), messages });
+                    let is_last = messages.is_empty() || left_of(&answer) == Some(0);
+                    return Ok((messages, is_last));
                 }
-                None | Some(200) => messages.push(stored(answer)?),
+                None | Some(200) => messages.push(answer),
                 Some(503) => return Err(unavailable("no NATS server answers for this stream (no leader?)".into())),
                 Some(_) => {
                     let status = answer.status.unwrap_or(StatusCode::OK);
@@ -259,9 +299,8 @@ impl RawMessage {
 /// What a directly read message is, by the headers that the server adds.
 fn stored(answer: Message) -> Result<Stored, StoreError> {
     let headers = answer.headers.unwrap_or_default();
-    let header = |name: &'static str| headers.get_last(name).map(|value| value.as_str().to_owned());
-    let sequence = header("Nats-Sequence").and_then(|sequence| sequence.parse().ok());
-    match (sequence, header("Nats-Subject")) {
+    let subject = headers.get_last("Nats-Subject").map(|value| value.as_str().to_owned());
+    match (number(&headers, "Nats-Sequence"), subject) {
         (Some(sequence), Some(subject)) => Ok(Stored { sequence, subject, headers, payload: answer.payload }),
         _ => Err(reply::read::<serde_json::Value>(&answer.payload)
             .err()
@@ -271,7 +310,11 @@ fn stored(answer: Message) -> Result<Stored, StoreError> {
 
 /// How many more match, as the end of a batch says.
 fn left_of(end: &Message) -> Option<u64> {
-    end.headers.as_ref()?.get_last("Nats-Num-Pending")?.as_str().parse().ok()
+    number(end.headers.as_ref()?, "Nats-Num-Pending")
+}
+
+fn number(headers: &HeaderMap, name: &'static str) -> Option<u64> {
+    headers.get_last(name)?.as_str().parse().ok()
 }
 
 fn odd(status: StatusCode, description: Option<&str>) -> StoreError {
