@@ -21,6 +21,7 @@ mod lease;
 mod log;
 mod lookup;
 mod open;
+mod packed;
 mod park;
 mod quarantine;
 mod queue;
@@ -135,7 +136,6 @@ impl Embedded {
         if items.is_empty() {
             return Ok(Vec::new());
         }
-        let bytes = items.iter().map(|item| item.event.body.len().min(body::INLINE_BYTES_MAX) + 512).sum();
         let mut incoming = Vec::with_capacity(items.len());
         for item in items {
             let meta = &item.event.meta;
@@ -148,6 +148,7 @@ impl Embedded {
             let key = Key::of(id.token().as_str());
             incoming.push(Incoming { id, key, integration, connection, account, tenant, received_at, place, stored });
         }
+        let bytes = incoming.iter().map(|item| item.stored.frame.len() + 512).sum();
         match self.write_by(Kind::Append, Change::Append(incoming), bytes, deadline).await? {
             Answer::Appended(answers) => Ok(answers),
             _ => Err(StoreError::Unavailable("no answer".to_owned())),

@@ -18,8 +18,8 @@ use std::{
 use bytes::Bytes;
 use rusqlite::Connection;
 
-use super::bucket;
-use crate::{Event, event::FrameError};
+use super::{bucket, packed};
+use crate::Event;
 
 /// Bodies up to this length stand in the database.
 pub(super) const INLINE_BYTES_MAX: usize = 512 * 1024;
@@ -42,7 +42,7 @@ pub(super) struct BodyFile {
 /// An event as it is stored: in one piece, or with its body in a file.
 #[derive(Debug, Clone)]
 pub(super) struct Stored {
-    /// The event's frame, without the body when that is in a file.
+    /// The event's frame, packed if that is shorter; without the body when that is in a file.
     pub(super) frame: Bytes,
     /// The body's file.
     pub(super) file: Option<Arc<BodyFile>>,
@@ -65,7 +65,8 @@ impl Bodies {
     /// Puts an event into its stored form, which writes and syncs a file for a large body.
     pub(super) fn store(&self, event: &Event) -> io::Result<Stored> {
         if event.body.len() <= INLINE_BYTES_MAX {
-            return Ok(Stored { frame: event.to_frame().map_err(io::Error::other)?, file: None });
+            let frame = event.to_frame().map_err(io::Error::other)?;
+            return Ok(Stored { frame: packed::pack(frame), file: None });
         }
         let head = Event { meta: event.meta.clone(), body: Bytes::new() };
         let frame = head.to_frame().map_err(io::Error::other)?;
@@ -91,7 +92,7 @@ impl Bodies {
 
     /// Reads an event from its stored form.
     pub(super) fn load(&self, frame: Vec<u8>, file: Option<&str>) -> Result<Event, String> {
-        let mut event = Event::from_frame(&frame.into()).map_err(|error: FrameError| error.to_string())?;
+        let mut event = packed::event(frame.into())?;
         if let Some(name) = file {
             let body = fs::read(self.folder.join(name));
             event.body = body.map_err(|error| format!("its body's file {name} can't be read: {error}"))?.into();

@@ -8,7 +8,8 @@ use std::{
 use bytes::Bytes;
 use gatepost_config::Timestamp;
 
-use crate::{Event, EventId, EventRef, store::types::StoredEvent};
+use super::packed;
+use crate::{EventId, EventRef, store::types::StoredEvent};
 
 /// Most events that are remembered, and most bytes of them.
 const EVENTS_MAX: usize = 4096;
@@ -85,6 +86,6 @@ impl Events {
 impl Logged {
     fn read(self) -> StoredEvent {
         let at = EventRef { id: self.id, partition: 0, sequence: self.sequence, received_at: self.received_at };
-        StoredEvent { at, event: Event::from_frame(&self.frame).map_err(|error| error.to_string()) }
+        StoredEvent { at, event: packed::event(self.frame) }
     }
 }

@@ -87,7 +87,7 @@ impl Folder {
             found => {
                 if found < schema::VERSION {
                     tracing::info!(from = found, to = schema::VERSION, "the store of an earlier version is taken over");
-                    take_over(&db).map_err(broken)?;
+                    take_over(&db, found).map_err(broken)?;
                 }
                 // Lanes that nothing waits in any more.
                 prune_lanes(&db).map_err(broken)?;
@@ -185,10 +185,10 @@ fn make_tables(db: &Connection) -> rusqlite::Result<()> {
     ))
 }
 
-/// Takes over version 4, in which the ids of each bucket stood in an index of its table; their runs are written when they
-/// are loaded.
-fn take_over(db: &Connection) -> rusqlite::Result<()> {
-    let buckets = bucket::list(db)?;
+/// Takes over version 5, which packed no events, and version 4, in which besides the ids of each bucket stood in an index of
+/// its table; their runs are written when they are loaded.
+fn take_over(db: &Connection, found: i32) -> rusqlite::Result<()> {
+    let buckets = if found == 4 { bucket::list(db)? } else { Vec::new() };
     let transaction = db.unchecked_transaction()?;
     for bucket::Bucket { number, .. } in buckets {
         let tables = schema::ids_table(number);

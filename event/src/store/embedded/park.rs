@@ -1,5 +1,6 @@
 //! Parked events: kept in stored order until a connection claims their account.
 
+use bytes::Bytes;
 use gatepost_config::{ConnectionId, TenantId, Timestamp};
 use rusqlite::params;
 
@@ -8,13 +9,11 @@ use super::{
     brief::{self, What},
     ids::Key,
     job::Incoming,
+    packed,
     sql::{execute, int},
     work::Work,
 };
-use crate::{
-    Event,
-    store::types::{Release, Under},
-};
+use crate::store::types::{Release, Under};
 
 /// Events moved in one transaction.
 const MOVED_MAX: i64 = 128;
@@ -100,10 +99,10 @@ fn first(work: &Work<'_>, release: &Release, through: u64) -> rusqlite::Result<V
 }
 
 /// The frame with the connection in its meta; none when it can't be read, which is for the log's reader to say.
-fn claim(frame: &[u8], release: &Release) -> Option<bytes::Bytes> {
-    let mut event = Event::from_frame(&bytes::Bytes::copy_from_slice(frame)).ok()?;
+fn claim(frame: &[u8], release: &Release) -> Option<Bytes> {
+    let mut event = packed::event(Bytes::copy_from_slice(frame)).ok()?;
     event.meta.connection = Some(release.connection.clone());
     event.meta.tenant = Some(release.tenant.clone());
     event.meta.destination.clone_from(&release.destination);
-    event.to_frame().ok()
+    event.to_frame().ok().map(packed::pack)
 }

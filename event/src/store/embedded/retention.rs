@@ -8,11 +8,11 @@ use rusqlite::{OptionalExtension, params};
 use super::{
     brief::{self, What},
     bucket::Bucket,
-    redelivery,
+    packed, redelivery,
     sql::{execute, int, uint},
     work::Work,
 };
-use crate::{DeadReason, DeliveryId, Ending, Event, Task, dead::DeadNote};
+use crate::{DeadReason, DeliveryId, Ending, Task, dead::DeadNote};
 
 /// Rows that one transaction ends.
 pub(super) const PART: usize = 256;
@@ -175,7 +175,7 @@ fn bury(work: &mut Work<'_>, bucket: &Bucket, sequence: i64, task: Option<Task>)
 fn integration_of(work: &Work<'_>, bucket: &Bucket, sequence: i64) -> rusqlite::Result<Option<IntegrationId>> {
     let find = format!("SELECT frame FROM event_{} WHERE sequence = ?1", bucket.number);
     let frame: Option<Vec<u8>> = work.db.prepare_cached(&find)?.query_row([sequence], |row| row.get(0)).optional()?;
-    let event = frame.and_then(|frame| Event::from_frame(&frame.into()).ok());
+    let event = frame.and_then(|frame| packed::event(frame.into()).ok());
     Ok(event.map(|event| event.meta.integration))
 }
 
