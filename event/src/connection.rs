@@ -12,6 +12,7 @@
 
 mod check;
 mod claim;
+mod entries;
 mod read;
 mod write;
 

@@ -10,10 +10,11 @@ use gatepost_config::{ConnectionId, IntegrationId, TenantId};
 
 use super::{
     Claim, Claiming, Found, LinkError, Linked,
+    entries::Entries,
     read::{self, value},
 };
 use crate::{
-    Store, StoreError,
+    StoreError,
     registry::{Entry, Expect, Kind, Put},
 };
 
@@ -41,7 +42,11 @@ struct Others {
 ///
 /// # Errors
 /// When the store can't be asked, or a record can't be read.
-pub async fn claimants(store: &Store, integration: &IntegrationId, account: &str) -> Result<Vec<Found>, StoreError> {
+pub async fn claimants(
+    store: &impl Entries,
+    integration: &IntegrationId,
+    account: &str,
+) -> Result<Vec<Found>, StoreError> {
     match read::claim(store, integration, account).await? {
         Some(claim) => living(store, &claim, None).await,
         None => Ok(Vec::new()),
@@ -52,7 +57,7 @@ pub async fn claimants(store: &Store, integration: &IntegrationId, account: &str
 ///
 /// # Errors
 /// When the store can't be asked, or the claim can't be read.
-pub async fn holds(store: &Store, linked: &Linked, account: &str) -> Result<bool, StoreError> {
+pub async fn holds(store: &impl Entries, linked: &Linked, account: &str) -> Result<bool, StoreError> {
     let claim = read::claim(store, &linked.integration, account).await?;
     Ok(linked.claims(account) && claim.is_some_and(|claim| claim.is_of(linked)))
 }
@@ -60,7 +65,7 @@ pub async fn holds(store: &Store, linked: &Linked, account: &str) -> Result<bool
 /// Claims an account for a connection whose record does not name it yet. `from` is the tenant whose connection it was
 /// until now.
 pub(super) async fn take(
-    store: &Store,
+    store: &impl Entries,
     linked: &Linked,
     account: &str,
     from: Option<&TenantId>,
@@ -105,7 +110,7 @@ pub(super) async fn take(
 /// Makes sure of a claim after the record that names its account is written; claims it again if somebody has taken it
 /// over.
 pub(super) async fn confirm(
-    store: &Store,
+    store: &impl Entries,
     linked: &Linked,
     account: &str,
     claiming: Claiming,
@@ -130,7 +135,7 @@ pub(super) async fn confirm(
 
 /// Gives a connection's part of a claim up, unless its record names the account (again): whoever wrote that has yet to
 /// look at the claim, and finds it doubted or gone then, or has looked before it was doubted.
-pub(super) async fn release(store: &Store, linked: &Linked, account: &str) -> Result<(), LinkError> {
+pub(super) async fn release(store: &impl Entries, linked: &Linked, account: &str) -> Result<(), LinkError> {
     let id = Claim::entry_id(&linked.integration, account);
     let mut entry = store.entry(Kind::Claim, &id).await?;
     for _ in 0..TRIES {
@@ -160,7 +165,7 @@ pub(super) async fn release(store: &Store, linked: &Linked, account: &str) -> Re
 
 /// The other connections of a claim, if a connection may have the account beside them or instead of them.
 async fn others(
-    store: &Store,
+    store: &impl Entries,
     claim: &Claim,
     linked: &Linked,
     account: &str,
@@ -190,7 +195,7 @@ async fn others(
 }
 
 /// The connections of a claim that name its account and are somebody's, but for one.
-async fn living(store: &Store, claim: &Claim, but: Option<&ConnectionId>) -> Result<Vec<Found>, StoreError> {
+async fn living(store: &impl Entries, claim: &Claim, but: Option<&ConnectionId>) -> Result<Vec<Found>, StoreError> {
     let mut living = Vec::new();
     for connection in claim.connections.iter().filter(|connection| Some(*connection) != but) {
         living.extend(found(store, claim, connection).await?);
@@ -198,18 +203,18 @@ async fn living(store: &Store, claim: &Claim, but: Option<&ConnectionId>) -> Res
     Ok(living)
 }
 
-async fn is_living(store: &Store, claim: &Claim, connection: &ConnectionId) -> Result<bool, StoreError> {
+async fn is_living(store: &impl Entries, claim: &Claim, connection: &ConnectionId) -> Result<bool, StoreError> {
     Ok(found(store, claim, connection).await?.is_some())
 }
 
 /// A connection of a claim, if it has the account.
-async fn found(store: &Store, claim: &Claim, connection: &ConnectionId) -> Result<Option<Found>, StoreError> {
+async fn found(store: &impl Entries, claim: &Claim, connection: &ConnectionId) -> Result<Option<Found>, StoreError> {
     let found = read::get(store, &claim.integration, connection).await?;
     Ok(found.filter(|found| found.linked.tenant == claim.tenant && found.linked.claims(&claim.account)))
 }
 
 /// Takes an account out of the record of a connection that has it.
-async fn give_up(store: &Store, linked: &Linked, account: &str) -> Result<(), LinkError> {
+async fn give_up(store: &impl Entries, linked: &Linked, account: &str) -> Result<(), LinkError> {
     let id = Linked::entry_id(&linked.integration, &linked.id);
     for _ in 0..TRIES {
         let Some(found) = read::get(store, &linked.integration, &linked.id).await? else { return Ok(()) };
@@ -227,7 +232,12 @@ async fn give_up(store: &Store, linked: &Linked, account: &str) -> Result<(), Li
 }
 
 /// Marks a claim as doubted; what stands there then.
-async fn doubt(store: &Store, id: &str, over: Option<&Entry>, claim: &Claim) -> Result<Option<Entry>, StoreError> {
+async fn doubt(
+    store: &impl Entries,
+    id: &str,
+    over: Option<&Entry>,
+    claim: &Claim,
+) -> Result<Option<Entry>, StoreError> {
     let doubted = Claim { doubted: true, ..claim.clone() };
     match write(store, id, over, Some(&doubted)).await? {
         Wrote::Done => store.entry(Kind::Claim, id).await,
@@ -236,7 +246,12 @@ async fn doubt(store: &Store, id: &str, over: Option<&Entry>, claim: &Claim) -> 
 }
 
 /// Writes a claim over what was read, or removes it.
-async fn write(store: &Store, id: &str, over: Option<&Entry>, claim: Option<&Claim>) -> Result<Wrote, StoreError> {
+async fn write(
+    store: &impl Entries,
+    id: &str,
+    over: Option<&Entry>,
+    claim: Option<&Claim>,
+) -> Result<Wrote, StoreError> {
     let expect = over.map_or(Expect::Absent, |entry| Expect::Revision(entry.revision));
     let put = match claim {
         Some(claim) => {

@@ -3,7 +3,7 @@
 use gatepost_config::{ConnectionId, IntegrationId};
 use serde::de::DeserializeOwned;
 
-use super::{Claim, Linked};
+use super::{Claim, Linked, entries::Entries};
 use crate::{
     Store, StoreError,
     registry::{Entry, Kind},
@@ -22,7 +22,11 @@ pub struct Found {
 ///
 /// # Errors
 /// When the store can't be asked, or the record can't be read.
-pub async fn get(store: &Store, integration: &IntegrationId, id: &ConnectionId) -> Result<Option<Found>, StoreError> {
+pub async fn get(
+    store: &impl Entries,
+    integration: &IntegrationId,
+    id: &ConnectionId,
+) -> Result<Option<Found>, StoreError> {
     let entry = store.entry(Kind::Connection, &Linked::entry_id(integration, id)).await?;
     entry.as_ref().map(found).transpose()
 }
@@ -57,7 +61,11 @@ pub async fn page(store: &Store, after: u64, limit: usize) -> Result<Vec<Found>,
 ///
 /// # Errors
 /// When the store can't be asked, or the record can't be read.
-pub async fn claim(store: &Store, integration: &IntegrationId, account: &str) -> Result<Option<Claim>, StoreError> {
+pub async fn claim(
+    store: &impl Entries,
+    integration: &IntegrationId,
+    account: &str,
+) -> Result<Option<Claim>, StoreError> {
     let entry = store.entry(Kind::Claim, &Claim::entry_id(integration, account)).await?;
     entry.as_ref().map(value).transpose()
 }

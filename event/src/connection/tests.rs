@@ -1,3 +1,6 @@
+mod beside;
+mod steps;
+
 use gatepost_config::{Secret, Timestamp};
 
 use super::{Claim, Linked};

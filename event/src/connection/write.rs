@@ -2,9 +2,9 @@
 
 use gatepost_config::{ConnectionId, IntegrationId, Timestamp};
 
-use super::{Found, LinkError, Linked, Phase, check::check, claim, read};
+use super::{Found, LinkError, Linked, Phase, check::check, claim, entries::Entries, read};
 use crate::{
-    Store, StoreError,
+    StoreError,
     registry::{Expect, Kind, Put},
 };
 
@@ -31,7 +31,7 @@ pub struct Claiming {
 /// # Errors
 /// Why it can't be. Nothing is changed then but claims that anybody may take over, unless it is a [`LinkError::Store`].
 pub async fn put(
-    store: &Store,
+    store: &impl Entries,
     wanted: Linked,
     expect: Expect,
     claiming: Claiming,
@@ -46,7 +46,7 @@ pub async fn put(
 /// # Errors
 /// As [`put`].
 pub async fn put_over(
-    store: &Store,
+    store: &impl Entries,
     mut before: Option<Found>,
     wanted: Linked,
     expect: Expect,
@@ -75,7 +75,7 @@ pub async fn put_over(
             continue;
         };
         if let Err(error) = confirm_all(store, &next, before.as_ref(), claiming).await {
-            return Err(undo(store, &next, revision, before, error).await);
+            return Err(undo(store, &next, before, error).await);
         }
         for account in before.iter().flat_map(|before| &before.linked.accounts).filter(|own| !next.names(own)) {
             claim::release(store, &next, account).await?;
@@ -91,7 +91,7 @@ pub async fn put_over(
 /// [`LinkError::Conflict`], or the store's; a repeat completes what was begun, but for claims, which others may then
 /// take over.
 pub async fn remove(
-    store: &Store,
+    store: &impl Entries,
     integration: &IntegrationId,
     id: &ConnectionId,
     expect: Expect,
@@ -117,14 +117,18 @@ pub async fn remove(
 ///
 /// # Errors
 /// When the store can't confirm.
-pub async fn advance(store: &Store, found: &Found, phase: Phase) -> Result<Option<Found>, StoreError> {
+pub async fn advance(store: &impl Entries, found: &Found, phase: Phase) -> Result<Option<Found>, StoreError> {
     let linked = Linked { phase, ..found.linked.clone() };
     let revision = record(store, &linked, Expect::Revision(found.revision)).await?;
     Ok(revision.ok().map(|revision| Found { linked, revision }))
 }
 
 /// Writes a record; `Err` when what stands there is not as expected.
-pub(super) async fn record(store: &Store, linked: &Linked, expect: Expect) -> Result<Result<u64, ()>, StoreError> {
+pub(super) async fn record(
+    store: &impl Entries,
+    linked: &Linked,
+    expect: Expect,
+) -> Result<Result<u64, ()>, StoreError> {
     let id = Linked::entry_id(&linked.integration, &linked.id);
     let value = serde_json::to_vec(linked).map_err(|error| StoreError::Corrupt(error.to_string()))?.into();
     match store.put(Kind::Connection, &id, value, expect).await? {
@@ -184,7 +188,12 @@ fn gained<'a>(next: &'a Linked, before: Option<&'a Found>) -> impl Iterator<Item
     next.accounts.iter().filter(gains)
 }
 
-async fn claim_all(store: &Store, next: &Linked, before: Option<&Found>, claiming: Claiming) -> Result<(), LinkError> {
+async fn claim_all(
+    store: &impl Entries,
+    next: &Linked,
+    before: Option<&Found>,
+    claiming: Claiming,
+) -> Result<(), LinkError> {
     let from = before.filter(|before| has_owner(before)).map(|before| &before.linked.tenant);
     let mut taken = Vec::new();
     for account in gained(next, before) {
@@ -198,7 +207,7 @@ async fn claim_all(store: &Store, next: &Linked, before: Option<&Found>, claimin
 }
 
 async fn confirm_all(
-    store: &Store,
+    store: &impl Entries,
     next: &Linked,
     before: Option<&Found>,
     claiming: Claiming,
@@ -210,7 +219,12 @@ async fn confirm_all(
 }
 
 /// Gives claims up that were taken for a record that is not written.
-async fn give_back(store: &Store, next: &Linked, before: Option<&Found>, taken: &[&String]) -> Result<(), LinkError> {
+async fn give_back(
+    store: &impl Entries,
+    next: &Linked,
+    before: Option<&Found>,
+    taken: &[&String],
+) -> Result<(), LinkError> {
     for account in taken {
         match before.filter(|before| has_owner(before) && before.linked.names(account)) {
             // It stays what it was, another tenant's.
@@ -225,23 +239,57 @@ async fn give_back(store: &Store, next: &Linked, before: Option<&Found>, taken: 
 }
 
 /// Takes a record back whose accounts were claimed by somebody else meanwhile, and says why.
-async fn undo(store: &Store, next: &Linked, revision: u64, before: Option<Found>, error: LinkError) -> LinkError {
+async fn undo(store: &impl Entries, next: &Linked, before: Option<Found>, error: LinkError) -> LinkError {
     if matches!(error, LinkError::Store(_)) {
         // Nothing is known: a repeat finds out.
         return error;
     }
-    let undone = match &before {
-        Some(before) => record(store, &before.linked, Expect::Revision(revision)).await.map(drop),
-        None => {
-            let id = Linked::entry_id(&next.integration, &next.id);
-            store.remove(Kind::Connection, &id, Expect::Revision(revision)).await.map(drop)
-        }
-    };
     let taken: Vec<_> = gained(next, before.as_ref()).collect();
-    match undone {
-        Ok(()) => give_back(store, next, before.as_ref(), &taken).await.err().unwrap_or(error),
-        Err(failed) => failed.into(),
+    let undone = match take_back(store, next, before.as_ref().map(|before| &before.linked)).await {
+        Ok(()) => give_back(store, next, before.as_ref(), &taken).await,
+        Err(failed) => Err(failed),
+    };
+    undone.err().unwrap_or(error)
+}
+
+/// Puts back what stood before a record, or removes it; nothing when somebody has written another since.
+async fn take_back(store: &impl Entries, next: &Linked, before: Option<&Linked>) -> Result<(), LinkError> {
+    for _ in 0..TRIES {
+        let found = read::get(store, &next.integration, &next.id).await?;
+        let Some(found) = found.filter(|found| is_still(&found.linked, next)) else { return Ok(()) };
+        let over = Expect::Revision(found.revision);
+        let is_done = match before {
+            Some(before) => record(store, &without_lost(before, next, &found.linked), over).await?.is_ok(),
+            None => {
+                let id = Linked::entry_id(&next.integration, &next.id);
+                matches!(store.remove(Kind::Connection, &id, over).await?, Put::Stored(_) | Put::Conflict(None))
+            }
+        };
+        if is_done {
+            return Ok(());
+        }
     }
+    Err(busy(next))
+}
+
+/// Whether a record is one that was written, but for what others may do to it at any time: a router moves it from phase to
+/// phase, and who takes accounts over takes them out of it.
+fn is_still(found: &Linked, written: &Linked) -> bool {
+    let Linked { phase, active_since, version, .. } = *found;
+    let accounts = found.accounts.clone();
+    accounts.iter().all(|account| written.names(account))
+        && *found == Linked { phase, active_since, version, accounts, ..written.clone() }
+}
+
+/// What stood before a record, without the accounts that were taken out of it meanwhile.
+fn without_lost(before: &Linked, written: &Linked, found: &Linked) -> Linked {
+    let is_lost = |account: &String| written.names(account) && !found.names(account);
+    let mut rest = before.clone();
+    rest.accounts.retain(|account| !is_lost(account));
+    if rest.accounts != before.accounts {
+        rest.version = found.version.saturating_add(1);
+    }
+    rest
 }
 
 fn busy(wanted: &Linked) -> LinkError {
