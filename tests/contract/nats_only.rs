@@ -1,5 +1,6 @@
 //! What only the NATS engine promises.
 
+mod behind;
 mod checks;
 mod cluster;
 mod faults;

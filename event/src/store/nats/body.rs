@@ -91,7 +91,7 @@ pub(super) async fn get(
     deadline: Instant,
 ) -> Result<Option<Bytes>, StoreError> {
     let reads = (0..body.chunks)
-        .map(|number| async move { link.last_of(stream, &format!("{base}.{number}"), replicas, deadline).await });
+        .map(|number| async move { link.kept_of(stream, &format!("{base}.{number}"), replicas, deadline).await });
     let mut whole = BytesMut::with_capacity(body.bytes.min(64 * 1024 * 1024));
     let mut chunks = stream::iter(reads).buffered(CHUNKS_AT_ONCE);
     while let Some(chunk) = chunks.next().await {

@@ -1,9 +1,6 @@
 //! Reading a partition's events in their order.
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, time::Instant};
 
 use super::{
     Nats,
@@ -11,7 +8,7 @@ use super::{
     feed::{Fed, Feed, Source},
     link,
     names::BodyOwner,
-    read::Stored,
+    read::{LOOK_AGAIN, LOOKS, Stored},
     tally::numbers,
 };
 use crate::{
@@ -22,10 +19,6 @@ use gatepost_config::Timestamp;
 
 /// Messages and bytes of a partition that may be on their way to us at once.
 const FEED_MAX: (usize, usize) = (512, 8 * 1024 * 1024);
-
-/// How often an event is looked for that should be there, and the pause before each look.
-const LOOKS: usize = 3;
-const LOOK_AGAIN: Duration = Duration::from_millis(300);
 
 /// See [`crate::store::Log`].
 pub struct Log {

@@ -26,6 +26,9 @@ const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 const BATCH_MAX: usize = 512;
 /// Matches every subject of a stream. How many messages match is told with each answer, and costs the server no count.
 const ALL: &str = ">";
+/// How often is looked again for what should be there, and the pause before each look.
+pub(super) const LOOKS: usize = 3;
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(300);
 /// The longest silence inside a batch.
 const BATCH_SILENCE: Duration = Duration::from_millis(1500);
 
@@ -92,6 +95,26 @@ impl Link {
             None if replicas > 1 => self.leader_last(stream, subject, deadline).await,
             found => Ok(found),
         }
+    }
+
+    /// As [`Self::last_of`], of what something else refers to that was stored after it. A server that has just become leader,
+    /// or does not know yet that it no longer is, may lack what was confirmed; what is taken for gone is lost.
+    pub(super) async fn kept_of(
+        &self,
+        stream: &str,
+        subject: &str,
+        replicas: usize,
+        deadline: Instant,
+    ) -> Result<Option<Stored>, StoreError> {
+        let mut found = self.last_of(stream, subject, replicas, deadline).await?;
+        for _ in 0..LOOKS {
+            if found.is_some() || replicas == 1 {
+                break;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+            found = self.last_of(stream, subject, replicas, deadline).await?;
+        }
+        Ok(found)
     }
 
     /// As [`Self::last_of`], by the leader's word only.

@@ -134,7 +134,7 @@ impl Nats {
 
     pub(in crate::store) async fn copied(&self, copy: &Token) -> Result<Option<Event>, StoreError> {
         let subject = self.names.copy_subject(copy);
-        let found = self.link.last_of(&self.names.dead(), &subject, self.replicas, link::soon()).await?;
+        let found = self.link.kept_of(&self.names.dead(), &subject, self.replicas, link::soon()).await?;
         match found {
             Some(message) => Ok(self.letter(&message).await?.event),
             None => Ok(None),
