@@ -195,6 +195,9 @@ mod tests {
     const FILE: &str =
         "[[integration]]\nid = \"asana\"\nprovider = \"asana\"\n[secrets]\nmaster_keys = [{ env = \"KEY\" }]\n";
 
+    /// How long what should happen soon may take.
+    const SOON: Duration = Duration::from_secs(30);
+
     /// Waits until a connection's secret is known, or is not.
     async fn until(captures: &Captures, name: &SecretName, is_known: bool) {
         let known = async {
@@ -202,42 +205,102 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), known).await.expect("it is heard of");
+        tokio::time::timeout(SOON, known).await.expect("it is heard of");
+    }
+
+    /// A store, and what a gateway knows that has read nothing of it.
+    async fn gateway(folder: &std::path::Path) -> (Store, Arc<Captures>) {
+        let env = |_: &str| Some("a master key of this test".to_owned());
+        let loaded = gatepost_config::parse(FILE, "gatepost.toml".as_ref(), &env, Options::default());
+        let mut config: Config = loaded.unwrap_or_else(|problems| panic!("{problems}")).config;
+        config.store.engine = Engine::Embedded { path: folder.to_owned() };
+        let store = Store::open(&config.store, &config.retention).await.expect("it opens");
+        (store, Arc::new(Captures::new(&config).expect("they are made")))
+    }
+
+    fn name(connection: &str) -> SecretName {
+        let integration = "asana".parse().expect("an id");
+        SecretName { integration, connection: connection.parse().ok(), purpose: SecretPurpose::Captured }
+    }
+
+    /// A secret of a connection, sealed.
+    fn given(captures: &Captures, connection: &str) -> SealedSecret {
+        let secret = Secret::new(b"given".to_vec(), "it");
+        captures.seal(name(connection), &secret, Timestamp::now()).expect("sealed")
+    }
+
+    async fn keep(store: &Store, sealed: &SealedSecret) {
+        store.keep_secret(sealed, std::time::Instant::now() + SOON).await.expect("it is kept");
+    }
+
+    /// A job that erases a connection has come to its end.
+    async fn end_erasure(store: &Store) {
+        let now = Timestamp::now();
+        let whose = Whose::Connection("asana".parse().expect("an id"), "gone".parse().expect("an id"));
+        let mut job = Job::new(store, &[], whose, false, now).await.expect("it is made");
+        job.end(now);
+        let _ = job.write(store, Expect::Absent).await.expect("it is written");
     }
 
     #[tokio::test]
     async fn a_secret_that_is_erased_is_known_no_more_and_another_s_stays() {
         let folder = tempfile::tempdir().expect("a folder");
-        let env = |_: &str| Some("a master key of this test".to_owned());
-        let loaded = gatepost_config::parse(FILE, "gatepost.toml".as_ref(), &env, Options::default());
-        let mut config: Config = loaded.unwrap_or_else(|problems| panic!("{problems}")).config;
-        config.store.engine = Engine::Embedded { path: folder.path().to_owned() };
-        let store = Store::open(&config.store, &config.retention).await.expect("it opens");
-        let captures = Arc::new(Captures::new(&config).expect("they are made"));
+        let (store, captures) = gateway(folder.path()).await;
         let following = {
             let (captures, store) = (Arc::clone(&captures), store.clone());
             tokio::spawn(async move { match captures.follow(&store).await {} })
         };
-        let now = Timestamp::now();
-        let names = ["gone", "kept"].map(|connection| SecretName {
-            integration: "asana".parse().expect("an id"),
-            connection: connection.parse().ok(),
-            purpose: SecretPurpose::Captured,
-        });
-        for name in &names {
-            let sealed = captures.seal(name.clone(), &Secret::new(b"given".to_vec(), "it"), now).expect("sealed");
-            store.keep_secret(&sealed, std::time::Instant::now() + Duration::from_secs(30)).await.expect("it is kept");
-            until(&captures, name, true).await;
+        for connection in ["gone", "kept"] {
+            keep(&store, &given(&captures, connection)).await;
+            until(&captures, &name(connection), true).await;
         }
-
-        store.erase(vec![Remains::Secret(names[0].token())]).await.expect("it is erased");
-        let whose = Whose::Connection("asana".parse().expect("an id"), "gone".parse().expect("an id"));
-        let mut job = Job::new(&store, &[], whose, false, now).await.expect("it is made");
-        job.end(now);
-        let _ = job.write(&store, Expect::Absent).await.expect("it is written");
-        until(&captures, &names[0], false).await;
-        assert_eq!(captures.known().of(&names[1]).len(), 1, "the control");
+        store.erase(vec![Remains::Secret(name("gone").token())]).await.expect("it is erased");
+        end_erasure(&store).await;
+        until(&captures, &name("gone"), false).await;
+        assert_eq!(captures.known().of(&name("kept")).len(), 1, "the control");
         following.abort();
+        store.close().await;
+    }
+
+    /// Nobody listens while no secret is known; what ended in the meantime is heard of once somebody does.
+    #[tokio::test]
+    async fn an_erasure_that_ended_before_anybody_listened_is_heard_of() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, captures) = gateway(folder.path()).await;
+        end_erasure(&store).await;
+        captures.add(&given(&captures, "gone"));
+        let mut erasures = Erasures::default();
+        let heard = tokio::time::timeout(SOON, erasures.ended(&captures, &store)).await;
+        assert_eq!(heard, Ok(()), "all are to be read again");
+        end_erasure(&store).await;
+        let heard = tokio::time::timeout(SOON, erasures.ended(&captures, &store)).await;
+        assert_eq!(heard, Ok(()), "and so is a later one");
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_comes_while_all_are_read_stays_and_one_that_the_store_lost_goes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, captures) = gateway(folder.path()).await;
+        keep(&store, &given(&captures, "kept")).await;
+        captures.add(&given(&captures, "gone"));
+        let mut reading = Box::pin(captures.read(&store));
+        // It knows by now what there was when it began.
+        assert!(futures::poll!(&mut reading).is_pending());
+        captures.add(&given(&captures, "new"));
+        let mut were_read = captures.were_read.subscribe();
+        let read = async {
+            tokio::select! {
+                read = &mut reading => match read {
+                    Err(error) => panic!("{error}"),
+                },
+                read = were_read.wait_for(|read| *read) => drop(read.expect("it is there")),
+            }
+        };
+        tokio::time::timeout(SOON, read).await.expect("all are read");
+        let known = captures.known();
+        let of = |connection| known.of(&name(connection)).len();
+        assert_eq!((of("kept"), of("new"), of("gone")), (1, 1, 0));
         store.close().await;
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn event(id: &str, bytes: usize) -> Event {
 
 async fn append(store: &Embedded, id: &str, bytes: usize) -> Result<Appended, StoreError> {
     let item = Item { event: event(id, bytes), place: Place::Log };
-    let answers = store.append(vec![item], Instant::now() + Duration::from_secs(10)).await?;
+    let answers = store.append(vec![item], Instant::now() + Duration::from_secs(30)).await?;
     Ok(answers[0])
 }
 
@@ -89,7 +89,7 @@ async fn a_change_that_fails_does_not_fail_those_that_are_committed_with_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path(), None).await;
     // While this one runs the others gather, and are taken into one commit.
-    let slow = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1000000)
+    let slow = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 300000)
         SELECT count(*) FROM n";
     let (slow, failed, stored) = tokio::join!(
         run(&store, slow),
