@@ -11,12 +11,13 @@ use std::{
 use rusqlite::Connection;
 
 /// Length of the log from which on the writer itself helps: under unbroken load the checkpointer alone never meets the
-/// log's end, and the log would grow for ever.
-const LOG_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// log's end, and the log would grow for ever. Until it is first begun anew each commit makes its file longer, for which it
+/// waits for the file system's journal too: so it is short.
+const LOG_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// What of the log's file is kept when the log begins anew: all that it usually has. A commit is faster into a file that
 /// need not grow.
-pub(super) const FILE_BYTES_KEPT: u64 = 2 * LOG_BYTES_MAX;
+pub(super) const FILE_BYTES_KEPT: u64 = 8 * LOG_BYTES_MAX;
 
 /// A round in which so little came meanwhile that the writer can copy it without stalling anybody.
 const SHORT_ROUND: Duration = Duration::from_millis(3);
