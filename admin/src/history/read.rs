@@ -40,8 +40,17 @@ pub(super) struct Readers {
     turns: Arc<Semaphore>,
 }
 
-/// Where a running question's handle stands, so that it can be stopped.
-type Running = Arc<Mutex<Option<InterruptHandle>>>;
+/// A question, for whoever asked it and whoever answers it.
+#[derive(Default)]
+enum Running {
+    /// No connection works on it.
+    #[default]
+    No,
+    /// It can be stopped by this.
+    By(InterruptHandle),
+    /// Nobody waits for it any more.
+    GivenUp,
+}
 
 impl Readers {
     pub(super) fn new(path: &Path) -> Self {
@@ -55,7 +64,7 @@ impl Readers {
     ) -> Result<T, ReadError> {
         let turn = timeout(WAIT_MAX, Arc::clone(&self.turns).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else { return Err(ReadError::Late) };
-        let (this, running) = (self.clone(), Running::default());
+        let (this, running) = (self.clone(), Arc::<Mutex<Running>>::default());
         let shared = running.clone();
         let mut answer = tokio::task::spawn_blocking(move || {
             let answer = this.answer(&shared, question);
@@ -66,7 +75,8 @@ impl Readers {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(ReadError::Late),
             Err(_) => {
-                if let Some(handle) = lock(&running).as_ref() {
+                // It may not even have begun: then it never does.
+                if let Running::By(handle) = std::mem::replace(&mut *lock(&running), Running::GivenUp) {
                     handle.interrupt();
                 }
                 Err(ReadError::Late)
@@ -76,7 +86,7 @@ impl Readers {
 
     fn answer<T>(
         &self,
-        running: &Running,
+        running: &Mutex<Running>,
         question: impl FnOnce(&Connection) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
         let idle = lock(&self.idle).pop();
@@ -84,13 +94,29 @@ impl Readers {
             Some(db) => db,
             None => file::reader(&self.path)?,
         };
-        *lock(running) = Some(db.get_interrupt_handle());
+        if !lock(running).begin(&db) {
+            lock(&self.idle).push(db);
+            return Err(ReadError::Late);
+        }
         let transaction = db.transaction()?;
         let answer = question(&transaction);
         drop(transaction);
-        lock(running).take();
+        *lock(running) = Running::No;
         lock(&self.idle).push(db);
         answer
+    }
+}
+
+impl Running {
+    /// A connection works on it from now on, unless nobody waits any more.
+    fn begin(&mut self, db: &Connection) -> bool {
+        match self {
+            Self::GivenUp => false,
+            Self::No | Self::By(_) => {
+                *self = Self::By(db.get_interrupt_handle());
+                true
+            }
+        }
     }
 }
 

@@ -119,9 +119,6 @@ impl Writer {
         }
         let gone = batch.gone.clone();
         let written = self.transact(gone, |work| work.apply(batch));
-        if written.is_err() {
-            self.words.forget();
-        }
         if self.swept_at.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
             while self.transact(Arc::default(), |work| work.sweep())? {}
             self.swept_at = Some(Instant::now());
@@ -130,6 +127,19 @@ impl Writer {
     }
 
     fn transact<T>(
+        &mut self,
+        gone: Arc<Reach>,
+        act: impl FnOnce(&mut Work<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        let done = self.try_transact(gone, act);
+        if done.is_err() {
+            // Some may have been made by what was undone; their numbers are given anew.
+            self.words.forget();
+        }
+        done
+    }
+
+    fn try_transact<T>(
         &mut self,
         gone: Arc<Reach>,
         act: impl FnOnce(&mut Work<'_>) -> rusqlite::Result<T>,
