@@ -260,9 +260,9 @@ pub(crate) fn table() -> Vec<Route> {
             .query::<search::Ask>()
             .page::<Hit>()
             .refuses(&[409]),
-        get("/v1/syncs", Operator(Read), syncs::list)
-            .about("Syncs that have been run, in the order of their last changes")
-            .query::<syncs::Ask>()
+        get("/v1/syncs", Operator(Read), syncs::list::list)
+            .about("Syncs that have been run, in the order of their last changes, then those that never were")
+            .query::<syncs::list::Ask>()
             .page::<syncs::View>(),
         get("/v1/syncs/{engine}", Operator(Read), syncs::engines::show)
             .about("A sync engine, and whether it is paused")

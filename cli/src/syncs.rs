@@ -12,7 +12,7 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SyncsCommand {
-    /// Those that have been run, with when, and when the next backstop is
+    /// Those that have been run, with when, and when the next backstop is; then those that never ran
     List {
         /// Only those of an engine
         #[arg(long)]
@@ -118,7 +118,12 @@ fn show(api: &ApiArgs, sync: &Value) {
 
 fn line(sync: &Value) -> String {
     let id = ["engine", "integration", "connection", "sync"].map(|word| field(sync, word)).join("/");
-    let words = ["triggered_at", "succeeded_at", "backstop_at", "failures", "error"];
-    let paused = if sync.get("paused") == Some(&Value::Bool(true)) { "  paused" } else { "" };
-    format!("{id}  {}{paused}", words.map(|word| field(sync, word)).join("  "))
+    let is = |word: &str| sync.get(word) == Some(&Value::Bool(true));
+    let ran = match is("never_ran") {
+        true => "never ran".to_owned(),
+        false => ["triggered_at", "succeeded_at"].map(|word| field(sync, word)).join("  "),
+    };
+    let next = ["backstop_at", "failures", "error"].map(|word| field(sync, word)).join("  ");
+    let paused = if is("paused") { "  paused" } else { "" };
+    format!("{id}  {ran}  {next}{paused}")
 }

@@ -1,5 +1,7 @@
 //! How a sync of a connection stands: kept in the registry by whoever owns its engine, for the next owner and for people.
 
+pub mod backstop;
+
 use gatepost_config::{ConnectionId, IntegrationId, SyncEngineId, SyncName, Timestamp};
 use serde::{Deserialize, Serialize};
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use gatepost_config::Timestamp;
 use gatepost_event::Ending;
 use gatepost_tests::{
     gatepost::Gatepost,
@@ -53,12 +54,15 @@ impl Site {
         let (own, other) = (SyncEngine::start(Duration::ZERO).await, SyncEngine::start(Duration::ZERO).await);
         let journey = Journey::new(engine, "park", &BTreeSet::from([1])).await;
         let mut file = std::fs::read_to_string(journey.home.path("gatepost.toml")).expect("there");
-        for (id, engine, body) in [("own", &own, format!("body = '''{BODY}'''\n")), ("other", &other, String::new())] {
+        // So long that no test lives to see it.
+        let backstop = ", backstop = \"3650d\"";
+        let body = format!("body = '''{BODY}'''\n");
+        for (id, engine, body, backstop) in [("own", &own, body, backstop), ("other", &other, String::new(), "")] {
             file += &format!(
                 "\n[[sync_engine]]\nid = \"{id}\"\nkind = \"http\"\nurl = \"{}\"\nprivate = true\n\
                  secrets = [{{ file = \"signing\" }}]\n{body}\n\
                  [[route]]\nid = \"by-{id}\"\nintegration = \"github\"\n\
-                 sync = {{ engine = \"{id}\", name = \"contacts\", coalesce = \"100ms\" }}\n",
+                 sync = {{ engine = \"{id}\", name = \"contacts\", coalesce = \"100ms\"{backstop} }}\n",
                 engine.plain_url()
             );
         }
@@ -123,9 +127,11 @@ async fn ran(engine: &SyncEngine, after: Instant) {
 
 async fn a_paused_engine_runs_nothing_until_it_is_resumed_and_then_what_is_owed(engine: Engine) {
     let mut site = Site::start(engine).await;
+    lists_what_never_ran(&site).await;
     let sent_at = site.push().await;
     ran(&site.own, sent_at).await;
     said(&site.own, "events");
+    lists_what_ran_and_what_never_did(&site).await;
 
     assert_eq!(site.command(&["syncs", "pause", "own"]).await, "own is paused\n");
     site.waits(0.0).await;
@@ -166,6 +172,58 @@ async fn a_paused_engine_runs_nothing_until_it_is_resumed_and_then_what_is_owed(
     // By each engine.
     assert_eq!(census.ended.get(&Ending::Synced).copied(), Some(2 * site.pushed as u64), "{census:?}");
     assert_eq!(census.waiting(), 0, "{census:?}");
+}
+
+/// Of the file's connection, and of one made at run time once it is live.
+async fn lists_what_never_ran(site: &Site) {
+    let began = Timestamp::now();
+    let api = Api::of(site.gatepost()).await;
+    api.told(Method::PUT, "/v1/connections/github/c2", KEY, Some(&json!({ "tenant": "acme" })), 201).await;
+    let never = |sync: &Value| sync["never_ran"] == true && sync["triggered_at"].is_null();
+    let all = eventually("both connections' syncs", PATIENCE, async || {
+        let all = listed(&api, "").await;
+        (all.len() == 4).then_some(all)
+    })
+    .await;
+    assert!(all.iter().all(never), "{all:?}");
+    let named: Vec<_> = all.iter().map(|sync| (sync["engine"].clone(), sync["connection"].clone())).collect();
+    assert_eq!(json!(named), json!([["other", "c1"], ["own", "c1"], ["other", "c2"], ["own", "c2"]]));
+    for sync in &all {
+        let due = sync["backstop_at"].as_str().map(|at| at.parse::<Timestamp>().expect("a time"));
+        assert_eq!(due.is_some(), sync["engine"] == "own", "{sync}");
+        assert!(due.is_none_or(|due| due >= began && due < began.after(Duration::from_hours(24 * 3650))), "{sync}");
+        let path = ["engine", "integration", "connection", "sync"].map(|word| sync[word].as_str().expect("a name"));
+        assert_eq!(api.told(Method::GET, &format!("/v1/syncs/{}", path.join("/")), KEY, None, 200).await, *sync);
+    }
+    assert_eq!(listed(&api, "&connection=c2&engine=own").await, all[3..]);
+    let shown = site.command(&["syncs", "list", "--connection", "c2", "--engine", "other"]).await;
+    assert_eq!(shown, "other/github/c2/contacts  never ran  -  -  -\n");
+}
+
+async fn lists_what_ran_and_what_never_did(site: &Site) {
+    let api = Api::of(site.gatepost()).await;
+    let ran = |sync: &Value| sync["never_ran"] == false && sync["succeeded_at"].is_string();
+    // One that is written between two pages comes again.
+    eventually("what ran, and what never did", PATIENCE, async || {
+        let all = listed(&api, "").await;
+        let is_right = |sync: &Value| ran(sync) == (sync["connection"] == "c1");
+        (all.len() == 4 && all.iter().all(is_right)).then_some(())
+    })
+    .await;
+}
+
+/// All syncs, by pages of one.
+async fn listed(api: &Api, only: &str) -> Vec<Value> {
+    let (mut all, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/v1/syncs?limit=1{only}{cursor}");
+        let page = api.told(Method::GET, &path, KEY, None, 200).await;
+        all.extend(page["items"].as_array().expect("a list").iter().cloned());
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return all,
+        }
+    }
 }
 
 /// The engine was posted what the configuration says, signed over exactly those bytes.

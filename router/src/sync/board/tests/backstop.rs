@@ -1,10 +1,10 @@
 //! Backstops, by a clock that is told what time it is: each within its period, whoever is killed, and none twice.
 
-use gatepost_event::sync::SyncState;
+use gatepost_event::sync::{SyncState, backstop::latest};
 
 use super::{at, config, engine};
 use crate::sync::{
-    board::{Board, Ended, SlotId, Why, backstop::latest, slot::Slot},
+    board::{Board, Ended, SlotId, Why, slot::Slot},
     live::Live,
 };
 
