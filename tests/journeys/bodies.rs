@@ -80,15 +80,18 @@ impl Rig {
         deliveries
     }
 
-    /// Ends it: what was parked, how many requests were refused, and everything that is on the disk.
+    /// Ends it: what was parked, how many requests were refused, and everything that is stored.
     async fn stop(self) -> Left {
         let log = self.gatepost.stop().await.join("\n");
         let disk = files(&self.home.path("data"));
         let store = open(&self.home).await;
         let parked = unmatched(&store).await.len();
         let refused = store.quarantined(None).await.expect("readable").len();
+        let events = store.events(0, 0, 1000).await.expect("readable").into_iter();
+        let unpacked: Vec<u8> =
+            events.flat_map(|stored| stored.event.expect("readable").to_frame().expect("a frame")).collect();
         store.close().await;
-        Left { parked, refused, disk: [disk, log.into_bytes()].concat() }
+        Left { parked, refused, disk: [disk, unpacked, log.into_bytes()].concat() }
     }
 }
 
@@ -96,7 +99,7 @@ impl Rig {
 struct Left {
     parked: usize,
     refused: usize,
-    /// Every byte of the store's files, and of the log.
+    /// Every byte of the store's files, of its events as they were before they were packed, and of the log.
     disk: Vec<u8>,
 }
 
