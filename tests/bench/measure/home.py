@@ -14,10 +14,15 @@ class Home:
 
     folder: Path
     nats: list
+    # The settings of its store.
+    store: str = ""
 
     @property
     def config(self):
         return self.folder / "gatepost.toml"
+
+    def configure(self, sink, **more):
+        self.config.write_text(configuration(self.store, sink, **more))
 
 
 @dataclass

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from measure.home import SECRETS, Home, Nats, configuration, urls
+from measure.home import SECRETS, Home, Nats, urls
 from measure.load import SECRET
 from measure.process import PATIENCE, Process, answers, get, wait
 
@@ -94,15 +94,15 @@ class Servers:
         """A new configuration folder with these files, its store's servers started; `first` is put before their commands."""
         home = Home(self.folder(), [])
         if nats is None:
-            store = 'engine = "embedded"\npath = "data"'
+            home.store = 'engine = "embedded"\npath = "data"'
         else:
             count, synced = nats
             home.nats = self.nats_files(count, synced)
             self.start_nats(home.nats, first)
             durability = "fsync" if synced else "replicated"
-            store = (f'engine = "nats"\nurl = "{urls(home.nats)}"\nreplicas = {count}\ndurability = "{durability}"\n'
-                     f'monitor_url = "{home.nats[0].monitor}"')
-        home.config.write_text(configuration(store, sink, **more))
+            home.store = (f'engine = "nats"\nurl = "{urls(home.nats)}"\nreplicas = {count}\ndurability = "{durability}"\n'
+                          f'monitor_url = "{home.nats[0].monitor}"')
+        home.configure(sink, **more)
         for name, text in [*SECRETS.items(), *files]:
             (home.folder / name).parent.mkdir(exist_ok=True)
             (home.folder / name).touch(mode=0o600)

@@ -49,9 +49,14 @@ class Side:
         return self.events <= SMALL and self.connections <= SMALL
 
 
-QUICK = [Side("empty"), Side("100 k events", events=100_000), Side("10 k connections", connections=10_000),
+EMPTY = Side("empty")
+MOST_EVENTS = Side("10 M events", events=10_000_000)
+# Everything at its most, in the store of the most events.
+EVERYTHING = Side("all of the most at once", events=10_000_000, connections=300_000, destinations=10_000, routes=1_000)
+
+QUICK = [EMPTY, Side("100 k events", events=100_000), Side("10 k connections", connections=10_000),
          Side("1 k destinations", destinations=1_000), Side("1 k routes", routes=1_000)]
-FULL = [Side("empty"), Side("1 k events", events=1_000), Side("1 M events", events=1_000_000), Side("10 M events", events=10_000_000),
+FULL = [EMPTY, Side("1 k events", events=1_000), Side("1 M events", events=1_000_000), MOST_EVENTS,
         Side("10 k connections", connections=10_000), Side("300 k connections", connections=300_000),
         Side("1 k connections in turn", connections=1_000, turn=1_000),
         Side("1 k of 300 k connections in turn", connections=300_000, turn=1_000, against="1 k connections in turn"),
@@ -67,7 +72,7 @@ def measure(bench):
 def check_room(bench, sides):
     """Says at once when the disk is too small, and not after ten minutes."""
     # A second more for the time before each measurement.
-    loaded = bench.rounds * sum(not side.is_small for side in sides) * (bench.seconds + 1)
+    loaded = bench.rounds * (1 + sum(not side.is_small for side in sides)) * (bench.seconds + 1)
     needed = sum(side.events for side in sides) * EVENT_BYTES + loaded * SECOND_BYTES + RESERVE_BYTES
     free = shutil.disk_usage(bench.servers.out).free
     if free < needed:
@@ -76,21 +81,31 @@ def check_room(bench, sides):
 
 
 def engine_grown(bench, engine, sides):
-    kept, runs, ratios = {}, {side.name: [] for side in sides}, {side.name: [] for side in sides}
+    kept = {}
     try:
         for side in sides:
             if not side.is_small and side.key not in kept:
                 kept[side.key] = made(bench, engine, side, NOBODY)
                 bench.servers.stop_processes()
-        # What was filled is not written back beside what is measured.
-        os.sync()
-        for _ in range(bench.rounds):
-            for side in sides:
-                runs[side.name].append(once(bench, engine, side, kept))
-            for side in sides:
-                ratios[side.name].append(runs[side.name][-1]["rate"] / runs[side.against][-1]["rate"])
+        found = compared(bench, engine, sides, kept)
+        if MOST_EVENTS.key in kept:
+            kept[EVERYTHING.key] = grown(bench, engine, kept[MOST_EVENTS.key], EVERYTHING)
+            found[EVERYTHING.name] = compared(bench, engine, [EMPTY, EVERYTHING], kept)[EVERYTHING.name]
     finally:
         bench.servers.stop_all()
+    return found
+
+
+def compared(bench, engine, sides, kept):
+    """The sides in turn, and each one's ratio to what it is held against in the same round."""
+    runs, ratios = {side.name: [] for side in sides}, {side.name: [] for side in sides}
+    # What was filled is not written back beside what is measured.
+    os.sync()
+    for _ in range(bench.rounds):
+        for side in sides:
+            runs[side.name].append(once(bench, engine, side, kept))
+        for side in sides:
+            ratios[side.name].append(runs[side.name][-1]["rate"] / runs[side.against][-1]["rate"])
     return {side.name: {**median(runs[side.name]), "against": side.against, "ratio": statistics.median(ratios[side.name])} for side in sides}
 
 
@@ -121,10 +136,23 @@ def woken(bench, engine, side, kept):
 
 def made(bench, engine, side, sink):
     home = bench.servers.home(ENGINES[engine], sink, declared=False, destinations=side.destinations, routes=side.routes)
-    filled = bench.servers.limit("fill", config=home.config, events=side.events, connections=side.connections)
+    fill(bench, engine, home, side, side.events)
+    return home
+
+
+def grown(bench, engine, home, side):
+    """A store that has the side's events gets the rest of what it has."""
+    bench.servers.start_nats(home.nats)
+    home.configure(NOBODY, declared=False, destinations=side.destinations, routes=side.routes)
+    fill(bench, engine, home, side, 0)
+    bench.servers.stop_processes()
+    return home
+
+
+def fill(bench, engine, home, side, events):
+    filled = bench.servers.limit("fill", config=home.config, events=events, connections=side.connections)
     if not side.is_small:
         print(f"{engine}: {side.name} written in {filled['seconds']:.0f} s", file=sys.stderr, flush=True)
-    return home
 
 
 def delivered(bench, engine, side):
