@@ -62,7 +62,7 @@ pub async fn put_over(
         }
         if let Some(same) = before.as_ref().filter(|before| is_same(&before.linked, &wanted)) {
             // An earlier try may have ended before its claims were confirmed.
-            confirm_all(store, &same.linked, None, claiming).await?;
+            confirm_all(store, &same.linked, claiming).await?;
             return Ok(same.clone());
         }
         meets(before.as_ref(), expect)?;
@@ -74,7 +74,7 @@ pub async fn put_over(
             before = read::get(store, &wanted.integration, &wanted.id).await?;
             continue;
         };
-        if let Err(error) = confirm_all(store, &next, before.as_ref(), claiming).await {
+        if let Err(error) = confirm_all(store, &next, claiming).await {
             return Err(undo(store, &next, before, error).await);
         }
         for account in before.iter().flat_map(|before| &before.linked.accounts).filter(|own| !next.names(own)) {
@@ -206,13 +206,10 @@ async fn claim_all(
     Ok(())
 }
 
-async fn confirm_all(
-    store: &impl Entries,
-    next: &Linked,
-    before: Option<&Found>,
-    claiming: Claiming,
-) -> Result<(), LinkError> {
-    for account in gained(next, before) {
+/// All of a record's claims, those too that the record before should have: whoever wrote that may have been cut off
+/// before he knew.
+async fn confirm_all(store: &impl Entries, next: &Linked, claiming: Claiming) -> Result<(), LinkError> {
+    for account in gained(next, None) {
         claim::confirm(store, next, account, claiming).await?;
     }
     Ok(())
