@@ -108,23 +108,23 @@ pub(super) async fn take(
 }
 
 /// Makes sure of a claim after the record that names its account is written; claims it again if somebody has taken it
-/// over.
+/// over. Whether it had to be written.
 pub(super) async fn confirm(
     store: &impl Entries,
     linked: &Linked,
     account: &str,
     claiming: Claiming,
-) -> Result<(), LinkError> {
+) -> Result<bool, LinkError> {
     let id = Claim::entry_id(&linked.integration, account);
-    for _ in 0..TRIES {
+    for tries in 0..TRIES {
         let entry = store.entry(Kind::Claim, &id).await?;
         let claim: Option<Claim> = entry.as_ref().map(value).transpose()?;
         match claim.filter(|claim| claim.is_of(linked)) {
-            Some(claim) if !claim.doubted => return Ok(()),
+            Some(claim) if !claim.doubted => return Ok(tries > 0),
             Some(claim) => {
                 let certain = Claim { doubted: false, ..claim };
                 if let Wrote::Done = write(store, &id, entry.as_ref(), Some(&certain)).await? {
-                    return Ok(());
+                    return Ok(true);
                 }
             }
             None => take(store, linked, account, None, claiming).await?,

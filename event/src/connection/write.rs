@@ -54,16 +54,25 @@ pub async fn put_over(
     now: Timestamp,
 ) -> Result<Found, LinkError> {
     check(&wanted)?;
-    for _ in 0..TRIES {
+    for tries in 0..TRIES {
         // Whose a pending one is, is yet to be said.
         let tenant = before.as_ref().filter(|before| has_owner(before)).map(|before| &before.linked.tenant);
         if tenant.is_some_and(|tenant| *tenant != wanted.tenant) && !claiming.change_tenant {
             return Err(LinkError::OtherTenant);
         }
         if let Some(same) = before.as_ref().filter(|before| is_same(&before.linked, &wanted)) {
-            // An earlier try may have ended before its claims were confirmed.
-            confirm_all(store, &same.linked, claiming).await?;
-            return Ok(same.clone());
+            // Whoever wrote it may have been cut off before its claims were confirmed.
+            let wrote = confirm_all(store, &same.linked, claiming).await?;
+            if !wrote && tries == 0 {
+                return Ok(same.clone());
+            }
+            // Or it was refused an account, and takes its record back: not one of another version.
+            let again = Linked { version: same.linked.version.saturating_add(1), ..same.linked.clone() };
+            if let Ok(revision) = record(store, &again, Expect::Revision(same.revision)).await? {
+                return Ok(Found { linked: again, revision });
+            }
+            before = read::get(store, &wanted.integration, &wanted.id).await?;
+            continue;
         }
         meets(before.as_ref(), expect)?;
         let next = next(before.as_ref().map(|before| &before.linked), &wanted, now);
@@ -207,12 +216,13 @@ async fn claim_all(
 }
 
 /// All of a record's claims, those too that the record before should have: whoever wrote that may have been cut off
-/// before he knew.
-async fn confirm_all(store: &impl Entries, next: &Linked, claiming: Claiming) -> Result<(), LinkError> {
+/// before he knew. Whether any had to be written.
+async fn confirm_all(store: &impl Entries, next: &Linked, claiming: Claiming) -> Result<bool, LinkError> {
+    let mut wrote = false;
     for account in gained(next, None) {
-        claim::confirm(store, next, account, claiming).await?;
+        wrote |= claim::confirm(store, next, account, claiming).await?;
     }
-    Ok(())
+    Ok(wrote)
 }
 
 /// Gives claims up that were taken for a record that is not written.
@@ -270,11 +280,13 @@ async fn take_back(store: &impl Entries, next: &Linked, before: Option<&Linked>)
 }
 
 /// Whether a record is one that was written, but for what others may do to it at any time: a router moves it from phase to
-/// phase, and who takes accounts over takes them out of it.
+/// phase, and who takes accounts over takes them out of it. The same with another version is another writer's.
 fn is_still(found: &Linked, written: &Linked) -> bool {
     let Linked { phase, active_since, version, .. } = *found;
     let accounts = found.accounts.clone();
-    accounts.iter().all(|account| written.names(account))
+    let is_anothers = version != written.version && accounts == written.accounts;
+    !is_anothers
+        && accounts.iter().all(|account| written.names(account))
         && *found == Linked { phase, active_since, version, accounts, ..written.clone() }
 }
 

@@ -119,7 +119,8 @@ impl Deed {
             return self.connection == other.connection && !matches!(other.what, What::Bind);
         };
         let shares = accounts.iter().any(|account| others.contains(account));
-        self.connection == other.connection || (claiming.take_over && tenant == of && shares)
+        let wants_else = tenant != of || accounts != others;
+        (self.connection == other.connection && wants_else) || (claiming.take_over && tenant == of && shares)
     }
 }
 
@@ -315,6 +316,8 @@ const CASES: &[Case] = &[
     Case { before: &[A], beside: &[&[put_as("a", "zeta", &["1"], MOVE)], &[remove("a")]], ..ALONE },
     // Two accounts, in another order each.
     Case { beside: &[&[put("a", "acme", &["1", "2"])], &[put("z", "zeta", &["2", "1"])]], ..ALONE },
+    // One connection twice, by a repeat that came before the first had its answer.
+    Case { beside: &[&[A], &[A], &[Z, remove("z")]], switches: 4, ..ALONE },
     // One that is refused another account, while what it had is taken over.
     Case {
         before: &[A],
