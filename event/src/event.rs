@@ -105,15 +105,22 @@ impl Event {
     /// When the meta is over 4 GiB long.
     pub fn to_frame(&self) -> Result<Bytes, FrameError> {
         let mut frame = Vec::with_capacity(HEAD_BYTES + META_BYTES_USUAL + self.body.len());
+        self.write_frame(&mut frame)?;
+        Ok(frame.into())
+    }
+
+    /// The stored form, in place of what stands in a buffer.
+    pub(crate) fn write_frame(&self, frame: &mut Vec<u8>) -> Result<(), FrameError> {
+        frame.clear();
         // The meta's length is known when it is written.
         frame.extend_from_slice(&[FRAME_VERSION, 0, 0, 0, 0]);
-        serde_json::to_writer(&mut frame, &self.meta)?;
+        serde_json::to_writer(&mut *frame, &self.meta)?;
         let length = u32::try_from(frame.len() - HEAD_BYTES).map_err(|_| FrameError::Short)?;
         if let Some([_, head @ ..]) = frame.first_chunk_mut::<HEAD_BYTES>() {
             *head = length.to_be_bytes();
         }
         frame.extend_from_slice(&self.body);
-        Ok(frame.into())
+        Ok(())
     }
 
     /// Reads the stored form; the body shares its memory.

@@ -65,8 +65,7 @@ impl Bodies {
     /// Puts an event into its stored form, which writes and syncs a file for a large body.
     pub(super) fn store(&self, event: &Event) -> io::Result<Stored> {
         if event.body.len() <= INLINE_BYTES_MAX {
-            let frame = event.to_frame().map_err(io::Error::other)?;
-            return Ok(Stored { frame: packed::pack(frame), file: None });
+            return Ok(Stored { frame: packed::frame(event).map_err(io::Error::other)?, file: None });
         }
         let head = Event { meta: event.meta.clone(), body: Bytes::new() };
         let frame = head.to_frame().map_err(io::Error::other)?;

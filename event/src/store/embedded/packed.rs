@@ -3,8 +3,10 @@
 //! A packed frame has a version of its own, the frame's length (u32, big-endian) and the frame as a block of LZ4. What is
 //! short, or would hardly be shorter, stays as it is.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
-use lz4_flex::block;
+use lz4_flex::block::{self, CompressTable};
 
 use crate::{Event, event::FrameError};
 
@@ -20,11 +22,27 @@ const BYTES_MIN: usize = 512;
 /// A block of LZ4 says at most so much more than it is long, so that spoilt bytes can't ask for much memory.
 const RATIO_MAX: usize = 255;
 
-/// A frame as it is stored.
-pub(super) fn pack(frame: Bytes) -> Bytes {
-    match packed(&frame) {
-        Some(packed) => packed.into(),
-        None => frame,
+/// Bytes of a body up to which a thread's own bench is used; a larger one would leave it large for ever.
+const BENCH_BODY_MAX: usize = 32 * 1024;
+
+/// What packing needs, kept for the next event: to make it anew costs as much as it saves to pack a short one.
+#[derive(Default)]
+struct Bench {
+    frame: Vec<u8>,
+    /// As long as the longest that was packed; what stands in it is of no account.
+    packed: Vec<u8>,
+    table: CompressTable,
+}
+
+thread_local! {
+    static BENCH: RefCell<Bench> = RefCell::default();
+}
+
+/// An event as it is stored.
+pub(super) fn frame(event: &Event) -> Result<Bytes, FrameError> {
+    match event.body.len() <= BENCH_BODY_MAX {
+        true => BENCH.with_borrow_mut(|bench| bench.frame(event)),
+        false => Bench::default().last_frame(event),
     }
 }
 
@@ -37,23 +55,39 @@ pub(super) fn event(stored: Bytes) -> Result<Event, String> {
     Event::from_frame(&frame).map_err(|error: FrameError| error.to_string())
 }
 
-/// None when that would save less than an eighth.
-fn packed(frame: &[u8]) -> Option<Vec<u8>> {
-    if frame.len() < BYTES_MIN {
-        return None;
+impl Bench {
+    fn frame(&mut self, event: &Event) -> Result<Bytes, FrameError> {
+        event.write_frame(&mut self.frame)?;
+        let packed = self.pack();
+        Ok(Bytes::copy_from_slice(packed.and_then(|length| self.packed.get(..length)).unwrap_or(&self.frame)))
     }
-    let length = u32::try_from(frame.len()).ok()?;
-    let mut packed = vec![0; HEAD_BYTES + block::get_maximum_output_size(frame.len())];
-    let (head, rest) = packed.split_first_chunk_mut::<HEAD_BYTES>()?;
-    let [a, b, c, d] = length.to_be_bytes();
-    *head = [PACKED, a, b, c, d];
-    let written = HEAD_BYTES + block::compress_into(frame, rest).ok()?;
-    if written > frame.len() - frame.len() / 8 {
-        return None;
+
+    /// The same, without a copy of what stands on the bench.
+    fn last_frame(mut self, event: &Event) -> Result<Bytes, FrameError> {
+        event.write_frame(&mut self.frame)?;
+        let Some(length) = self.pack() else { return Ok(self.frame.into()) };
+        self.packed.truncate(length);
+        self.packed.shrink_to_fit();
+        Ok(self.packed.into())
     }
-    packed.truncate(written);
-    packed.shrink_to_fit();
-    Some(packed)
+
+    /// Packs the frame; how long it is then. None when that would save less than an eighth.
+    fn pack(&mut self) -> Option<usize> {
+        let Self { frame, packed, table } = self;
+        if frame.len() < BYTES_MIN {
+            return None;
+        }
+        let length = u32::try_from(frame.len()).ok()?;
+        let most = HEAD_BYTES + block::get_maximum_output_size(frame.len());
+        if packed.len() < most {
+            packed.resize(most, 0);
+        }
+        let (head, rest) = packed.split_first_chunk_mut::<HEAD_BYTES>()?;
+        let [a, b, c, d] = length.to_be_bytes();
+        *head = [PACKED, a, b, c, d];
+        let written = HEAD_BYTES + block::compress_into_with_table(frame, rest, table).ok()?;
+        (written <= frame.len() - frame.len() / 8).then_some(written)
+    }
 }
 
 fn unpacked(length: u32, block: &[u8]) -> Result<Vec<u8>, String> {
@@ -73,9 +107,9 @@ mod tests {
 
     fn stored(body: Vec<u8>) -> (Event, Bytes, usize) {
         let event = Event { body: body.into(), ..example("1", 0) };
-        let frame = event.to_frame().expect("a frame");
-        let length = frame.len();
-        (event, pack(frame), length)
+        let length = event.to_frame().expect("a frame").len();
+        let stored = super::frame(&event).expect("a frame");
+        (event, stored, length)
     }
 
     #[test]

@@ -104,5 +104,5 @@ fn claim(frame: &[u8], release: &Release) -> Option<Bytes> {
     event.meta.connection = Some(release.connection.clone());
     event.meta.tenant = Some(release.tenant.clone());
     event.meta.destination.clone_from(&release.destination);
-    event.to_frame().ok().map(packed::pack)
+    packed::frame(&event).ok()
 }
