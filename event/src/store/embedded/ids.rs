@@ -127,8 +127,8 @@ impl Ids {
     pub(super) fn full(&self) -> Option<Full> {
         let (bucket, latest) = self.latest.iter().find(|(_, latest)| latest.is_full())?;
         let run = Run { bucket: *bucket, number: latest.number, from: latest.from };
-        let entries = latest.ids.iter().filter_map(|(key, sequence)| run.entry(key, sequence));
-        let mut entries: Vec<_> = entries.collect();
+        let mut entries = Vec::with_capacity(RUN as usize);
+        entries.extend(latest.ids.iter().filter_map(|(key, sequence)| run.entry(key, sequence)));
         entries.sort_unstable();
         Some(Full { run, entries })
     }
@@ -147,7 +147,7 @@ impl Ids {
 
 impl Latest {
     fn new(from: u64, number: u64) -> Self {
-        Self { from, number, last: 0, ids: Recent::default() }
+        Self { from, number, last: 0, ids: Recent::new(from) }
     }
 
     fn add(&mut self, key: Key, sequence: u64) {
