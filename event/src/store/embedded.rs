@@ -10,6 +10,7 @@ mod brief;
 mod bucket;
 mod checkpoint;
 mod deliver;
+mod desk;
 mod erase;
 mod events;
 mod fresh;
@@ -48,7 +49,7 @@ use std::{
 };
 
 use gatepost_config::{IntegrationId, Retentions, Timestamp};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 pub use inspect::inspect;
 pub use log::{Log, Tail};
@@ -57,7 +58,7 @@ pub use secret::{Secrets, secrets};
 
 use self::{
     body::{Bodies, Stored},
-    ids::Key,
+    desk::Desks,
     job::{Answer, AttemptRow, Change, Incoming, Job, LetterRow, RefusalRow, RoutedRows, SecretRow, TaskRow},
     lease::Leases,
     lookup::Lookups,
@@ -74,8 +75,8 @@ use super::{
     },
 };
 use crate::{
-    Attempt, DeadLetter, DeliveryId, Event, EventRef, Lane, Outcomes, Queued, RefusalKey, RequestId, SealedRefusal,
-    SealedSecret, StoreError, Task, id::Token,
+    Attempt, DeadLetter, DeliveryId, Event, EventRef, Lane, Meta, Outcomes, Queued, RefusalKey, RequestId,
+    SealedRefusal, SealedSecret, StoreError, Task, id::Token,
 };
 
 /// The longest that a change other than an append may wait for its commit.
@@ -90,6 +91,7 @@ pub struct Embedded(Arc<Parts>);
 
 struct Parts {
     queue: Arc<Queue>,
+    desks: Desks,
     shared: Arc<Shared>,
     readers: Readers,
     lookups: Lookups,
@@ -137,16 +139,9 @@ impl Embedded {
             return Ok(Vec::new());
         }
         let mut incoming = Vec::with_capacity(items.len());
-        for item in items {
-            let meta = &item.event.meta;
-            let (id, received_at) = (meta.id, meta.received_at);
-            let (integration, connection) = (meta.integration.clone(), meta.connection.clone());
-            let account = meta.account.clone().filter(|_| connection.is_none());
-            let tenant = meta.tenant.clone();
-            let stored = self.stored_form(item.event).await?;
-            let place = item.place;
-            let key = Key::of(id.token().as_str());
-            incoming.push(Incoming { id, key, integration, connection, account, tenant, received_at, place, stored });
+        for Item { event, place } in items {
+            let (meta, stored) = self.stored_form(event).await?;
+            incoming.push(Incoming::of(meta, place, stored));
         }
         let bytes = incoming.iter().map(|item| item.stored.frame.len() + 512).sum();
         match self.write_by(Kind::Append, Change::Append(incoming), bytes, deadline).await? {
@@ -434,8 +429,8 @@ impl Embedded {
         deadline: Instant,
     ) -> Result<Answer, StoreError> {
         let permit = self.0.queue.place(kind, deadline).await?;
-        let (answer, answered) = oneshot::channel();
-        self.0.queue.push(kind, Job { change, bytes, deadline, answer: Some(answer), _permit: permit })?;
+        let (caller, answered) = self.0.desks.caller();
+        self.0.queue.push(kind, Job { change, bytes, deadline, caller: Some(caller), _permit: permit })?;
         match tokio::time::timeout_at(deadline.into(), answered).await {
             Ok(Ok(said)) => said,
             Ok(Err(_)) => Err(StoreError::Closed),
@@ -443,21 +438,22 @@ impl Embedded {
         }
     }
 
-    /// An event as it will be stored; a large body is on disk when this returns.
-    async fn stored_form(&self, event: Event) -> Result<Stored, StoreError> {
+    /// An event as it will be stored, and what is known of it; a large body is on disk when this returns.
+    async fn stored_form(&self, event: Event) -> Result<(Meta, Stored), StoreError> {
         if event.body.len() <= body::INLINE_BYTES_MAX {
-            return self.0.bodies.store(&event).map_err(|error| file_error(&error));
+            let stored = self.0.bodies.store(&event).map_err(|error| file_error(&error))?;
+            return Ok((event.meta, stored));
         }
         self.check_open()?;
         let bodies = self.0.bodies.clone();
-        let stored = tokio::task::spawn_blocking(move || bodies.store(&event)).await;
+        let stored = tokio::task::spawn_blocking(move || bodies.store(&event).map(|stored| (event.meta, stored))).await;
         let stored = stored.map_err(|error| StoreError::Unavailable(error.to_string()))?;
         stored.map_err(|error| file_error(&error))
     }
 
     async fn letter_row(&self, letter: &DeadLetter) -> Result<LetterRow, StoreError> {
         let event = match &letter.event {
-            Some(event) => Some(self.stored_form(event.clone()).await?),
+            Some(event) => Some(self.stored_form(event.clone()).await?.1),
             None => None,
         };
         LetterRow::of(letter, event)

@@ -1,7 +1,7 @@
 //! Storing events, each id once within the dedupe window.
 
 use gatepost_config::{IntegrationId, Timestamp};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::{
     brief,
@@ -9,7 +9,7 @@ use super::{
     ids::{Key, Spot},
     job::Incoming,
     park,
-    sql::{execute, int},
+    sql::int,
     work::Work,
 };
 use crate::store::types::{Appended, LogPlace, Place};
@@ -38,7 +38,7 @@ fn append_one(work: &mut Work<'_>, item: &Incoming) -> rusqlite::Result<Appended
             let file = item.stored.file.as_ref().map(|file| file.name.as_str());
             let (key, received_at, frame) = (item.key, item.received_at, &*item.stored.frame);
             log(work, &EventRow { id, key, integration: &item.integration, received_at, file, frame })?;
-            if file.is_none() {
+            if work.is_followed && file.is_none() {
                 let (sequence, frame) = (work.state.last_sequence, item.stored.frame.clone());
                 work.effects.logged.push(Logged { sequence, id: item.id, received_at, frame });
             }
@@ -77,12 +77,19 @@ fn is_copy(work: &Work<'_>, spot: &Spot, id: &str, since: Timestamp) -> rusqlite
 pub(super) fn log(work: &mut Work<'_>, row: &EventRow<'_>) -> rusqlite::Result<()> {
     let sequence = work.state.last_sequence + 1;
     let bucket = work.state.buckets.current(work.db, work.now, sequence)?.number;
-    let sql = format!(
-        "INSERT INTO event_{bucket} (sequence, id, stored_at, received_at, file, frame) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
-    );
-    let values = params![int(sequence), row.id, work.now.millis(), row.received_at.millis(), row.file, row.frame];
-    execute(work.db, &sql, values)?;
+    let mut insert = match work.insert.take() {
+        Some((into, insert)) if into == bucket => insert,
+        _ => insert_into(work.db, bucket)?,
+    };
+    insert.execute(params![int(sequence), row.id, work.now.millis(), row.received_at.millis(), row.file, row.frame])?;
+    work.insert = Some((bucket, insert));
     work.state.last_sequence = sequence;
     work.effects.added.add(row.key, Spot { bucket, sequence });
     brief::event(work, row.integration, sequence)
+}
+
+fn insert_into(db: &Connection, bucket: i64) -> rusqlite::Result<CachedStatement<'_>> {
+    db.prepare_cached(&format!(
+        "INSERT INTO event_{bucket} (sequence, id, stored_at, received_at, file, frame) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+    ))
 }

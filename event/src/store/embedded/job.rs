@@ -3,15 +3,16 @@
 use std::{sync::Arc, time::Instant};
 
 use gatepost_config::{ConnectionId, IntegrationId, TenantId, Timestamp};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     body::{BodyFile, Stored},
+    desk::Caller,
     ids::Key,
 };
 use crate::{
-    Attempt, DeadLetter, DeadReason, DeliveryId, Ending, Lane, Outcomes, Queued, RefusalKey, RequestId, SealedRefusal,
-    SealedSecret, StoreError, Task,
+    Attempt, DeadLetter, DeadReason, DeliveryId, Ending, Lane, Meta, Outcomes, Queued, RefusalKey, RequestId,
+    SealedRefusal, SealedSecret, StoreError, Task,
     erasure::Remains,
     id::Token,
     registry::{Expect, Kind, Put},
@@ -25,8 +26,8 @@ pub(super) struct Job {
     pub(super) bytes: usize,
     /// After it nobody waits for the answer any more.
     pub(super) deadline: Instant,
-    /// Where the answer goes.
-    pub(super) answer: Option<oneshot::Sender<Result<Answer, StoreError>>>,
+    /// Who waits for the answer.
+    pub(super) caller: Option<Caller>,
     /// Its place in the queue.
     pub(super) _permit: OwnedSemaphorePermit,
 }
@@ -94,11 +95,12 @@ pub(super) enum Answer {
     Put(Put),
 }
 
-/// An event to be stored.
+/// An event to be stored. Whose it is, the log has in its frame.
 pub(super) struct Incoming {
     pub(super) id: crate::EventId,
     pub(super) key: Key,
     pub(super) integration: IntegrationId,
+    /// The connection that it is parked for, if that is known.
     pub(super) connection: Option<ConnectionId>,
     /// What it is parked under, unless it is a connection's.
     pub(super) account: Option<String>,
@@ -183,6 +185,19 @@ pub(super) struct ActRow {
     pub(super) id: crate::ActId,
     pub(super) at: Timestamp,
     pub(super) json: String,
+}
+
+impl Incoming {
+    pub(super) fn of(meta: Meta, place: Place, stored: Stored) -> Self {
+        let key = Key::of(meta.id.token().as_str());
+        let Meta { id, integration, connection, account, tenant, received_at, .. } = meta;
+        let account = account.filter(|_| connection.is_none());
+        let (connection, account, tenant) = match place {
+            Place::Log => (None, None, None),
+            Place::Unmatched => (connection, account, tenant),
+        };
+        Self { id, key, integration, connection, account, tenant, received_at, place, stored }
+    }
 }
 
 impl RefusalRow {

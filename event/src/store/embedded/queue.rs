@@ -143,7 +143,7 @@ impl Queue {
         if waiting.may_gather(Instant::now()) {
             waiting = self.gather(waiting);
         }
-        let mut batch = Vec::new();
+        let mut batch = Vec::with_capacity(waiting.most_of_batch());
         take(&mut waiting.appends, BATCH_MAX, &mut batch);
         let share = if waiting.appends.is_empty() { BATCH_MAX } else { COMPLETIONS_SHARE };
         take(&mut waiting.completions, share, &mut batch);
@@ -201,6 +201,14 @@ impl Queue {
 impl Waiting {
     fn is_empty(&self) -> bool {
         self.ends.is_empty() && self.has_only_ends()
+    }
+
+    /// How many jobs the next commit has at most.
+    fn most_of_batch(&self) -> usize {
+        [&self.appends, &self.completions, &self.ends, &self.refusals]
+            .iter()
+            .map(|jobs| jobs.len().min(BATCH_MAX))
+            .sum()
     }
 
     fn has_only_ends(&self) -> bool {

@@ -61,11 +61,16 @@ impl Shared {
         *kept = Arc::new(Retentions { all: kept.all.clone(), own: retention.own });
     }
 
+    /// Whether somebody follows the log.
+    pub(super) fn is_followed(&self) -> bool {
+        self.last_sequence.receiver_count() > 0
+    }
+
     /// Keeps committed events for those who follow the log, if anybody does. Before it is announced that they are there.
     pub(super) fn keep_fresh(&self, logged: Vec<Logged>) {
-        match self.last_sequence.receiver_count() {
-            0 => self.fresh.clear(),
-            _ => self.fresh.add(logged),
+        match self.is_followed() {
+            true => self.fresh.add(logged),
+            false => self.fresh.clear(),
         }
     }
 

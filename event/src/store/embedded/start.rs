@@ -15,6 +15,7 @@ use super::{
     body::Bodies,
     bucket::{self, Buckets},
     checkpoint,
+    desk::Desks,
     ids::Ids,
     lease::Leases,
     lookup::Lookups,
@@ -70,7 +71,8 @@ pub(super) fn start(path: &Path, window: Option<Duration>, retention: &Retention
         .map_err(unstarted)?;
     let readers = Readers::new(path.to_owned(), bodies.clone());
     let lookups = Lookups::new(readers.clone());
-    Ok(Parts { queue, shared, readers, lookups, bodies, leases: Leases::default(), promises, finished })
+    let (desks, leases) = (Desks::default(), Leases::default());
+    Ok(Parts { queue, desks, shared, readers, lookups, bodies, leases, promises, finished })
 }
 
 /// Says that the writer has gone, however it went.

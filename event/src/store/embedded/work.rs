@@ -6,7 +6,7 @@ use std::{
 };
 
 use gatepost_config::{Retentions, Timestamp};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::{
     append, audit,
@@ -48,7 +48,7 @@ pub(super) struct Effects {
     pub(super) counted: BTreeMap<&'static str, u64>,
     /// Ids that the log has now.
     pub(super) added: Added,
-    /// Events that the log has now, those that were at hand as a whole.
+    /// Events that the log has now, those that were at hand as a whole, if somebody follows it.
     pub(super) logged: Vec<Logged>,
     /// Files that rows now refer to.
     pub(super) kept: Vec<Arc<BodyFile>>,
@@ -69,6 +69,10 @@ pub(super) struct Work<'a> {
     pub(super) effects: &'a mut Effects,
     pub(super) ids: &'a Ids,
     pub(super) bodies: &'a Bodies,
+    /// Puts events into a bucket: found once for all events of the transaction.
+    pub(super) insert: Option<(i64, CachedStatement<'a>)>,
+    /// Whether somebody follows the log.
+    pub(super) is_followed: bool,
     /// How long what is stored now is kept.
     pub(super) retention: Arc<Retentions>,
     pub(super) now: Timestamp,

@@ -15,8 +15,9 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{
     body::Bodies,
     checkpoint, deliver,
+    desk::{Answers, Said},
     ids::Ids,
-    job::{Answer, Job},
+    job::Job,
     queue::Queue,
     retention,
     shared::Shared,
@@ -61,8 +62,6 @@ struct Duties {
     bytes: usize,
     commits: u32,
 }
-
-type Answers = Vec<Result<Answer, StoreError>>;
 
 impl Writer {
     /// Works until the queue is closed and empty.
@@ -152,24 +151,27 @@ impl Writer {
     /// Commits jobs together; when one of them fails, each by itself, so that it fails alone.
     fn commit(&mut self, mut jobs: Vec<Job>) {
         let now = Instant::now();
+        let mut answers = Answers::default();
         // Nobody waits for them any more, and not storing them is the honest answer under overload.
         for late in jobs.extract_if(.., |job| job.deadline < now) {
-            answer(late, Err(StoreError::Unavailable("not written in time".to_owned())));
+            answer(late, Err(StoreError::Unavailable("not written in time".to_owned())), &mut answers);
         }
         match self.attempt(&jobs) {
-            Ok(answers) => jobs.into_iter().zip(answers).for_each(|(job, said)| answer(job, said)),
+            Ok(said) => jobs.into_iter().zip(said).for_each(|(job, said)| answer(job, said, &mut answers)),
             Err(error) if jobs.len() > 1 && !is_environment(&error) => {
                 for job in jobs {
                     let said = self.attempt(std::slice::from_ref(&job)).map_err(|error| store_error(&error));
                     let said = said.and_then(|mut answers| answers.pop().unwrap_or(Err(StoreError::Closed)));
-                    answer(job, said);
+                    answer(job, said, &mut answers);
+                    std::mem::take(&mut answers).give();
                 }
             }
-            Err(error) => jobs.into_iter().for_each(|job| answer(job, Err(store_error(&error)))),
+            Err(error) => jobs.into_iter().for_each(|job| answer(job, Err(store_error(&error)), &mut answers)),
         }
+        answers.give();
     }
 
-    fn attempt(&mut self, jobs: &[Job]) -> rusqlite::Result<Answers> {
+    fn attempt(&mut self, jobs: &[Job]) -> rusqlite::Result<Vec<Said>> {
         if jobs.is_empty() {
             return Ok(Vec::new());
         }
@@ -191,11 +193,14 @@ impl Writer {
             effects: &mut effects,
             ids: &self.ids,
             bodies: &self.bodies,
+            insert: None,
+            is_followed: self.shared.is_followed(),
             retention: self.shared.retention(),
             now,
         };
         let done = act(&mut work)?;
         work.write_counts()?;
+        drop(work);
         // From here on a row may refer to them, even if the commit says it failed.
         effects.kept.iter().for_each(|file| file.keep());
         transaction.commit()?;
@@ -214,9 +219,9 @@ impl Writer {
     }
 }
 
-/// Tells a caller, if it still waits.
-fn answer(job: Job, said: Result<Answer, StoreError>) {
-    if let Some(caller) = job.answer {
-        drop(caller.send(said));
+/// Notes what a caller is to be told, if one waits.
+fn answer(job: Job, said: Said, answers: &mut Answers) {
+    if let Some(caller) = job.caller {
+        answers.add(caller, said, job.change);
     }
 }

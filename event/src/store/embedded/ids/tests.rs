@@ -82,17 +82,8 @@ fn writer(mut db: Connection) -> Writer {
 
 fn incoming(id: u8) -> Incoming {
     let event = event(&id.to_string(), 10);
-    Incoming {
-        id: event.meta.id,
-        key: Key::of(event.meta.id.token().as_str()),
-        integration: event.meta.integration.clone(),
-        connection: None,
-        account: None,
-        tenant: None,
-        received_at: event.meta.received_at,
-        place: Place::Log,
-        stored: Stored { frame: event.to_frame().expect("a frame"), file: None },
-    }
+    let stored = Stored { frame: event.to_frame().expect("a frame"), file: None };
+    Incoming::of(event.meta, Place::Log, stored)
 }
 
 fn compare(steps: impl Iterator<Item = Step>) {

@@ -2,10 +2,8 @@
 
 use std::{sync::mpsc, thread};
 
-use tokio::sync::oneshot;
-
 use super::*;
-use crate::store::embedded::job::Change;
+use crate::store::embedded::{desk::Desks, job::Change};
 
 const APPEND: &str = "append";
 const COMPLETION: &str = "completion";
@@ -18,7 +16,7 @@ const SOON: Duration = Duration::from_secs(30);
 async fn push(queue: &Queue, kind: Kind, what: &'static str, bytes: usize) {
     let deadline = Instant::now() + Duration::from_secs(10);
     let permit = queue.place(kind, deadline).await.expect("a place");
-    let job = Job { change: Change::Batch(what), bytes, deadline, answer: None, _permit: permit };
+    let job = Job { change: Change::Batch(what), bytes, deadline, caller: None, _permit: permit };
     queue.push(kind, job).expect("it is open");
 }
 
@@ -143,16 +141,16 @@ async fn a_writer_that_sleeps_hears_of_every_kind_and_of_the_end() {
 
 #[tokio::test]
 async fn whoever_waits_when_the_writer_has_gone_hears_so_and_nobody_comes_after() {
-    let queue = Queue::new();
+    let (queue, desks) = (Queue::new(), Desks::default());
     let deadline = Instant::now() + 10 * SOON;
     let mut waiting = Vec::new();
     let mut places = Vec::new();
     for kind in [Kind::Append, Kind::Completion, Kind::End, Kind::Refusal] {
-        let (answer, answered) = oneshot::channel();
+        let (caller, answered) = desks.caller();
         let change = Change::Batch(APPEND);
         let permit = queue.place(kind, deadline).await.expect("a place");
         queue
-            .push(kind, Job { change, bytes: 10, deadline, answer: Some(answer), _permit: permit })
+            .push(kind, Job { change, bytes: 10, deadline, caller: Some(caller), _permit: permit })
             .expect("it is open");
         waiting.push((kind, answered));
         places.push((kind, queue.place(kind, deadline).await.expect("a place")));
@@ -163,7 +161,7 @@ async fn whoever_waits_when_the_writer_has_gone_hears_so_and_nobody_comes_after(
         assert!(heard.expect("at once").is_err(), "{kind:?}: there is no answer any more");
     }
     for (kind, permit) in places {
-        let job = Job { change: Change::Batch(APPEND), bytes: 10, deadline, answer: None, _permit: permit };
+        let job = Job { change: Change::Batch(APPEND), bytes: 10, deadline, caller: None, _permit: permit };
         assert_eq!(queue.push(kind, job), Err(StoreError::Closed), "{kind:?}");
         assert!(matches!(queue.place(kind, deadline).await, Err(StoreError::Closed)), "{kind:?}");
     }
