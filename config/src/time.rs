@@ -67,11 +67,12 @@ impl utoipa::PartialSchema for Timestamp {
 
 impl utoipa::ToSchema for Timestamp {}
 
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Timestamp {
+    /// Gives its text away.
+    fn written<T>(self, to: impl FnOnce(&str) -> T) -> T {
         let at = OffsetDateTime::from_unix_timestamp(self.seconds()).ok();
         let Some((at, year)) = at.and_then(|at| Some((at, u32::try_from(at.year()).ok()?))) else {
-            return f.write_str("out of range");
+            return to("out of range");
         };
         let [month, day] = [u8::from(at.month()), at.day()].map(u32::from);
         let [hour, minute, second] = [at.hour(), at.minute(), at.second()].map(u32::from);
@@ -83,7 +84,13 @@ impl fmt::Display for Timestamp {
         {
             write_digits(&mut text, number, last, digits);
         }
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        to(std::str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.written(|text| f.write_str(text))
     }
 }
 
@@ -113,7 +120,7 @@ impl FromStr for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(self)
+        self.written(|text| to.serialize_str(text))
     }
 }
 

@@ -10,8 +10,14 @@ use crate::EventRef;
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
+/// What each byte of [`ALPHABET`] stands for.
+const VALUES: [u8; 256] = values();
+
 /// Characters of an id after its prefix.
 pub const ID_CHARS: usize = 26;
+
+/// Characters of an id's prefix.
+const PREFIX_CHARS: usize = 4;
 
 /// 130 bits as text; also the token that stands for a user-chosen id in a subject.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,12 +57,15 @@ impl Token {
 
     /// 128 high bits and 2 low ones.
     fn from_bits(high: u128, low: u8) -> Self {
+        let letter = |five: u128| ALPHABET.get(usize::try_from(five & 31).unwrap_or_default()).copied();
         let mut text = [b'0'; ID_CHARS];
-        for (at, slot) in text.iter_mut().enumerate() {
-            // Character `at` holds bits 5*at .. 5*at+5 of 130; the last one ends with the two low bits.
-            let shift = 123_i32 - 5 * i32::try_from(at).unwrap_or_default();
-            let five = if shift >= 0 { (high >> shift) & 31 } else { ((high & 7) << 2) | u128::from(low & 3) };
-            *slot = ALPHABET.get(usize::try_from(five).unwrap_or_default()).copied().unwrap_or(b'0');
+        // From the end, so that every shift is by as many bits: the last character ends with the two low ones.
+        let mut rest = high >> 3;
+        let mut five = ((high & 7) << 2) | u128::from(low & 3);
+        for slot in text.iter_mut().rev() {
+            *slot = letter(five).unwrap_or(b'0');
+            five = rest;
+            rest >>= 5;
         }
         Self(text)
     }
@@ -69,11 +78,21 @@ impl Token {
     /// A number for spreading over partitions or shards: the token's first 60 bits.
     pub fn spread(&self, over: u16) -> u16 {
         let bits = self.0.iter().take(12).fold(0_u64, |bits, c| {
-            let five = ALPHABET.iter().position(|a| a == c).unwrap_or_default();
-            (bits << 5) | five as u64
+            let five = VALUES.get(usize::from(*c)).copied().unwrap_or_default();
+            (bits << 5) | u64::from(five)
         });
         u16::try_from(bits % u64::from(over.max(1))).unwrap_or_default()
     }
+}
+
+#[expect(clippy::indexing_slicing, reason = "the compiler works it out, and refuses a place that isn't there")]
+const fn values() -> [u8; 256] {
+    let (mut values, mut value) = ([0; 256], 0_u8);
+    while (value as usize) < ALPHABET.len() {
+        values[ALPHABET[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
 }
 
 /// Whether a byte is of [`ALPHABET`].
@@ -136,12 +155,21 @@ macro_rules! ids {
             pub const fn token(&self) -> &Token {
                 &self.0
             }
+
+            /// Gives the whole text away at once: what is written in two parts is a text that grows twice.
+            fn written<T>(&self, to: impl FnOnce(&str) -> T) -> T {
+                const { assert!(Self::PREFIX.len() == PREFIX_CHARS) };
+                let mut text = [0; PREFIX_CHARS + ID_CHARS];
+                for (slot, byte) in text.iter_mut().zip(Self::PREFIX.bytes().chain(self.0.0)) {
+                    *slot = byte;
+                }
+                to(std::str::from_utf8(&text).unwrap_or_default())
+            }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str($prefix)?;
-                f.write_str(self.0.as_str())
+                self.written(|text| f.write_str(text))
             }
         }
 
@@ -171,7 +199,7 @@ macro_rules! ids {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                to.collect_str(self)
+                self.written(|text| to.serialize_str(text))
             }
         }
 
@@ -221,9 +249,11 @@ impl EventId {
     /// `connection` is the connection's id, or `account:<key>` while no connection claims the account;
     /// `discriminator` tells the items of one batch apart.
     pub fn of(integration: &str, connection: &str, provider_event_id: &str, discriminator: Option<&str>) -> Self {
-        let mut parts = vec![integration.as_bytes(), connection.as_bytes(), provider_event_id.as_bytes()];
-        parts.extend(discriminator.map(str::as_bytes));
-        Self(Token::hash(&parts))
+        let [integration, connection, id] = [integration, connection, provider_event_id].map(str::as_bytes);
+        Self(match discriminator {
+            None => Token::hash(&[integration, connection, id]),
+            Some(text) => Token::hash(&[integration, connection, id, text.as_bytes()]),
+        })
     }
 }
 

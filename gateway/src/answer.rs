@@ -44,7 +44,7 @@ pub(crate) fn respond(
 ) -> Response {
     let integration = arrival.endpoint.integration.id.as_str();
     let responses = &arrival.endpoint.provider().responses;
-    let (word, response) = match outcome {
+    let (word, mut response) = match outcome {
         Ok(Answer::Stored(stored)) => {
             let word = stored.outcome().word();
             let mut response = accepted(responses.accepted_status, &responses.accepted_body, word);
@@ -62,7 +62,8 @@ pub(crate) fn respond(
         }
     };
     gateway.metrics.answered(integration, word, began.elapsed());
-    identified(response, arrival.request)
+    identify(&mut response, arrival.request);
+    response
 }
 
 /// Why a request is turned away, as a stable code.
@@ -76,7 +77,17 @@ const fn reason(failure: &Failure) -> &'static str {
 /// Answers a request to a path that leads nowhere.
 pub(crate) fn unknown_endpoint(gateway: &Gateway, request: RequestId, began: Instant) -> Response {
     gateway.metrics.answered(NO_INTEGRATION, "unknown_endpoint", began.elapsed());
-    identified(error(StatusCode::NOT_FOUND, "unknown_endpoint", request, None), request)
+    let mut response = error(StatusCode::NOT_FOUND, "unknown_endpoint", request, None);
+    identify(&mut response, request);
+    response
+}
+
+/// Answers a request whose head is longer than ours may be; nothing of it is read.
+pub(crate) fn head_too_long() -> Response {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 fn failed(arrival: &Arrival, failure: &Failure) -> Response {
@@ -125,7 +136,9 @@ fn worded(status: StatusCode, body: &str) -> Response {
         Some(b'<') => Some("text/xml; charset=utf-8"),
         Some(_) => Some("text/plain; charset=utf-8"),
     };
-    response.headers_mut().extend(content_type.map(|kind| (header::CONTENT_TYPE, HeaderValue::from_static(kind))));
+    if let Some(kind) = content_type {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    }
     response
 }
 
@@ -161,10 +174,10 @@ fn error(status: StatusCode, word: &str, request: RequestId, limit: Option<u64>)
     response
 }
 
-fn identified(mut response: Response, request: RequestId) -> Response {
-    let id = HeaderValue::from_str(&request.to_string());
-    response.headers_mut().extend(id.ok().map(|id| (REQUEST_ID, id)));
-    response
+fn identify(response: &mut Response, request: RequestId) {
+    if let Ok(id) = HeaderValue::try_from(request.to_string()) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
 }
 
 /// Counts a refusal and keeps the request for the operator; never waits.

@@ -2,7 +2,6 @@
 //! was split, those that claim its parts' accounts.
 
 use std::{
-    collections::{BTreeSet, HashMap},
     future::Future,
     sync::Arc,
     time::{Duration, Instant},
@@ -36,14 +35,16 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// The connections that the parts of a request may be of.
 #[derive(Debug, Default)]
 pub(crate) struct Claimants {
-    by_account: HashMap<String, Vec<Arc<Link>>>,
+    /// In the order of the accounts.
+    by_account: Vec<(String, Vec<Arc<Link>>)>,
     named: Option<Arc<Link>>,
 }
 
 impl Claimants {
     /// Those that claim an account.
     pub(crate) fn of(&self, account: &str) -> &[Arc<Link>] {
-        self.by_account.get(account).map(Vec::as_slice).unwrap_or_default()
+        let found = self.by_account.binary_search_by(|(known, _)| known.as_str().cmp(account)).ok();
+        found.and_then(|at| self.by_account.get(at)).map(|(_, links)| links.as_slice()).unwrap_or_default()
     }
 
     /// The one that the URL names, or whose own secret proved the request, as it stands now.
@@ -64,11 +65,11 @@ impl Claimants {
 
     /// Whether nothing has to be asked beside the file, which goes before what was made at run time.
     fn is_all(&self) -> bool {
-        self.named.is_none() && self.by_account.values().all(|claimants| !claimants.is_empty())
+        self.named.is_none() && self.by_account.iter().all(|(_, claimants)| !claimants.is_empty())
     }
 
     fn settles(&self) -> bool {
-        let mut all = self.by_account.values().flatten().chain(&self.named);
+        let mut all = self.by_account.iter().flat_map(|(_, claimants)| claimants).chain(&self.named);
         all.any(|link| link.state == State::Settling)
     }
 }
@@ -130,7 +131,8 @@ async fn look(split: &Split, gateway: &Gateway) -> Result<Claimants, StoreError>
         let claimants = directory.claimants(endpoint, &account).await;
         claimants.map(|claimants| (account, claimants))
     });
-    Ok(Claimants { by_account: lookups.buffer_unordered(AT_ONCE).try_collect().await?, named })
+    // In their order, whichever is found first.
+    Ok(Claimants { by_account: lookups.buffered(AT_ONCE).try_collect().await?, named })
 }
 
 /// The connection that the request is proven to be of, whatever its parts say, or that its URL names.
@@ -141,8 +143,12 @@ fn named(split: &Split) -> Option<&Arc<Link>> {
     }
 }
 
-fn accounts(split: &Split) -> BTreeSet<&str> {
-    split.parts().iter().filter_map(|part| part.fields.account.key()).collect()
+/// The accounts of a request's parts, each once and in order.
+fn accounts(split: &Split) -> Vec<&str> {
+    let mut accounts: Vec<_> = split.parts().iter().filter_map(|part| part.fields.account.key()).collect();
+    accounts.sort_unstable();
+    accounts.dedup();
+    accounts
 }
 
 fn with_secrets(inbound: &Inbound, claimants: &[Arc<Link>]) -> Vec<Arc<Link>> {

@@ -42,6 +42,12 @@ impl Accepted {
 /// Makes the events of a request, each once.
 pub(crate) fn accept(attributed: Attributed) -> Accepted {
     let (verified, parts) = attributed.into_parts();
+    if let [(part, owners)] = parts.as_slice()
+        && let [owner] = owners.as_slice()
+    {
+        let id = Names::default().only(verified.inbound(), part, owner);
+        return Accepted { inbound: Arc::clone(verified.inbound()), items: vec![item(&verified, part, owner, id)] };
+    }
     let mut names = Names::default();
     let mut items = Vec::with_capacity(parts.len());
     for (part, owners) in parts {
@@ -75,6 +81,9 @@ fn item(verified: &Verified, part: &Part, owner: &Owner, id: EventId) -> Item {
         // Whoever releases it says where to.
         Owner::Waiting(_) | Owner::Queued(_) | Owner::Unmatched => None,
     };
+    let mut headers = kept_headers(inbound);
+    headers.extend(released(inbound));
+    headers.extend(fetched(inbound));
     let meta = Meta {
         id,
         request: inbound.arrival.request,
@@ -85,17 +94,25 @@ fn item(verified: &Verified, part: &Part, owner: &Owner, id: EventId) -> Item {
         account: part.fields.account.key().map(str::to_owned),
         destination,
         kind: kind(integration.provider.name.as_str(), &part.fields.kind),
-        provider_type: part.fields.kind.first().map(|word| word.chars().take(KIND_CHARS_MAX).collect()),
+        provider_type: part.fields.kind.first().map(|word| cut(word).to_owned()),
         provider_event_id: part.fields.provider_event_id(),
         trust: verified.trust(),
         redacted: part.redacted,
         occurred_at: part.fields.occurred_at,
         received_at: inbound.received_at,
-        headers: kept_headers(inbound).into_iter().chain(released(inbound)).chain(fetched(inbound)).collect(),
+        headers,
         content_type: inbound.raw.content_type(),
         key_id: None,
     };
     Item { event: Event { meta, body: part.body.clone() }, place }
+}
+
+/// The first characters of a word, as many as a type may have.
+fn cut(word: &str) -> &str {
+    if word.len() <= KIND_CHARS_MAX {
+        return word;
+    }
+    word.char_indices().nth(KIND_CHARS_MAX).and_then(|(end, _)| word.get(..end)).unwrap_or(word)
 }
 
 /// `<provider>.<part>.<part>`, lower case; `/`, `:` and space become `.`, anything else outside `a-z 0-9 . _ -`

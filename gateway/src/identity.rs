@@ -3,7 +3,7 @@
 //! Where that can't be told, the id is a fresh one: a repeat is then an event more, while too coarse an id would lose
 //! one with a 2xx.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use bytes::Bytes;
 use gatepost_event::EventId;
@@ -45,6 +45,11 @@ impl Names {
         Some(id)
     }
 
+    /// The id of a request's only event: there is none that it could be a repeat of.
+    pub(crate) fn only(mut self, inbound: &Inbound, part: &Part, owner: &Owner) -> EventId {
+        self.id(inbound, part, owner, None)
+    }
+
     fn id(&mut self, inbound: &Inbound, part: &Part, owner: &Owner, digest: Option<&str>) -> EventId {
         let scope = scope(part, owner);
         let of = |name: &str, discriminator: Option<&str>| {
@@ -74,10 +79,12 @@ impl Names {
 }
 
 /// Whose ids these are: the connection's, or the account's while no connection claims it.
-fn scope(part: &Part, owner: &Owner) -> String {
+fn scope<'o>(part: &Part, owner: &'o Owner) -> Cow<'o, str> {
     match owner {
-        Owner::Connection(connection) | Owner::Waiting(connection) => connection.id.to_string(),
-        Owner::Queued(_) | Owner::Unmatched => format!("account:{}", part.fields.account.key().unwrap_or_default()),
+        Owner::Connection(connection) | Owner::Waiting(connection) => connection.id.as_str().into(),
+        Owner::Queued(_) | Owner::Unmatched => {
+            format!("account:{}", part.fields.account.key().unwrap_or_default()).into()
+        }
     }
 }
 

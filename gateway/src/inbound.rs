@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc, time::Instant};
 use bytes::{Bytes, BytesMut};
 use gatepost_config::{Provider, Timestamp};
 use gatepost_event::RequestId;
-use http::{HeaderMap, Request, header};
+use http::{HeaderMap, Request, header, uri::PathAndQuery};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::{
@@ -129,7 +129,7 @@ pub(crate) async fn read(
     gateway.metrics.received(arrival.endpoint.integration.id.as_str(), body.len());
     let raw = RawRequest {
         method: head.method,
-        target: head.uri.path_and_query().map_or_else(String::new, ToString::to_string),
+        target: head.uri.path_and_query().map_or_else(String::new, target),
         headers: head.headers,
         body,
         connection: arrival.connection.as_ref().map(|connection| connection.id.to_string()),
@@ -178,6 +178,14 @@ async fn collect(
         }
     }
     Ok((if rest.is_empty() { first } else { rest.freeze() }, held))
+}
+
+/// A path and query as they were sent, with the slash that a client may leave out.
+fn target(path: &PathAndQuery) -> String {
+    match path.as_str() {
+        text if text.starts_with('/') => text.to_owned(),
+        _ => path.to_string(),
+    }
 }
 
 /// Whether the body is sent in an encoding that the provider doesn't use.

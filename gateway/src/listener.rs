@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use futures::{StreamExt, stream::FuturesUnordered};
 use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -21,6 +22,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    answer,
     serve::{self, Gateway},
     workers::Workers,
 };
@@ -38,7 +40,8 @@ pub(crate) struct Limits {
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// Bytes that a connection reads ahead, about: not a limit of the head, which may grow past it in one read.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
-/// Most headers of a request.
+/// Most headers of a request. Counted when they are read, of which no more than 100 are: told another number, the server
+/// would fill as many places anew for each request.
 const HEADERS_MAX: usize = 64;
 /// A connection without a request under way is cut after so long, whatever time a head has.
 const STALLED_AFTER: Duration = Duration::from_secs(60);
@@ -54,6 +57,14 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from
 struct Activity {
     begun: AtomicU64,
     ended: AtomicU64,
+}
+
+/// Why a connection is served no longer.
+enum End {
+    /// No request has been under way for too long.
+    Stalled,
+    /// The gateway stops.
+    Shutdown,
 }
 
 /// Accepts until `shutdown`; the connections still open are in the tracker, and end by themselves.
@@ -122,7 +133,10 @@ async fn serve(stream: TcpStream, peer: IpAddr, gateway: Arc<Gateway>, limits: L
             let (gateway, activity) = (Arc::clone(&gateway), Arc::clone(&activity));
             async move {
                 activity.begun.fetch_add(1, Ordering::Relaxed);
-                let response = serve::answer(&gateway, peer, request).await;
+                let response = match request.headers().len() {
+                    0..=HEADERS_MAX => serve::answer(&gateway, peer, request).await,
+                    _ => answer::head_too_long(),
+                };
                 activity.ended.fetch_add(1, Ordering::Relaxed);
                 Ok::<_, Infallible>(response)
             }
@@ -133,15 +147,27 @@ async fn serve(stream: TcpStream, peer: IpAddr, gateway: Arc<Gateway>, limits: L
         .header_read_timeout(None)
         .max_buf_size(BUFFER_BYTES_MAX)
         .max_header_size(HEAD_BYTES_MAX)
-        .max_headers(HEADERS_MAX)
         .half_close(true)
+        // Answers are short: one piece to write is less work for the system than two.
+        .writev(false)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
 
+    let ends = async {
+        tokio::select! {
+            () = stalled(&activity, limits.head_timeout.min(STALLED_AFTER)) => End::Stalled,
+            () = shutdown.cancelled() => End::Shutdown,
+        }
+    };
+    // Polled when something of it has happened, and not whenever the connection is: both look behind locks.
+    let mut ends = FuturesUnordered::from_iter([ends]);
     tokio::select! {
+        biased;
         _ = connection.as_mut() => return,
-        () = stalled(&activity, limits.head_timeout.min(STALLED_AFTER)) => return,
-        () = shutdown.cancelled() => connection.as_mut().graceful_shutdown(),
+        end = ends.next() => match end {
+            Some(End::Shutdown) => connection.as_mut().graceful_shutdown(),
+            Some(End::Stalled) | None => return,
+        },
     }
     tokio::select! {
         _ = connection => {}

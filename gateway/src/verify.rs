@@ -219,13 +219,12 @@ fn check_token(look: &Look<'_>, signature: &Signature, now: Timestamp) -> Result
 
 /// The keys of every active secret that makes one.
 fn active_keys(judge: &Judge<'_>, key: &Key, now: Timestamp) -> Result<Vec<Zeroizing<Vec<u8>>>, Reason> {
-    let active: Vec<_> = judge.secrets.iter().filter(|secret| secret.is_active(now)).collect();
-    if active.is_empty() {
-        return Err(Reason::SecretAbsent);
+    let (mut keys, mut refused) = (Vec::with_capacity(judge.secrets.len()), Reason::SecretAbsent);
+    for secret in judge.secrets.iter().filter(|secret| secret.is_active(now)) {
+        refused = Reason::SecretMalformed;
+        keys.extend(key.bytes(secret).ok().filter(|key| !key.is_empty()));
     }
-    let keys = active.iter().filter_map(|secret| key.bytes(secret).ok()).filter(|key| !key.is_empty());
-    let keys: Vec<_> = keys.collect();
-    if keys.is_empty() { Err(Reason::SecretMalformed) } else { Ok(keys) }
+    if keys.is_empty() { Err(refused) } else { Ok(keys) }
 }
 
 /// The texts that hold the signature: one for each of its places that is there.

@@ -22,6 +22,7 @@ mod monitor;
 mod names;
 mod near;
 mod open;
+mod pulse;
 mod quarantine;
 mod read;
 mod record;

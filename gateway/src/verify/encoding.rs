@@ -37,15 +37,13 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// The bytes that hexadecimal stands for.
 pub(super) fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    if !text.len().is_multiple_of(2) {
-        return None;
+    let (pairs, []) = text.as_chunks::<2>() else { return None };
+    // As long as it will be from the start: what ends at the first bad digit says nothing of how long it gets.
+    let mut bytes = Vec::with_capacity(pairs.len());
+    for [high, low] in pairs {
+        bytes.push(digit(*high)? << 4 | digit(*low)?);
     }
-    text.chunks_exact(2)
-        .map(|pair| match pair {
-            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-            _ => None,
-        })
-        .collect()
+    Some(bytes)
 }
 
 #[cfg(test)]

@@ -52,8 +52,10 @@ fn tags(
     public_url: Option<&Url>,
     exempt: Option<&Location>,
 ) -> Result<Vec<Vec<u8>>, MacError> {
-    let hashers = keys.iter().map(|key| Hasher::new(keying, hash, key.as_ref()));
-    let mut hashers = hashers.collect::<Option<Vec<_>>>().ok_or(MacError::Key)?;
+    let mut hashers = Vec::with_capacity(keys.len());
+    for key in keys {
+        hashers.push(Hasher::new(keying, hash, key.as_ref()).ok_or(MacError::Key)?);
+    }
     fill(signed, lookup, public_url, exempt, &mut |piece| {
         for (hasher, key) in hashers.iter_mut().zip(keys) {
             match piece {

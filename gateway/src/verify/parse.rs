@@ -138,6 +138,9 @@ fn decoded(signature: &Signature, candidates: &[&[u8]]) -> Result<Vec<Vec<u8>>, 
     if candidates.iter().any(|text| text.is_empty()) {
         return Err(Reason::SignatureMissing);
     }
-    let bytes = candidates.iter().map(|text| encoding::decode(signature.encoding, text));
-    bytes.collect::<Option<_>>().ok_or(Reason::SignatureMalformed)
+    let mut bytes = Vec::with_capacity(candidates.len());
+    for text in candidates {
+        bytes.push(encoding::decode(signature.encoding, text).ok_or(Reason::SignatureMalformed)?);
+    }
+    Ok(bytes)
 }

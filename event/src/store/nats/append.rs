@@ -26,8 +26,11 @@ impl Nats {
         deadline: Instant,
     ) -> Result<Vec<Appended>, StoreError> {
         let link = self.near.link_or(&self.link);
-        link.ready()?;
-        try_join_all(items.iter().map(|item| self.append_one(&link, item, deadline))).await
+        match items.as_slice() {
+            // As nearly every request has it: what joins several would hold it, and be moved and polled around it.
+            [item] => Ok(vec![self.append_one(&link, item, deadline).await?]),
+            items => try_join_all(items.iter().map(|item| self.append_one(&link, item, deadline))).await,
+        }
     }
 
     async fn append_one(&self, link: &Link, item: &Item, deadline: Instant) -> Result<Appended, StoreError> {
@@ -77,7 +80,8 @@ impl Nats {
             return Ok(Post::once(subject, &id, event.to_frame().map_err(corrupt)?).lasting(kept));
         };
         let base = self.body_base(owner, event, reference);
-        body::put(&self.link, &base, &event.body, kept, deadline).await?;
+        // In a box, as what few wait for: the future of every other event would be as long.
+        Box::pin(body::put(&self.link, &base, &event.body, kept, deadline)).await?;
         let head = Event { meta: event.meta.clone(), body: Bytes::new() };
         let mut post = Post::once(subject, &id, head.to_frame().map_err(corrupt)?).lasting(kept);
         reference.put(&mut post.headers);

@@ -10,12 +10,14 @@ use async_nats::{Client, HeaderMap, Message, Request, client::RequestErrorKind, 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
+    runtime::Handle,
     sync::{Semaphore, SemaphorePermit, watch},
-    time::{timeout, timeout_at},
+    time::{sleep, timeout, timeout_at},
 };
 
 use super::{
     connect::{self, Heard},
+    pulse::Pulse,
     reply::{self, Failed, PubAck},
 };
 use crate::{StoreError, store::OpenError};
@@ -50,12 +52,16 @@ pub(super) struct Link {
     verdict: Arc<watch::Sender<Verdict>>,
     heard: watch::Receiver<Heard>,
     slots: Semaphore,
+    /// Every [`LOOK_AGAIN`].
+    pulse: Pulse,
 }
 
 /// A message to store.
 #[derive(Debug, Clone)]
 pub(super) struct Post {
     pub(super) subject: String,
+    /// Beside the other headers, which most messages don't have: a map of them is then made for each try, and none copied.
+    message_id: Option<String>,
     pub(super) headers: HeaderMap,
     pub(super) payload: Bytes,
 }
@@ -77,11 +83,14 @@ enum Unanswered {
 }
 
 impl Post {
+    /// A message that the server stores as often as it is sent.
+    pub(super) const fn new(subject: String, headers: HeaderMap, payload: Bytes) -> Self {
+        Self { subject, message_id: None, headers, payload }
+    }
+
     /// A message that the server stores once within its dedupe window.
     pub(super) fn once(subject: String, message_id: &str, payload: Bytes) -> Self {
-        let mut headers = HeaderMap::new();
-        headers.insert(async_nats::header::NATS_MESSAGE_ID, message_id);
-        Self { subject, headers, payload }
+        Self { subject, message_id: Some(message_id.to_owned()), headers: HeaderMap::new(), payload }
     }
 
     /// The same, which the server keeps for no longer than that, if it is said; whole seconds are its measure.
@@ -92,20 +101,35 @@ impl Post {
         }
         self
     }
+
+    /// Its headers, for one try.
+    fn all_headers(&self) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        if let Some(id) = &self.message_id {
+            headers.insert(async_nats::header::NATS_MESSAGE_ID, id.as_str());
+        }
+        headers
+    }
 }
 
 impl Link {
     pub(super) fn new(client: Client, heard: watch::Receiver<Heard>) -> Self {
-        Self::judged_by(Arc::new(watch::Sender::new(Verdict::Pending)), client, heard)
+        Self::judged_by(Arc::new(watch::Sender::new(Verdict::Pending)), client, heard, &Handle::current())
     }
 
-    /// Another way to the servers that were found to keep the contract over this one.
-    pub(super) fn beside(&self, client: Client, heard: watch::Receiver<Heard>) -> Self {
-        Self::judged_by(Arc::clone(&self.verdict), client, heard)
+    /// Another way to the servers that were found to keep the contract over this one, for a runtime's own tasks.
+    pub(super) fn beside(&self, client: Client, heard: watch::Receiver<Heard>, runtime: &Handle) -> Self {
+        Self::judged_by(Arc::clone(&self.verdict), client, heard, runtime)
     }
 
-    fn judged_by(verdict: Arc<watch::Sender<Verdict>>, client: Client, heard: watch::Receiver<Heard>) -> Self {
-        Self { client, verdict, heard, slots: Semaphore::new(INFLIGHT_MAX as usize) }
+    fn judged_by(
+        verdict: Arc<watch::Sender<Verdict>>,
+        client: Client,
+        heard: watch::Receiver<Heard>,
+        runtime: &Handle,
+    ) -> Self {
+        let (slots, pulse) = (Semaphore::new(INFLIGHT_MAX as usize), Pulse::start(runtime, LOOK_AGAIN));
+        Self { client, verdict, heard, slots, pulse }
     }
 
     pub(super) const fn client(&self) -> &Client {
@@ -170,7 +194,7 @@ impl Link {
         self.ready()?;
         let mut delay = RETRY_DELAYS.0;
         loop {
-            let answer = self.exchange(&post.subject, Some(&post.headers), &post.payload, repeat, deadline).await?;
+            let answer = self.exchange(&post.subject, Some(post), &post.payload, repeat, deadline).await?;
             match reply::read_ack(&answer.payload) {
                 Err(Failed::Refused(refused)) if refused.is_passing() && Instant::now() + delay < deadline => {
                     tokio::time::sleep(delay).await;
@@ -205,11 +229,11 @@ impl Link {
         reply::read(&answer.payload)
     }
 
-    /// One question with one answer, asked again while nobody answers.
+    /// One question with one answer, asked again while nobody answers; with a message's headers, if it is one.
     pub(super) async fn exchange(
         &self,
         subject: &str,
-        headers: Option<&HeaderMap>,
+        headers: Option<&Post>,
         payload: &Bytes,
         repeat: Repeat,
         deadline: Instant,
@@ -217,13 +241,14 @@ impl Link {
         let _slot = self.slot(deadline).await?;
         let mut delay = RETRY_DELAYS.0;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let now = Instant::now();
+            let left = deadline.saturating_duration_since(now);
             let wait = if repeat == Repeat::Harmless { left.min(TRY_TIMEOUT) } else { left };
             let mut request = Request::new().payload(payload.clone());
-            if let Some(headers) = headers {
-                request = request.headers(headers.clone());
+            if let Some(post) = headers {
+                request = request.headers(post.all_headers());
             }
-            match self.attempt(subject, request, wait).await {
+            match self.attempt(subject, request, (now, wait)).await {
                 Ok(message) => return Ok(message),
                 Err(Unanswered::Fatal(error)) => return Err(error),
                 Err(Unanswered::TimedOut) if repeat == Repeat::Harmless && Instant::now() + delay < deadline => {}
@@ -261,21 +286,36 @@ impl Link {
         }
     }
 
-    /// One try. It ends soon after the connection is lost: a request in flight then has no answer to wait for. One timer
-    /// sees to that and to the time it may take, since every webhook waits here.
-    async fn attempt(&self, subject: &str, request: Request, wait: Duration) -> Result<Message, Unanswered> {
+    /// One try, from a time on and so long. It ends soon after the connection is lost: a request in flight then has no answer
+    /// to wait for. Whether it was is looked at when the pulse beats, since every webhook waits here; near its end the try
+    /// has a timer of its own.
+    async fn attempt(
+        &self,
+        subject: &str,
+        request: Request,
+        (began, wait): (Instant, Duration),
+    ) -> Result<Message, Unanswered> {
         let unavailable = |why: &str| Unanswered::Fatal(StoreError::Unavailable(why.into()));
-        let (losses, until) = (self.losses(), Instant::now() + wait);
+        let (losses, mut left) = (self.losses(), wait);
         let mut asked = pin!(self.client.send_request(subject.to_owned(), request.timeout(None)));
         let answer = loop {
-            let left = until.saturating_duration_since(Instant::now());
-            match timeout(left.min(LOOK_AGAIN), asked.as_mut()).await {
-                Ok(answer) => break answer,
-                Err(_) if !self.is_connected() || self.losses() != losses => {
-                    return Err(unavailable("the connection to NATS was lost"));
+            let look = async {
+                match left > LOOK_AGAIN * 2 {
+                    true => self.pulse.next().await,
+                    false => sleep(left.min(LOOK_AGAIN)).await,
                 }
-                Err(_) if left <= LOOK_AGAIN => return Err(Unanswered::TimedOut),
-                Err(_) => {}
+            };
+            tokio::select! {
+                biased;
+                answer = asked.as_mut() => break answer,
+                () = look => {}
+            }
+            if !self.is_connected() || self.losses() != losses {
+                return Err(unavailable("the connection to NATS was lost"));
+            }
+            left = wait.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return Err(Unanswered::TimedOut);
             }
         };
         answer.map_err(|error| match error.kind() {

@@ -1,10 +1,12 @@
 //! Every stream name, subject and message id that the engine uses, in one place.
 
+use std::fmt::Write as _;
+
 use gatepost_config::NatsStore;
 
 use crate::{
     DeliveryId, Ending, EventId, EventRef, Lane, Redelivery, RefusalKey, RequestId, Task,
-    id::Token,
+    id::{ID_CHARS, Token},
     registry::Kind,
     store::LeaseKey,
     subject::{account_token, connection_token, destination_token, integration_token},
@@ -114,7 +116,11 @@ impl Names {
     // Subjects.
 
     pub(super) fn event_subject(&self, partition: u16, connection: &Token) -> String {
-        format!("{}.ev.{partition}.{connection}", self.prefix)
+        // Into its place, since every webhook has one.
+        let mut subject = String::with_capacity(self.prefix.len() + ".ev.65535.".len() + ID_CHARS);
+        // Writing into a text can't fail.
+        let _ = write!(subject, "{}.ev.{partition}.{connection}", self.prefix);
+        subject
     }
 
     pub(super) fn event_filter(&self, partition: u16) -> String {

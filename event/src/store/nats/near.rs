@@ -38,7 +38,7 @@ impl Nats {
         let connected = runtime.spawn(async move { connect::connect(&settings, false).await }).await;
         let (client, heard) =
             connected.map_err(|error| OpenError(format!("the NATS client did not start: {error}")))??;
-        let link = Arc::new(self.link.beside(client, heard));
+        let link = Arc::new(self.link.beside(client, heard, runtime));
         self.near.links.write().unwrap_or_else(PoisonError::into_inner).push((runtime.id(), link));
         Ok(())
     }

@@ -101,7 +101,7 @@ impl Nats {
         headers.insert(async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, revision.as_str());
         headers.insert(SOONER, "1");
         let payload = written(&Task { not_before: Some(now), ..held })?;
-        let post = Post { subject: hold.subject.clone(), headers, payload };
+        let post = Post::new(hold.subject.clone(), headers, payload);
         match self.link.publish(&post, Repeat::Never, link::soon()).await {
             Ok(_) => Ok(true),
             Err(Failed::Refused(refused)) if refused.is_wrong_revision() => Ok(false),

@@ -182,7 +182,7 @@ fn post(subject: &str, id: &str, value: Option<&Bytes>, at: u64) -> Post {
         headers.insert(OPERATION, DELETED);
         headers.insert(async_nats::header::NATS_MESSAGE_TTL, format!("{}s", REMOVAL_KEPT.as_secs()).as_str());
     }
-    Post { subject: subject.to_owned(), headers, payload: value.cloned().unwrap_or_default() }
+    Post::new(subject.to_owned(), headers, value.cloned().unwrap_or_default())
 }
 
 fn last(message: &Stored) -> Result<Last, StoreError> {

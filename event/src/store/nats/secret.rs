@@ -35,7 +35,7 @@ impl Nats {
         let mut headers = HeaderMap::new();
         headers.insert(async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
         let payload = serde_json::to_vec(secret).map_err(|error| StoreError::Corrupt(error.to_string()))?.into();
-        let post = Post { subject: subject.clone(), headers, payload };
+        let post = Post::new(subject.clone(), headers, payload);
         match self.link.publish(&post, Repeat::Never, deadline).await {
             Ok(_) => Ok(Kept::New),
             Err(Failed::Refused(refused)) if refused.is_wrong_revision() || refused.is_subject_taken() => {

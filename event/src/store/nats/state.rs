@@ -71,7 +71,7 @@ impl Nats {
                 bytes::Bytes::new()
             }
         };
-        match self.link.publish(&Post { subject: key.to_owned(), headers, payload }, repeat, deadline).await {
+        match self.link.publish(&Post::new(key.to_owned(), headers, payload), repeat, deadline).await {
             Ok(ack) => Ok(Some(ack.sequence)),
             Err(Failed::Refused(refused)) if refused.is_wrong_revision() => Ok(None),
             Err(failed) => Err(failed.into()),

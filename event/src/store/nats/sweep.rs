@@ -119,7 +119,7 @@ impl Nats {
         let revision = message.sequence.to_string();
         headers.insert(async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, revision.as_str());
         settle::schedule(&mut headers, now, &self.names.lane_subject(shard, &Lane::of(task)));
-        let post = Post { subject: message.subject.clone(), headers, payload: message.payload.clone() };
+        let post = Post::new(message.subject.clone(), headers, message.payload.clone());
         match self.link.publish(&post, Repeat::Never, link::soon()).await {
             Ok(_) => Ok(true),
             Err(Failed::Refused(refused)) if refused.is_wrong_revision() => Ok(false),
