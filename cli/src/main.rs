@@ -74,7 +74,7 @@ async fn dispatch(args: Args) -> Result<(), Exit> {
             secret::show(&config, integration, connection).await
         }
         Command::Send(send) => send::send(&config, &send).await,
-        Command::Explain(args) => explain::explain(&config, &args),
+        Command::Explain(args) => explain::explain(&config, &args).await,
         Command::Providers(command) => providers::providers(&config, &command),
         Command::Connections(command) => connections::connections(&command).await,
         Command::Unmatched(command) => connections::unmatched(&command).await,

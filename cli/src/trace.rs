@@ -17,6 +17,8 @@ pub(crate) struct TraceArgs {
     pub(crate) api: ApiArgs,
 }
 
+/// Of what a destination answered to a failed attempt.
+const ANSWER_CHARS_MAX: usize = 120;
 /// Events that are shown at once: a request may have had many.
 const EVENTS_MAX: usize = 20;
 
@@ -100,7 +102,9 @@ fn try_of(attempt: &Value) {
         (None, _) => paint(BAD, &field(attempt, "error")),
     };
     let (number, at, took) = (field(attempt, "number"), field(attempt, "started_at"), field(attempt, "duration_ms"));
-    row("", &format!("attempt {number}  {at}  {outcome} after {took} ms"));
+    let answer = attempt.get("response").and_then(Value::as_str).filter(|_| failed).unwrap_or_default();
+    let answer: String = answer.chars().take(ANSWER_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    row("", format!("attempt {number}  {at}  {outcome} after {took} ms  {answer}").trim_end());
 }
 
 fn refusal(request: &Value) {
@@ -109,6 +113,7 @@ fn refusal(request: &Value) {
     row("received", &format!("{}  {} bytes", field(&refusal, "received_at"), field(&refusal, "bytes")));
     row("whose", &format!("integration {}", field(&refusal, "integration")));
     row("why", &field(&refusal, "reason"));
+    row("more", &format!("gatepost explain {}", field(request, "id")));
 }
 
 fn row(name: &str, text: &str) {

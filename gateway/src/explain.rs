@@ -17,8 +17,10 @@ mod table;
 mod time;
 mod url;
 
+use std::{collections::BTreeMap, sync::Arc};
+
 pub use cause::Cause;
-use gatepost_config::{Catalogue, Secret, Timestamp};
+use gatepost_config::{Catalogue, Provider, Secret, Timestamp};
 pub(crate) use shape::timeless;
 
 use crate::{
@@ -38,19 +40,23 @@ pub struct Case<'a> {
     pub request: &'a RawRequest,
     /// When it arrived.
     pub now: Timestamp,
-    /// Secrets of other integrations and connections, which may have signed it by mistake.
+    /// Other integrations and connections, which it may be of by mistake.
     pub others: &'a [Other],
     /// Providers that it may be of by mistake.
     pub catalogue: &'a Catalogue,
 }
 
-/// Secrets of something else.
+/// Something else that is configured.
 #[derive(Debug, Clone)]
 pub struct Other {
-    /// Whose, for people (`integration github-prod`).
+    /// What, for people (`integration github-prod`).
     pub name: String,
     /// Its secrets.
     pub secrets: Vec<Secret>,
+    /// Its provider, which the whole request may be of.
+    pub provider: Arc<Provider>,
+    /// Its named values.
+    pub values: BTreeMap<String, Secret>,
 }
 
 /// What came of it. Nothing in it holds a secret, but for what the request itself holds.
@@ -194,12 +200,23 @@ fn unexplained(case: &Case<'_>, reason: Reason) -> Finding {
         _ if reason == Reason::TokenMismatch => {
             Finding::cause(Cause::SecretWrong, "The token in the request is another.".to_owned())
         }
+        _ if is_cut(&case.request.body) => {
+            let held = case.request.body.len();
+            Finding::cause(Cause::BodyCut, format!("It has {held} bytes, and nothing that was tried makes them fit."))
+        }
         _ => {
             let detail = "Neither a secret stored wrongly nor any usual change to the body, URL or header explains it: \
                           the secret is another, or the body's content was changed.";
             Finding::cause(Cause::SecretWrong, detail.to_owned())
         }
     }
+}
+
+/// Whether a body is nothing at all, or an object or list of JSON whose end is missing.
+fn is_cut(body: &[u8]) -> bool {
+    let text = body.trim_ascii();
+    let begun = matches!(text.first(), Some(b'{' | b'['));
+    text.is_empty() || begun && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_err_and(|error| error.is_eof())
 }
 
 /// What to do about a refusal that no finer cause was found for.
@@ -219,7 +236,9 @@ const fn remedy(reason: Reason) -> &'static str {
             "Check the clock here and how long requests wait on the way; for a captured request give --at with the time it arrived."
         }
         Reason::TimestampFuture => "Check the clocks here and at the sender; give --at for a captured request.",
-        Reason::SecretAbsent => "Give a secret that is not empty.",
+        Reason::SecretAbsent => {
+            "Give the integration a secret that is not empty and has not ended (`until`); here with --secret-file."
+        }
         Reason::SecretMalformed => "Copy all of the secret that the provider shows.",
         Reason::PublicUrlAbsent => "Set gateway.public_url, or give --public-url.",
         Reason::Unverifiable => {

@@ -3,6 +3,7 @@
 
 mod broken;
 mod capture;
+mod refused;
 mod tokens;
 mod url;
 
@@ -79,7 +80,7 @@ fn a_stale_request_is_told_by_how_much() {
     let (_, report) = bench.explain(&late);
     assert_eq!(report["reason"], "timestamp_stale");
     let detail = report["detail"].as_str().expect("words");
-    assert!(detail.contains("3601s") || detail.contains("3600s"), "one hour beyond the five minutes: {detail}");
+    assert!(detail.contains("about 1h") || detail.contains("is 1h"), "one hour beyond the five minutes: {detail}");
     assert!(detail.contains("5m"), "{detail}");
 }
 
@@ -94,6 +95,32 @@ fn the_secret_of_another_configured_integration_is_named() {
     assert_eq!((code, report["reason"].as_str()), (Some(1), Some("secret_of_other_integration")), "{report}");
     assert!(report["detail"].as_str().is_some_and(|detail| detail.contains("gh-other")), "{report}");
     assert_eq!(bench.explain(&genuine).0, Some(0));
+}
+
+#[test]
+fn a_request_that_was_posted_to_another_integration_s_url_is_told_whose_it_is() {
+    let config = "[[integration]]\nid = \"pay\"\nprovider = \"stripe\"\nsecrets = [{ file = \"stripe\" }]\n";
+    let genuine = Capture::of("stripe");
+    let strayed = Capture { provider: "github".into(), secret: "GitHub's own secret".into(), ..genuine.clone() };
+    let bench = Bench::with(config, &[("stripe", &genuine.secret)]);
+    let (code, report) = bench.explain(&strayed);
+    assert_eq!((code, report["reason"].as_str()), (Some(1), Some("integration_other")), "{report}");
+    assert!(report["detail"].as_str().is_some_and(|detail| detail.contains("integration pay")), "{report}");
+
+    let (_, report) = Bench::new().explain(&strayed);
+    assert_eq!(report["reason"], "signature_missing", "nothing is known of other integrations");
+    assert!(report["detail"].as_str().is_some_and(|detail| detail.contains("as Stripe sends")), "{report}");
+}
+
+#[test]
+fn a_shell_without_the_secrets_still_has_the_public_url() {
+    let config = "[gateway]\npublic_url = \"https://hooks.example.com\"\n[[integration]]\nid = \"crm\"\nprovider = \"hubspot\"\n\
+                  secrets = [{ env = \"NOBODY_SETS_THIS\" }]\n";
+    let bench = Bench::with(config, &[]);
+    let genuine = Capture { public_url: None, ..Capture::of("hubspot") };
+    assert_eq!(bench.explain(&genuine).0, Some(0), "by --secret-file and the file's public_url");
+    let said = bench.text(&genuine);
+    assert!(said.contains("can't be read here") && !said.contains("is bad"), "{said}");
 }
 
 #[test]

@@ -40,6 +40,9 @@ causes! {
     /// The secret of another configured integration or connection fits.
     SecretOfOther "secret_of_other_integration"
         "Give this integration that secret, or paste this integration's URL at the provider."
+    /// The request is a genuine one of another configured integration.
+    IntegrationOther "integration_other"
+        "Paste at the provider the URL of the integration that is named, which `gatepost check` prints."
     /// A named value that the check reads was not given.
     ValueMissing "value_missing"
         "Give it: `values` in the integration, or --set NAME=VALUE here."
@@ -73,12 +76,15 @@ causes! {
     /// The body is not as long as its Content-Length says.
     BodyLength "body_length"
         "Capture the whole body; if it is whole, something on the way cut or grew it without saying so."
+    /// The body is empty, or is JSON that ends too soon.
+    BodyCut "body_cut"
+        "Pass on, or capture, the whole body: something on the way read it before, or cut it. If it is whole, copy the secret again."
     /// A header that the check needs stands there under another name.
     HeaderMisnamed "header_misnamed"
         "Pass on headers under the provider's own names: proxies rename those with underscores, and frameworks add prefixes."
     /// The signature was made with another hash than this scheme's.
     AlgorithmWrong "algorithm_wrong"
-        "Choose the provider's newer signature (or another catalogue entry): this scheme doesn't accept that hash."
+        "Have the provider send the signature of this scheme's hash; if it does, find what drops or changes that header on the way."
     /// The signature is written in another alphabet than this provider's (hexadecimal, base64).
     EncodingWrong "encoding_wrong"
         "Send the signature as the provider writes it; who made this one encoded its bytes another way."
@@ -106,12 +112,15 @@ causes! {
     /// The provider signed a URL with another query.
     UrlQuery "url_query_differs"
         "Pass on the query as it arrives: something drops, decodes or reorders it."
+    /// The provider signed another URL than the one that it is checked against.
+    UrlOther "url_differs"
+        "Set gateway.public_url so that with the request's path and query it is the URL as pasted at the provider."
     /// The provider signed another method.
     Method "method_differs"
         "Pass on the request with the method that the provider used."
     /// The signature is genuine by another of the provider's schemes than the one that applies.
     SchemeOther "scheme_other"
-        "Remove what makes the stronger scheme apply, or set it up at the provider: once it applies nothing else is tried."
+        "Find what changes, or adds, the header of the scheme that applies: where it is there no other scheme is tried."
     /// The signature is genuine for another provider of the catalogue.
     ProviderOther "provider_other"
         "Name that provider in the integration, or check which service posts to this URL."

@@ -9,11 +9,16 @@ use crate::{reason::Reason, request::RawRequest};
 
 /// Edits that still make a name near another.
 const EDITS_MAX: usize = 2;
+/// Most providers that a header's name is worth naming for.
+const SENDERS_MAX: usize = 3;
 
 /// Looks for what is missing under other names.
 pub(super) fn missing(case: &Case<'_>, reason: Reason) -> Finding {
     let wanted = shape::headers(case.judge.provider);
     let absent: Vec<&String> = wanted.iter().filter(|name| !case.request.headers.contains_key(name.as_str())).collect();
+    if let Some(finding) = hunt::integrations(&Trial::new(case)).or_else(|| one_renamed(case, &wanted, &absent)) {
+        return finding;
+    }
     let mut renamed = case.request.clone();
     let mut moved = Vec::new();
     for name in &absent {
@@ -37,7 +42,11 @@ pub(super) fn missing(case: &Case<'_>, reason: Reason) -> Finding {
     }
     match hunt::hunt(&Case { request: &renamed, ..*case }) {
         Some(found) if found.code == Cause::AlgorithmWrong.code() => {
-            Finding { detail: format!("{} {moved}", found.detail), ..found }
+            let detail = format!(
+                "{} {moved} That one is genuine, but made with another hash.",
+                Cause::AlgorithmWrong.about().trim()
+            );
+            Finding { detail, ..found }
         }
         Some(found) => {
             let detail = format!("{moved} Under the right name there is more: {}", found.detail);
@@ -48,6 +57,28 @@ pub(super) fn missing(case: &Case<'_>, reason: Reason) -> Finding {
         }
         None => Finding::reason(reason, &plainly(case, &absent)),
     }
+}
+
+/// One header under another name that makes the request verify once it has its own again, the nearest first.
+fn one_renamed(case: &Case<'_>, wanted: &[String], absent: &[&String]) -> Option<Finding> {
+    let trial = Trial::new(case);
+    let pairs = absent.iter().flat_map(|name| {
+        let near = strangers(case.request, wanted, name).into_iter();
+        near.map(|(rank, other, value)| (rank, *name, other, value))
+    });
+    let mut pairs: Vec<_> = pairs.collect();
+    pairs.sort_by_key(|(rank, name, other, _)| (*rank, distance(other.as_str(), name)));
+    pairs.into_iter().find_map(|(_, name, other, value)| {
+        let mut renamed = case.request.clone();
+        renamed.headers.remove(&other);
+        renamed.headers.insert(name.parse::<HeaderName>().ok()?, value);
+        if !trial.passes(&trial.judge(), &renamed) {
+            return None;
+        }
+        let signed = trial.scheme(&renamed).and_then(|scheme| signed::text(&case.judge, scheme, &renamed));
+        let words = format!("The request has {other} instead of {name}.");
+        Some(Finding::cause(Cause::HeaderMisnamed, words).signed_by_provider(signed))
+    })
 }
 
 /// Says which of several are genuine.
@@ -91,19 +122,42 @@ fn plainly(case: &Case<'_>, absent: &[&String]) -> String {
         .collect();
     match (absent, empty.as_slice()) {
         ([], []) => String::new(),
-        ([], empty) => format!("{} is there, but empty.", empty.join(", ")),
+        (_, [_, ..]) => format!("{} is there, but empty.", empty.join(", ")),
         (absent, _) => {
             let names: Vec<&str> = absent.iter().map(|name| name.as_str()).collect();
-            format!("The request has no {}.", names.join(", no "))
+            format!("The request has no {}.{}", names.join(", no "), others_header(case))
         }
     }
 }
 
+/// What a signature's header that is there says of who sent the request, where few use it.
+fn others_header(case: &Case<'_>) -> String {
+    let own = shape::headers(case.judge.provider);
+    let signed = |name: &str| {
+        let senders = case.catalogue.0.values().filter(|other| shape::signature_headers(other).contains(name));
+        let titles: Vec<&str> = senders.map(|provider| provider.title.as_str()).collect();
+        (1..=SENDERS_MAX).contains(&titles.len()).then(|| titles.join(" or "))
+    };
+    // A name that is near one of its own is rather that.
+    let strangers = case.request.headers.keys().map(HeaderName::as_str);
+    let strangers = strangers.filter(|name| !own.iter().any(|own| own == name || rank(name, own).is_some()));
+    let hint = strangers.into_iter().find_map(|name| Some((name, signed(name)?)));
+    let words = |(name, who)| format!(" It has {name}, as {who} sends: was it meant for another integration's URL?");
+    hint.map(words).unwrap_or_default()
+}
+
 /// The header whose name is nearest to a wanted one that is not there.
 fn nearest(request: &RawRequest, wanted: &[String], name: &str) -> Option<(HeaderName, HeaderValue)> {
+    let ranked = strangers(request, wanted, name).into_iter();
+    ranked.min_by_key(|(rank, ..)| *rank).map(|(_, other, value)| (other, value))
+}
+
+/// The headers that nothing wants and whose names are near, with how far they are.
+fn strangers(request: &RawRequest, wanted: &[String], name: &str) -> Vec<(usize, HeaderName, HeaderValue)> {
     let strangers = request.headers.iter().filter(|(other, _)| !wanted.iter().any(|wanted| wanted == other.as_str()));
-    let ranked = strangers.filter_map(|(other, value)| Some((rank(other.as_str(), name)?, other, value)));
-    ranked.min_by_key(|(rank, ..)| *rank).map(|(_, other, value)| (other.clone(), value.clone()))
+    let ranked =
+        strangers.filter_map(|(other, value)| Some((rank(other.as_str(), name)?, other.clone(), value.clone())));
+    ranked.collect()
 }
 
 /// How far a name is from another; `None` when it isn't near.

@@ -72,10 +72,24 @@ pub(super) fn hunt(case: &Case<'_>) -> Option<Finding> {
 
 fn others(trial: &Trial<'_>) -> Option<Finding> {
     let request = trial.case.request;
-    trial.case.others.iter().find_map(|other| {
+    let secret = trial.case.others.iter().find_map(|other| {
         let judge = Judge { secrets: &other.secrets, ..trial.judge() };
         let words = || format!("It is that of {}.", other.name);
         trial.passes(&judge, request).then(|| trial.found(Cause::SecretOfOther, words(), &judge, request))
+    });
+    secret.or_else(|| integrations(trial))
+}
+
+/// Other integrations whose genuine request this is, by their own provider and secret: it was posted to the wrong URL.
+pub(super) fn integrations(trial: &Trial<'_>) -> Option<Finding> {
+    let request = trial.case.request;
+    let strangers = trial.case.others.iter().filter(|other| other.provider.name != trial.provider.name);
+    strangers.into_iter().find_map(|other| {
+        let provider = shape::timeless(&other.provider);
+        let judge = Judge { provider: &provider, secrets: &other.secrets, values: &other.values, ..trial.judge() };
+        let passed = verify(&judge, request, trial.case.now).ok()?;
+        let words = format!("It is one of {}, from {}.", other.name, other.provider.title);
+        (passed.trust == Trust::Verified).then(|| Finding::cause(Cause::IntegrationOther, words))
     })
 }
 
@@ -108,7 +122,7 @@ fn writings(trial: &Trial<'_>) -> Option<Finding> {
                         continue;
                     }
                     let (cause, words) = match (hash, encoding) {
-                        (Some(hash), _) => (Cause::AlgorithmWrong, format!("{name} is of {hash:?}.")),
+                        (Some(hash), _) => (Cause::AlgorithmWrong, format!("{name} is made with {}.", word(hash))),
                         (None, Some(encoding)) => (Cause::EncodingWrong, format!("{name} is written in {encoding:?}.")),
                         (None, None) => (Cause::LabelWrong, format!("{name} would verify with its label put right.")),
                     };
@@ -190,21 +204,45 @@ fn bodies(trial: &Trial<'_>) -> Option<Finding> {
     })
 }
 
+/// Another scheme of the provider that verifies shows that the secret and the body are right; where the one that applies
+/// signs the URL besides, that is what differs, unless its signature is no signature at all.
 fn schemes(trial: &Trial<'_>) -> Option<Finding> {
     let request = trial.case.request;
     let several = trial.provider.schemes.iter().filter(|_| trial.provider.schemes.len() > 1);
-    several.into_iter().find_map(|scheme| {
+    let words = several.into_iter().find_map(|scheme| {
         let provider = shape::only(&trial.provider, scheme);
-        let judge = Judge { provider: &provider, ..trial.judge() };
-        let words = || format!("It verifies by {}, which does not apply here.", scheme.id);
-        trial.passes(&judge, request).then(|| trial.found(Cause::SchemeOther, words(), &judge, request))
-    })
+        match verify(&Judge { provider: &provider, ..trial.judge() }, request, trial.case.now).ok()?.trust {
+            Trust::Verified => Some(format!("It verifies by {}: the secret and the body are right.", scheme.id)),
+            Trust::Authenticated => Some(format!("It verifies by {}: the secret is right.", scheme.id)),
+            Trust::Unverified => None,
+        }
+    })?;
+    let Some(applies) = trial.scheme(request) else {
+        return Some(Finding::cause(Cause::SchemeOther, words));
+    };
+    let alone = shape::only(&trial.provider, applies);
+    let refused = verify(&Judge { provider: &alone, ..trial.judge() }, request, trial.case.now);
+    match (refused, trial.case.judge.public_url) {
+        (Err(Reason::SignatureMismatch), Some(base)) if shape::signs_url(&alone) => {
+            let ours = url::Guess { base: base.clone(), target: request.target.clone() }.whole();
+            let besides = format!("{} signs the URL besides, which here is {ours}: another was signed", applies.id);
+            Some(Finding::cause(Cause::UrlOther, format!("{words} {besides}, or this signature was changed.")))
+        }
+        (Err(reason @ (Reason::SignatureMalformed | Reason::SignedFieldMissing)), _) => {
+            Some(Finding::reason(reason, &format!("That is so of {}, which applies. {words}", applies.id)))
+        }
+        _ => Some(Finding::cause(Cause::SchemeOther, format!("{words} {} applies, and fails.", applies.id))),
+    }
 }
 
-/// Other providers whose signature, not only a token, this is.
+/// Other providers whose signature, not only a token, this is. Where this provider's own header is there they must be
+/// among those that sign in it: GitHub sends an older signature beside its own, which is as others sign.
 pub(super) fn providers(trial: &Trial<'_>) -> Option<Finding> {
     let request = trial.case.request;
+    let own = shape::signature_headers(&trial.provider);
+    let is_there = own.iter().any(|name| request.headers.contains_key(name.as_str()));
     let genuine = trial.case.catalogue.0.values().filter(|provider| provider.name != trial.provider.name);
+    let genuine = genuine.filter(|provider| !is_there || !shape::signature_headers(provider).is_disjoint(&own));
     let genuine = genuine.filter(|provider| {
         let timeless = shape::timeless(provider);
         let judge = Judge { provider: &timeless, unverified: false, ..trial.case.judge };
@@ -215,6 +253,15 @@ pub(super) fn providers(trial: &Trial<'_>) -> Option<Finding> {
     let also = names.get(1..).filter(|rest| !rest.is_empty());
     let also = also.map(|rest| format!(" (or {}, who sign alike)", rest.join(", "))).unwrap_or_default();
     Some(Finding::cause(Cause::ProviderOther, format!("It is a genuine request of {first}{also}.")))
+}
+
+const fn word(hash: Hash) -> &'static str {
+    match hash {
+        Hash::Md5 => "MD5",
+        Hash::Sha1 => "SHA-1",
+        Hash::Sha256 => "SHA-256",
+        Hash::Sha512 => "SHA-512",
+    }
 }
 
 fn with_header(request: &RawRequest, name: &str, value: &str) -> Option<RawRequest> {

@@ -16,9 +16,11 @@ answers 401 without it: who forges learns nothing. `gatepost explain` gives the 
 table: it judges the request as the gateway does, then tries what would have made it verify, and the first change that
 does names the cause. In `--json` the gateway's code is `refusal`, the finer one `reason`.
 
+    gatepost explain req_01m84g7qdnf539fkwz7kgtx2ej
     gatepost explain --provider github --secret-file secret --at 2026-11-22T17:04:05Z request.http
 
-`request.http` is the raw request: request line, headers, an empty line, the body byte for byte.
+`req_...` is a refused request that is kept, judged by the configuration that `--config` names. `request.http` is the raw
+request: request line, headers, an empty line, the body byte for byte.
 
 ";
 

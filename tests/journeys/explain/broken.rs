@@ -12,6 +12,9 @@ const GH: &str = "x-hub-signature-256";
 /// HMAC-SHA-1 of GitHub's vector, as GitHub sends it beside the other (openssl dgst -sha1 -hmac).
 const GH_SHA1: &str = "sha1=7806e5232af6867a2c65f1aaa0bb92fe63b91ef0";
 
+/// HubSpot's signature.
+const HS: &str = "x-hubspot-signature-v3";
+
 pub(super) const ROWS: &[Row] = &[
     ("github", "body_reserialized", "indented by two", |c| c.relayout(Some("  "))),
     ("github", "body_reserialized", "indented by four", |c| c.relayout(Some("    "))),
@@ -35,12 +38,26 @@ pub(super) const ROWS: &[Row] = &[
         c.headers.push(("content-length".into(), c.body.len().to_string()));
         c.body.truncate(50);
     }),
+    ("github", "body_cut", "JSON that ends too soon", |c| c.body.truncate(50)),
+    ("github", "body_cut", "nothing left", |c| c.body.clear()),
     ("github", "header_misnamed", "underscores", |c| c.rename(GH, "x_hub_signature_256")),
     ("github", "header_misnamed", "a CGI name", |c| c.rename(GH, "http_x_hub_signature_256")),
     ("github", "header_misnamed", "without x-", |c| c.rename(GH, "hub-signature-256")),
     ("github", "header_misnamed", "misspelt", |c| c.rename(GH, "x-hub-signture-256")),
     ("github", "algorithm_wrong", "only the SHA-1 header", |c| {
         c.remove(GH);
+        c.set("x-hub-signature", GH_SHA1);
+    }),
+    ("github", "header_misnamed", "a prefix, the older signature beside it", |c| {
+        c.rename(GH, "x-forwarded-x-hub-signature-256");
+        c.set("x-hub-signature", GH_SHA1);
+    }),
+    ("github", "signature_missing", "empty, the older signature beside it", |c| {
+        c.set(GH, "");
+        c.set("x-hub-signature", GH_SHA1);
+    }),
+    ("github", "signature_malformed", "cut short, the older signature beside it", |c| {
+        c.set(GH, &c.get(GH)[..40]);
         c.set("x-hub-signature", GH_SHA1);
     }),
     ("github", "algorithm_wrong", "SHA-1 in the SHA-256 header", |c| c.set(GH, GH_SHA1)),
@@ -93,6 +110,17 @@ pub(super) const ROWS: &[Row] = &[
         let tag = hex(&hmac_sha256(c.secret.as_bytes(), &signed));
         c.set("x-slack-request-timestamp", "1795367045000");
         c.set("x-slack-signature", &format!("v0={tag}"));
+    }),
+    ("hubspot", "timestamp_unit", "seconds", |c| {
+        hubspot(c, "https://hooks.example.com", "1795367045");
+    }),
+    ("hubspot", "url_differs", "another host was pasted, the older signature beside it", |c| {
+        older_hubspot(c);
+        hubspot(c, "https://elsewhere.example", "1795367045678");
+    }),
+    ("hubspot", "signature_malformed", "cut short, the older signature beside it", |c| {
+        older_hubspot(c);
+        c.set(HS, &c.get(HS)[..20]);
     }),
     ("slack", "provider_other", "GitHub's request", |c| {
         *c = Capture { provider: "slack".into(), ..Capture::of("github") };
@@ -161,6 +189,19 @@ pub(super) const ROWS: &[Row] = &[
         c.body.push(b'\n');
     }),
 ];
+
+/// HubSpot's third signature, of the vector's path at some host.
+fn hubspot(c: &mut Capture, base: &str, time: &str) {
+    let signed = [format!("POST{base}/webhooks/hubspot?a=/b").as_bytes(), &c.body, time.as_bytes()].concat();
+    c.set("x-hubspot-request-timestamp", time);
+    c.set(HS, &STANDARD.encode(hmac_sha256(c.secret.as_bytes(), &signed)));
+}
+
+/// HubSpot's first signature, of its vector `v1`, which it sends beside the third.
+fn older_hubspot(c: &mut Capture) {
+    c.set("x-hubspot-signature-version", "v1");
+    c.set("x-hubspot-signature", "7c1a6d750a9eb0f11ea61c6ce5e56095666b1592132c46ddeae788b4e61ab843");
+}
 
 fn escapes(c: &mut Capture) {
     let text = String::from_utf8(c.body.clone()).unwrap();
