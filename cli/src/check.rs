@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gatepost_config::{Config, Destination, Integration, Options, provider::Handshake};
+use gatepost_config::{Config, Destination, Forward, Integration, Options, Route, Timestamp, provider::Handshake};
 use url::Url;
 
 use crate::{
@@ -41,7 +41,55 @@ pub(crate) fn check(path: &Path, args: &CheckArgs) -> Result<(), Exit> {
     if config.gateway.public_url.is_none() && !config.integrations.is_empty() {
         style::warning("gateway.public_url is not set: the URLs above are this machine's, not what providers call");
     }
+    unrouted(&config).iter().for_each(|warning| style::warning(warning));
+    ended(&config, Timestamp::now()).iter().for_each(|warning| style::warning(warning));
     Ok(())
+}
+
+/// What goes nowhere: integrations that no route takes events of, and destinations that nothing is sent to.
+fn unrouted(config: &Config) -> Vec<String> {
+    let integrations = config.integrations.iter().filter(|integration| {
+        let of_it = |route: &&Route| route.integration.as_ref().is_none_or(|id| *id == integration.id);
+        !config.routes.iter().any(|route| of_it(&route))
+    });
+    let integrations = integrations.map(|integration| {
+        format!("no route takes events of {}: they are stored, and delivered nowhere; add a [[route]]", integration.id)
+    });
+    let is_named = |destination: &Destination| {
+        let forwards = |route: &Route| match &route.forward {
+            Some(Forward::To(to)) => to.contains(&destination.id),
+            Some(Forward::Tenant) => destination.tenant.is_some(),
+            None => false,
+        };
+        let by_connection =
+            config.connections.iter().any(|connection| connection.destination.as_ref() == Some(&destination.id));
+        by_connection || config.routes.iter().any(forwards)
+    };
+    let destinations = config.destinations.iter().filter(|destination| !is_named(destination));
+    let destinations = destinations.map(|destination| {
+        let id = &destination.id;
+        format!("no route or connection of the file sends to {id}; name it in a route: forward = [\"{id}\"]")
+    });
+    integrations.chain(destinations).collect()
+}
+
+/// Secrets whose time is over: they verify and sign nothing any more.
+fn ended(config: &Config, now: Timestamp) -> Vec<String> {
+    let of_integrations = config.integrations.iter().flat_map(|integration| {
+        let none = !integration.secrets.iter().any(|secret| secret.is_active(now));
+        let words = if none { ": no request verifies" } else { "" };
+        let ended = integration.secrets.iter().filter(|secret| !secret.is_active(now));
+        ended.map(move |secret| (format!("integration {}", integration.id), secret.source(), secret.until(), words))
+    });
+    let of_destinations = config.destinations.iter().flat_map(|destination| {
+        let ended = destination.secrets.iter().filter(|key| !key.is_active(now));
+        ended.map(|key| (format!("destination {}", destination.id), key.source(), key.until(), ""))
+    });
+    let words = |(whose, source, until, besides): (String, &str, Option<Timestamp>, &str)| {
+        let until = until.map(|until| format!(" ended at {until}")).unwrap_or_default();
+        format!("the secret of {whose} from {source}{until}{besides}; remove it, or give it another `until`")
+    };
+    of_integrations.chain(of_destinations).map(words).collect()
 }
 
 fn count(n: usize, noun: &str) -> String {

@@ -21,7 +21,8 @@ pub(crate) fn load(path: &Path) -> Result<Config, Exit> {
 pub(crate) fn load_as(path: &Path, options: Options) -> Result<Config, Exit> {
     let loaded = read(path, options)?;
     for warning in loaded.warnings.iter() {
-        style::warning(&warning.to_string());
+        // It has a place, and says that it is a warning.
+        style::note(&warning.to_string());
     }
     Ok(loaded.config)
 }

@@ -26,8 +26,8 @@ pub struct Loaded {
     pub(crate) seen: Fingerprint,
 }
 
-/// Says why a filter doesn't compile.
-pub type FilterCheck = fn(&str) -> Result<(), String>;
+/// Says what is wrong with an expression over a variable of this name.
+pub type FilterCheck = fn(&str, &str) -> Result<(), String>;
 
 /// Says why a secret holds no public key that a check of this kind takes; anything will do for checks by other keys.
 pub type PublicKeyCheck = fn(&SchemeKind, &Secret) -> Result<(), String>;
@@ -38,7 +38,8 @@ pub struct Options {
     /// Leave secrets unread (`gatepost check --without-secrets`). What stands for them is random: such a configuration
     /// verifies and signs nothing.
     pub without_secrets: bool,
-    /// Whether a route's filter compiles, and if not why; the language is the router's. Any will do when absent.
+    /// Whether a route's filter or an engine's body is one, and if not why; the language is the router's. Any will do when
+    /// absent.
     pub check_filter: Option<FilterCheck>,
     /// Whether a secret holds a public key, and if not why; the gateway reads them. Any will do when absent.
     pub check_public_key: Option<PublicKeyCheck>,

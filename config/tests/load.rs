@@ -172,7 +172,7 @@ fn what_is_weak_but_usable_is_warned_of() {
     insta::assert_snapshot!(warnings(0o644), @r#"
     gatepost.toml:4:12: warning: integration[0].secrets[0] comes from file secret, which everybody can read; chmod 600 secret
     gatepost.toml:4:12: warning: integration[0].secrets[0] has only 15 bytes in file secret; 16 or more are hard to guess; take a longer one where you can choose
-    gatepost.toml:6:1: warning: integration[1].secrets is missing or empty, so every request is refused until a connection has secrets of its own; add for example secrets = [{ env = "WEBHOOK_SECRET" }]
+    gatepost.toml:6:1: warning: integration[1].secrets is missing or empty, so every request is refused until a connection has secrets of its own; add for example secrets = [{ env = "STANDARD_WEBHOOKS_WEBHOOK_SECRET" }]
     "#);
     assert_eq!(warnings(0o640).lines().count(), 2, "a file for a group is the operator's choice");
 }

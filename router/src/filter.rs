@@ -4,6 +4,7 @@
 //! recurses. Evaluation is bounded: every loop asks a budget of turns and time before each turn.
 
 mod budget;
+mod names;
 mod variables;
 
 use std::{sync::Arc, time::Instant};
@@ -52,12 +53,17 @@ impl std::fmt::Debug for Expression {
     }
 }
 
-/// Whether `filter` is an expression that a file may have: it parses, and is neither too long nor too deeply nested.
+/// Whether `source` is an expression over this variable (`event` or `run`) that a file may have: it parses, is neither
+/// too long nor too deeply nested, and reads nothing that is never there.
 ///
 /// # Errors
 /// What is wrong with it, in words for the operator.
-pub fn check(filter: &str) -> Result<(), String> {
-    Expression::compile(filter).map(drop)
+pub fn check(source: &str, variable: &str) -> Result<(), String> {
+    let Expression { mut expression, env } = Expression::compile(source)?;
+    match names::unknown(&mut expression, &env, variable, variables::fields(variable)) {
+        Some(why) => Err(why),
+        None => Ok(()),
+    }
 }
 
 impl Expression {

@@ -100,6 +100,45 @@ fn check_shows_each_url_its_secret_s_source_and_where_to_paste_it() {
     assert_eq!(output.status.code(), Some(78), "a filter that doesn't compile");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("gatepost.toml:16:") && said.contains("route[0].filter"), "{said}");
+
+    home.write("gatepost.toml", &config.replace("forward", "filter = \"data.ref == 'main'\"\nforward"));
+    let output = home.command(&["check"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(78), "a filter that would fail on every event");
+    assert!(said.contains("gatepost.toml:16:") && said.contains("write event.data"), "{said}");
+}
+
+#[test]
+fn check_warns_of_what_goes_nowhere_and_of_what_has_ended() {
+    let config = "[gateway]\npublic_url = \"https://hooks.example.com/webhooks/gh\"\n\
+                  [[integration]]\nid = \"gh\"\nprovider = \"github\"\n\
+                  secrets = [{ file = \"gh\", until = 2020-01-01T00:00:00Z }]\n\
+                  [[integration]]\nid = \"pay\"\nprovider = \"stripe\"\nsecrets = [{ file = \"gh\" }]\n\
+                  [[destination]]\nid = \"used\"\nurl = \"https://example.com/hooks\"\nsecrets = [{ file = \"signing\" }]\n\
+                  [[destination]]\nid = \"idle\"\nurl = \"https://example.com/hooks\"\nsecrets = [{ file = \"signing\" }]\n\
+                  [[route]]\nid = \"r\"\nintegration = \"gh\"\nevents = [\"stripe.*\"]\nforward = [\"used\"]\n";
+    let home = Home::new(config, &[("gh", "a secret that is long enough"), ("signing", crate::setup::SIGNING)]);
+    let warned = |home: &Home| {
+        let output = home.command(&["check"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let said = warned(&home);
+    let told = [
+        "gateway.public_url is https://hooks.example.com/webhooks/gh, whose end",
+        "route[0].events[0] is \"stripe.*\", which no event of the integration gh matches",
+        "no route takes events of pay",
+        "no route or connection of the file sends to idle",
+        "the secret of integration gh from file gh ended at 2020-01-01",
+    ];
+    for words in told {
+        assert!(said.contains(words), "no {words:?}: {said}");
+    }
+    let good = config.replace("/webhooks/gh", "").replace(", until = 2020-01-01T00:00:00Z", "");
+    let good = good.replace("integration = \"gh\"\nevents", "events").replace("[\"used\"]", "[\"used\", \"idle\"]");
+    home.write("gatepost.toml", &good);
+    let said = warned(&home);
+    assert!(told.iter().all(|words| !said.contains(words)) && !said.contains("stripe.*"), "{said}");
 }
 
 #[test]

@@ -102,9 +102,9 @@ impl<'a> Sheet<'a> {
         self.files.borrow_mut().insert(path, content.map(hash));
     }
 
-    /// Why a filter doesn't compile, if it doesn't.
-    pub(crate) fn refuses_filter(&self, filter: &str) -> Option<String> {
-        self.around.options.check_filter.and_then(|check| check(filter).err())
+    /// What is wrong with an expression over a variable, if something is.
+    pub(crate) fn refuses_expression(&self, expression: &str, variable: &str) -> Option<String> {
+        self.around.options.check_filter.and_then(|check| check(expression, variable).err())
     }
 
     /// How a public key is checked.

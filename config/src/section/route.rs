@@ -21,7 +21,7 @@ section! {
         /// more.
         pub events: Vec<String> = optional(["github.pull_request.*", "github.push"]) by value::patterns,
         /// Only events for which this CEL expression is true; an error in it is a dead letter with its reason.
-        pub filter: Option<String> = optional("event.data.repository.private == false") by expression,
+        pub filter: Option<String> = optional("event.data.repository.private == false") by filter,
         /// Where matching events go: a list of your own destinations, or "tenant" for every destination of the event's
         /// tenant that subscribes to its type. A route has this, or sync, or both.
         pub forward: Option<Forward> = optional(["backend"]) by forward,
@@ -65,14 +65,18 @@ fn forward(node: &Node<'_>) -> Option<Option<Forward>> {
     Forward::read(node).map(Some)
 }
 
-/// A CEL expression.
-pub(super) fn expression(node: &Node<'_>) -> Option<Option<String>> {
+fn filter(node: &Node<'_>) -> Option<Option<String>> {
+    expression(node, "event")
+}
+
+/// A CEL expression over a variable.
+pub(super) fn expression(node: &Node<'_>, variable: &str) -> Option<Option<String>> {
     let filter = String::read(node)?;
     match filter.len() {
         0 => node.error("is empty", "write a CEL expression, or leave it out"),
         n if n > FILTER_BYTES_MAX => node.error(format!("has {n} bytes"), "shorten it to at most 4 KiB"),
-        _ => match node.spot.sheet.refuses_filter(&filter) {
-            Some(why) => node.error(format!("does not compile: {why}"), "see https://cel.dev for how it is written"),
+        _ => match node.spot.sheet.refuses_expression(&filter, variable) {
+            Some(why) => node.error(why, "see https://cel.dev for how it is written"),
             None => return Some(Some(filter)),
         },
     }

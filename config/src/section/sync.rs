@@ -31,7 +31,7 @@ section! {
         pub secrets: Vec<SigningKey> = optional([{ env = "SYNC_SIGNING_SECRET" }]) by destination::keys,
         /// Of kind http: what is posted, as a CEL expression over `run`, which has `engine`, `sync`, `integration`, `connection`,
         /// `reason` ("events", "backstop" or "asked") and `first_event_at` (null when no event asks); those when not said.
-        pub body: Option<String> = optional("{'customer': run.connection, 'why': run.reason}") by super::route::expression,
+        pub body: Option<String> = optional("{'customer': run.connection, 'why': run.reason}") by body,
         /// Of kind nats: where requests are published, below the store's prefix and `.sync.`; the answer is JSON such as
         /// { "status": "succeeded" }, or "started", "busy" or "failed".
         pub subject: Option<String> = optional("contacts") by subject,
@@ -135,6 +135,10 @@ fn api_key(node: &Node<'_>) -> Option<Option<Secret>> {
 }
 
 /// Segments of a subject without wildcards.
+fn body(node: &Node<'_>) -> Option<Option<String>> {
+    super::route::expression(node, "run")
+}
+
 fn subject(node: &Node<'_>) -> Option<Option<String>> {
     node.parsed("a subject such as \"contacts\"", |text| {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');

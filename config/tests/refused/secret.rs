@@ -75,12 +75,12 @@ const CASES: &[Case] = &[
     Case {
         what: "no secret where one is needed",
         changes: &[(r#"secrets = [{ env = "GITHUB_SECRET" }]"#, "")],
-        said: r#"39:1: error: integration[0].secrets is missing or empty, and GitHub signs with one secret for every account; add for example secrets = [{ env = "WEBHOOK_SECRET" }]"#,
+        said: r#"39:1: error: integration[0].secrets is missing or empty, and GitHub signs with one secret for every account; add for example secrets = [{ env = "GITHUB_WEBHOOK_SECRET" }]"#,
     },
     Case {
         what: "an empty list of secrets",
         changes: &[(r#"secrets = [{ env = "GITHUB_SECRET" }]"#, "secrets = []")],
-        said: r#"42:11: error: integration[0].secrets is missing or empty, and GitHub signs with one secret for every account; add for example secrets = [{ env = "WEBHOOK_SECRET" }]"#,
+        said: r#"42:11: error: integration[0].secrets is missing or empty, and GitHub signs with one secret for every account; add for example secrets = [{ env = "GITHUB_WEBHOOK_SECRET" }]"#,
     },
     Case {
         what: "a Standard Webhooks secret that is not base64",
@@ -95,7 +95,7 @@ const CASES: &[Case] = &[
     Case {
         what: "a connection without the secret it needs",
         changes: &[(r#"secrets = [{ env = "STANDARD" }]"#, "")],
-        said: r#"57:1: error: integration[3].secrets is missing or empty, and the connection "sender" has no secrets of its own; add for example secrets = [{ env = "WEBHOOK_SECRET" }]"#,
+        said: r#"57:1: error: integration[3].secrets is missing or empty, and the connection "sender" has no secrets of its own; add for example secrets = [{ env = "STANDARD_WEBHOOKS_WEBHOOK_SECRET" }]"#,
     },
     Case {
         what: "a destination without a secret",

@@ -111,7 +111,8 @@ fn meter_loop(comprehension: &mut ComprehensionExpr) {
     }
 }
 
-fn children_mut(expression: &mut Expr) -> Vec<&mut IdedExpr> {
+/// What an expression is made of.
+pub(super) fn children_mut(expression: &mut Expr) -> Vec<&mut IdedExpr> {
     match expression {
         Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Vec::new(),
         Expr::Call(call) => call.target.as_deref_mut().into_iter().chain(&mut call.args).collect(),

@@ -66,13 +66,49 @@ fn what_has_no_boolean_value_is_an_error_and_never_a_no() {
 }
 
 #[test]
+fn names_that_no_event_has_are_refused_before_any_event_comes() {
+    for (filter, said) in [
+        ("data.ref == 'main'", "write event.data"),
+        ("event.typ == 'github.push'", "event.typ; event has id, type,"),
+        ("has(event.payload)", "event.payload"),
+        ("event.type == github", "\"github\""),
+        ("event.data.list.exists(x, y == 3)", "\"y\""),
+        ("event.data.list.exists(x, x == 3) && x == 3", "\"x\""),
+        ("[1].size() == 1 || ref in {'a': 1}", "\"ref\""),
+        ("run.connection == 'acme'", "only \"event\""),
+    ] {
+        let error = check(filter, "event").expect_err(filter);
+        assert!(error.contains(said), "{filter}: {error}");
+    }
+    for filter in [
+        "event['typ'] == 'x'",
+        "event.data.anything.at.all == 1 && event.headers['x-none'] == 'a'",
+        "event.data.list.map(x, event.data.list.map(y, x * y)).size() == 3",
+        "event.data.list.all(event, event > 1)",
+        "type(event.data) == map || type(event.data.n) == int",
+        "'x' in event.headers ? true : false",
+    ] {
+        assert_eq!(check(filter, "event"), Ok(()), "{filter}");
+    }
+    assert_eq!(check("{'customer': run.connection, 'since': run.first_event_at}", "run"), Ok(()));
+    assert!(check("run.tenant", "run").is_err_and(|error| error.contains("first_event_at")));
+}
+
+#[test]
+fn every_field_that_a_filter_may_name_is_there() {
+    for field in variables::fields("event") {
+        assert_eq!(passes(&format!("has(event.{field})"), "{}"), Ok(true), "{field}");
+    }
+}
+
+#[test]
 fn a_filter_that_is_no_expression_is_refused_with_a_reason() {
     for bad in ["", " ", "event.", "a b", "&&", "(", "'", "event.type = 'x'", "for x in y", "x -> y", "\0"] {
-        let error = check(bad).expect_err(bad);
+        let error = check(bad, "event").expect_err(bad);
         assert!(error.starts_with("is not a CEL expression"), "{bad:?}: {error}");
     }
-    assert!(check(&format!("true{}", " ".repeat(CHARS_MAX - 4))).is_ok());
-    assert!(check(&format!("true{}", " ".repeat(CHARS_MAX))).expect_err("too long").contains("4096"));
+    assert!(check(&format!("true{}", " ".repeat(CHARS_MAX - 4)), "event").is_ok());
+    assert!(check(&format!("true{}", " ".repeat(CHARS_MAX)), "event").expect_err("too long").contains("4096"));
 }
 
 #[test]

@@ -7,9 +7,35 @@ use gatepost_event::{Event, event::trust_name};
 
 use crate::envelope::header_map;
 
-/// Binds `event`: `id`, `type`, `provider`, `provider_type`, `provider_event_id`, `integration`, `connection`, `tenant`,
-/// `account`, `trust`, `redacted`, `occurred_at`, `received_at`, `request_id`, `headers` (a map), and `data`, the body's JSON; null
-/// when the body is not JSON, absent when the filter does not read it.
+/// What an event has for a filter: `headers` is a map, `data` the body's JSON.
+const EVENT: &[&str] = &[
+    "id",
+    "type",
+    "provider",
+    "provider_type",
+    "provider_event_id",
+    "integration",
+    "connection",
+    "tenant",
+    "account",
+    "trust",
+    "redacted",
+    "occurred_at",
+    "received_at",
+    "request_id",
+    "headers",
+    "data",
+];
+/// What a run has for a body.
+const RUN: &[&str] = &["engine", "sync", "integration", "connection", "reason", "first_event_at"];
+
+/// The fields of a variable.
+pub(super) fn fields(variable: &str) -> &'static [&'static str] {
+    if variable == "run" { RUN } else { EVENT }
+}
+
+/// Binds `event` with the fields of [`EVENT`]; `data` is null when the body is not JSON, absent when the filter does not
+/// read it.
 pub(super) fn bind(context: &mut Context<'_, '_>, event: &Event, with_body: bool) {
     let meta = &event.meta;
     let text = |value: Option<&str>| value.map_or(Value::Null, |value| Value::from(value.to_owned()));

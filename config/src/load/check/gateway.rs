@@ -9,6 +9,9 @@ use crate::{
     read::{Spot, Table},
 };
 
+/// What the paths of webhook URLs begin with.
+const INGEST: &str = "/webhooks";
+
 /// Two listeners can't have one address.
 pub(in crate::load) fn listeners(root: &Table<'_>, listeners: [(&'static str, SocketAddr); 3]) {
     for (n, (name, address)) in listeners.iter().enumerate() {
@@ -24,6 +27,11 @@ pub(in crate::load) fn listeners(root: &Table<'_>, listeners: [(&'static str, So
 
 /// The gateway must be able to take what the providers send.
 pub(in crate::load) fn gateway(root: &Table<'_>, gateway: &Gateway, integrations: &[Entry<'_, Integration>]) {
+    if let Some(url) = gateway.public_url.as_ref().filter(|url| url.path().contains(INGEST)) {
+        let message = format!("is {url}, whose end Gatepost adds itself: webhook URLs would be {url}{INGEST}/...");
+        let remedy = format!("leave out {INGEST} and what follows, unless a proxy takes that off");
+        setting(root, "gateway", "public_url").warning(message, remedy);
+    }
     for integration in integrations.iter().filter_map(|entry| entry.value.as_ref()) {
         let provider = &integration.provider;
         if gateway.inflight_bytes_max < provider.body_max {

@@ -149,7 +149,8 @@ fn secrets(table: &Table<'_>, integration: &Integration, connections: &[Entry<'_
         return;
     }
     let spot = table.at("secrets");
-    let remedy = "add for example secrets = [{ env = \"WEBHOOK_SECRET\" }]";
+    let variable = provider.name.as_str().to_ascii_uppercase().replace('-', "_");
+    let remedy = &format!("add for example secrets = [{{ env = \"{variable}_WEBHOOK_SECRET\" }}]");
     if provider.secret_scope == SecretScope::App {
         spot.error(
             format!("is missing or empty, and {} signs with one secret for every account", provider.title),

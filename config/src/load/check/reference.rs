@@ -1,12 +1,18 @@
 //! Ids: each once, and every reference to one that exists.
 
-use std::{collections::BTreeMap, fmt::Display};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Display,
+};
 
 use crate::{
     ConnectionId, DestinationId, Forward, IntegrationId, RouteId, SyncEngineId,
     load::document::{Entries, Entry},
     read::{Read, Spot, near},
 };
+
+/// What the types of Gatepost's own events begin with.
+const OWN_TYPES: &str = "gatepost";
 
 /// What is named, each with the setting that named it first.
 struct Taken<K> {
@@ -54,6 +60,7 @@ pub(super) fn check(entries: &Entries<'_>) {
             );
         }
         route(entry, entries, &destinations);
+        patterns(entry, entries, integrations.complete);
         sync(entry, &engines);
     }
 }
@@ -153,6 +160,27 @@ fn route(entry: &Entry<'_, crate::Route>, entries: &Entries<'_>, destinations: &
             let remedy = "write forward = \"tenant\", or remove the destination's tenant to make it your own";
             spot.error(message, remedy);
         }
+    }
+}
+
+/// Types begin with the name of their provider, so a pattern that begins with another matches nothing.
+fn patterns(entry: &Entry<'_, crate::Route>, entries: &Entries<'_>, complete: bool) {
+    let Some(route) = entry.value.as_ref() else { return };
+    let of_route =
+        |integration: &&crate::Integration| route.integration.as_ref().is_none_or(|id| *id == integration.id);
+    let integrations: Option<Vec<_>> = entries.integrations.iter().map(|entry| entry.value.as_ref()).collect();
+    let Some(integrations) = integrations.filter(|_| complete) else { return };
+    let providers: BTreeSet<&str> =
+        integrations.into_iter().filter(of_route).map(|integration| integration.provider.name.as_str()).collect();
+    for (n, pattern) in route.events.iter().enumerate() {
+        let first = pattern.split('.').next().unwrap_or_default();
+        if providers.is_empty() || first == "*" || first == OWN_TYPES || providers.contains(first) {
+            continue;
+        }
+        let of = route.integration.as_ref().map_or("any integration".to_owned(), |id| format!("the integration {id}"));
+        let message = format!("is {pattern:?}, which no event of {of} matches: types begin with the provider's name");
+        let known: Vec<&str> = providers.iter().copied().collect();
+        entry.table.at_item("events", n).warning(message, format!("begin it with {}", known.join(", or ")));
     }
 }
 
