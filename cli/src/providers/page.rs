@@ -81,17 +81,19 @@ fn setup(page: &mut String, provider: &Provider) {
         Some(setup) => line(page, &format!("2. {}", setup.trim())),
         None => line(page, "2. Paste the URL in the provider's webhook settings."),
     }
+    let in_environment = provider.name.as_str().to_ascii_uppercase().replace('-', "_");
     let secret = if provider.schemes.is_empty() || words::kinds(provider) == ["none"] {
-        "unverified = true                     # nothing of it can be checked"
+        "unverified = true                     # nothing of it can be checked".to_owned()
     } else if provider.keys.is_some() {
-        "# no secret: its keys are fetched; secrets = [{ file = \"keys\" }] would pin them"
+        "# no secret: its keys are fetched; secrets = [{ file = \"keys\" }] would pin them".to_owned()
     } else {
-        "secrets = [{ env = \"WEBHOOK_SECRET\" }]"
+        format!("secrets = [{{ env = \"{in_environment}_WEBHOOK_SECRET\" }}]")
     };
     line(page, "3. In `gatepost.toml`:\n\n```toml\n[[integration]]");
     line(page, &format!("id = \"{0}\"\nprovider = \"{0}\"\n{secret}", provider.name));
     if !provider.values.is_empty() {
-        let value = |name: &String| format!("{name} = {{ env = \"{}\" }}", name.to_ascii_uppercase().replace('-', "_"));
+        let variable = |name: &String| name.to_ascii_uppercase().replace('-', "_");
+        let value = |name: &String| format!("{name} = {{ env = \"{in_environment}_{}\" }}", variable(name));
         let values: Vec<String> = provider.values.keys().map(value).collect();
         line(page, &format!("values = {{ {} }}", values.join(", ")));
     }
