@@ -4,6 +4,7 @@
 //! slots are bounded over all destinations (`router.concurrency`) and for each.
 
 mod expired;
+mod unanswering;
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
@@ -81,6 +82,7 @@ pub(crate) struct Dispatcher {
     ahead: JoinSet<()>,
     scans: JoinSet<(Lane, u16, Vec<Queued>)>,
     unknown_told: HashSet<DestinationId>,
+    unanswering: unanswering::Unanswering,
 }
 
 /// A lane's heads; none when the store did not answer.
@@ -139,6 +141,7 @@ impl Dispatcher {
             ahead: JoinSet::new(),
             scans: JoinSet::new(),
             unknown_told: HashSet::new(),
+            unanswering: unanswering::Unanswering::default(),
         };
         dispatcher.stand();
         dispatcher
@@ -375,11 +378,11 @@ impl Dispatcher {
         }
     }
 
-    fn count(&self) {
+    fn count(&mut self) {
         let (known, unknown) = self.lanes.waiting();
         self.desk.metrics.waiting(known, unknown);
         self.desk.metrics.slots(self.slots_used, self.bytes_used);
-        self.desk.metrics.unanswering(self.lanes.unanswering());
+        self.unanswering.tell(self.lanes.unanswering(), &self.desk.metrics);
     }
 }
 

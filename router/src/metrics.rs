@@ -134,6 +134,8 @@ impl Metrics {
         registry.register(Box::new(metrics.breakers_open.clone()))?;
         registry.register(Box::new(metrics.leases.clone()))?;
         registry.register(Box::new(metrics.events.clone()))?;
+        // As in `waiting`: there before the first.
+        metrics.events.with_label_values(&["dead"]);
         registry.register(Box::new(metrics.lag.clone()))?;
         registry.register(Box::new(metrics.redeliveries.clone()))?;
         registry.register(Box::new(metrics.rearmed.clone()))?;
@@ -187,6 +189,8 @@ impl Metrics {
     pub(crate) fn waiting(&self, known: HashMap<&DestinationId, u64>, unknown: u64) {
         for (destination, waiting) in known {
             self.waiting.with_label_values(&[destination.as_str()]).set(i64::try_from(waiting).unwrap_or(i64::MAX));
+            // There before the first one dies: an increase from nothing to one is none to who watches.
+            self.deliveries.with_label_values(&[destination.as_str(), "dead"]);
         }
         self.waiting_unknown.set(i64::try_from(unknown).unwrap_or(i64::MAX));
     }
