@@ -13,14 +13,31 @@ pub(crate) struct Address {
 #[derive(clap::Args)]
 struct Given {
     /// Where the admin API is
-    #[arg(long, env = "GATEPOST_URL", default_value = "http://127.0.0.1:8081", value_name = "URL")]
+    #[arg(long, env = "GATEPOST_URL", default_value = "http://127.0.0.1:8081", value_name = "URL", value_parser = url)]
     url: Url,
+}
+
+fn url(text: &str) -> Result<Url, String> {
+    let url = text.parse::<Url>().map_err(|error| error.to_string());
+    match url.as_ref().is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+        true => url,
+        false => Err("write it with its scheme, such as http://127.0.0.1:8081".to_owned()),
+    }
 }
 
 impl Address {
     /// The address itself.
     pub(crate) const fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// What to do when who answers there is not the API.
+    pub(crate) fn no_api(&self, status: u16) -> String {
+        format!(
+            "{} answered {status}, and not as the API does; give --url or GATEPOST_URL the address at admin.listen, which is \
+             neither gateway.listen nor ops.listen",
+            self.url
+        )
     }
 
     /// What to do when nobody answers there, and why that is.

@@ -94,8 +94,11 @@ async fn ask(
     }
     let status = answer.head.status.as_u16();
     let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let detail = problem.get("detail").and_then(Value::as_str).unwrap_or("it said nothing more");
+    let detail = problem.get("detail").and_then(Value::as_str).unwrap_or_default();
     let hint = if status == 401 { " (give the key in GATEPOST_API_KEY)" } else { "" };
+    if !problem.is_object() || problem.get("detail").is_none() {
+        return Err(Exit::failed(api.address.no_api(status)));
+    }
     Err(Exit::failed(format!("the API answered {status}: {detail}{hint}")))
 }
 

@@ -60,7 +60,7 @@ pub(crate) enum Command {
     Secret(SecretCommand),
     /// Post a genuine signed sample to an integration
     Send(SendArgs),
-    /// Say whether a captured request verifies, and if not why
+    /// Say whether a captured or refused request verifies, and if not why
     Explain(ExplainArgs),
     /// List, show and prove providers
     #[command(subcommand)]
@@ -146,9 +146,17 @@ pub(crate) struct FilterArgs {
     /// Only of this connection
     #[arg(long, value_name = "ID")]
     pub(crate) connection: Option<String>,
-    /// Only of this type
-    #[arg(long = "type", value_name = "TYPE")]
+    /// Only of this type, such as github.push
+    #[arg(long = "type", value_name = "TYPE", value_parser = whole_type)]
     pub(crate) kind: Option<String>,
+}
+
+/// A type as an event has it; a pattern would match none.
+fn whole_type(text: &str) -> Result<String, String> {
+    match text.contains('*') {
+        true => Err("types are looked for as a whole, such as github.push; patterns with * are for routes".to_owned()),
+        false => Ok(text.to_owned()),
+    }
 }
 
 /// When.

@@ -75,23 +75,44 @@ pub(crate) async fn deliveries(command: &DeliveriesCommand) -> Result<(), Exit> 
         }
         DeliveriesCommand::Replay { id, new_ids, wait, api } => {
             // One that isn't there is an error now, not a replay that finds nothing.
-            api::get(api, &["deliveries", id], &[]).await?;
+            let delivery = api::get(api, &["deliveries", id], &[]).await?;
             let asked = api::post(api, &["replays"], &json!({ "delivery": id, "new_ids": new_ids })).await?;
-            replays::follow(api, &asked, *wait).await
+            let replay = replays::follow(api, &asked, *wait).await?;
+            match field(&replay, "progress.matched").as_str() {
+                "0" => Err(Exit::failed(no_letter(id, &delivery))),
+                _ => Ok(()),
+            }
         }
     }
 }
 
+/// Why a replay found no dead letter, and what would deliver it again.
+fn no_letter(id: &str, delivery: &Value) -> String {
+    let again = format!(
+        "gatepost replays create --reroute --event {} --destination {}",
+        field(delivery, "event.id"),
+        field(delivery, "destination")
+    );
+    match field(delivery, "status").as_str() {
+        "waiting" => format!("{id} is no dead letter: it waits, and is tried again by itself"),
+        "dead" => format!("{id} is no dead letter any more: it was replayed already"),
+        status => format!("{id} is no dead letter but {status}; to deliver the event once more: {again}"),
+    }
+}
+
 fn line(item: &Value) -> String {
+    let last = match field(item, "last_attempt.status").as_str() {
+        "-" => field(item, "last_attempt.error"),
+        status => format!("status {status}"),
+    };
     format!(
-        "{}  {:<9}  {:<12}  {} -> {}  {} attempts, last status {}  {}",
+        "{}  {:<9}  {:<12}  {} -> {}  {} attempts, last {last}  {}",
         field(item, "id"),
         field(item, "status"),
         field(item, "reason"),
         field(item, "event.type"),
         field(item, "destination"),
         field(item, "attempts"),
-        field(item, "last_attempt.status"),
         field(item, "event.id"),
     )
 }

@@ -111,7 +111,10 @@ pub(crate) async fn destinations(command: &DestinationsCommand) -> Result<(), Ex
             let tested = api::post(api, &["destinations", id, "test"], &json!({})).await?;
             match api.json {
                 true => api::print(&tested),
-                false => style::line(&format!("{} is on its way", field(&tested, "event"))),
+                false => {
+                    style::line(&format!("{} is on its way", field(&tested, "event")));
+                    style::note(&format!("What the destination answers: gatepost trace {}", field(&tested, "event")));
+                }
             }
         }
         DestinationsCommand::Pause { id, api } => tell(api, id, "pause").await?,

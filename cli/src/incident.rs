@@ -117,6 +117,12 @@ fn show(incident: &Value) {
         for (reason, count) in reasons.into_iter().flatten() {
             style::line(&format!("    {count} {reason}"));
         }
+        let has_fix = item.get("fix").and_then(Value::as_array).is_some_and(|fix| !fix.is_empty());
+        if has_fix && item.get("kept").and_then(Value::as_u64).is_some_and(|kept| kept > 0) {
+            style::line(&format!(
+                "  first put right what refused them: gatepost quarantine list --integration {id}, gatepost explain req_..."
+            ));
+        }
         for fix in item.get("fix").and_then(Value::as_array).into_iter().flatten() {
             style::line(&format!("  fix: {}", fix.as_str().unwrap_or_default()));
         }

@@ -85,7 +85,7 @@ pub(crate) async fn replays(command: &ReplaysCommand) -> Result<(), Exit> {
         ReplaysCommand::Create(args) => {
             let asked = api::post(&args.api, &["replays"], &wish(args)?).await?;
             match args.wait || args.dry_run {
-                true => follow(&args.api, &asked, args.longest).await,
+                true => follow(&args.api, &asked, args.longest).await.map(drop),
                 false => {
                     show(&args.api, &asked);
                     Ok(())
@@ -136,14 +136,14 @@ fn wish(args: &CreateArgs) -> Result<Value, Exit> {
 ///
 /// # Errors
 /// When it failed, or has not ended in time, or the API can't be asked.
-pub(crate) async fn follow(api: &ApiArgs, asked: &Value, wait: WaitArgs) -> Result<(), Exit> {
+pub(crate) async fn follow(api: &ApiArgs, asked: &Value, wait: WaitArgs) -> Result<Value, Exit> {
     let id = field(asked, "id");
     let replay = REPLAY.ended(api, &id, wait, wait.deadline()).await?;
     if field(&replay, "state") == "failed" {
         return Err(Exit::failed(format!("the replay {id} failed: {}", field(&replay, "error"))));
     }
     show(api, &replay);
-    Ok(())
+    Ok(replay)
 }
 
 fn show(api: &ApiArgs, replay: &Value) {
