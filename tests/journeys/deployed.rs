@@ -1,10 +1,13 @@
-//! The servers of `deploy/nats`, as they stand: each role in a process of its own, as the user made for it.
+//! What stands in `deploy`, as it stands: the servers of `deploy/nats` with each role in a process of its own, as the user made
+//! for it; configuration files that check likes; alert rules on metrics that there are.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path, process::Command};
 
 use gatepost_tests::{
     backend::Backend,
-    corpus, judge,
+    corpus,
+    gatepost::binary,
+    judge,
     nats_server::{DEPLOYED_PASSWORD, NatsCluster, NatsServer, Options},
 };
 
@@ -57,4 +60,41 @@ fn section(servers: &[NatsServer], user: &str) -> String {
         servers.len(),
         servers[0].monitor_url()
     )
+}
+
+#[test]
+fn the_configuration_files_are_good() {
+    for file in ["docker/gatepost.toml", "kubernetes/gatepost.toml"] {
+        let mut command = Command::new(binary());
+        command.arg("--config").arg(deploy(file)).args(["check", "--without-secrets"]);
+        let output = command.env("GATEPOST_NATS_URL", "nats://gateway:secret@nats:4222").output().expect("it runs");
+        assert!(output.status.success(), "{file}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn alert_rules_are_on_metrics_that_there_are() {
+    let rules = std::fs::read_to_string(deploy("prometheus/alerts.yaml")).expect("there");
+    let of_name = |c: char| c.is_ascii_lowercase() || c == '_';
+    let names = rules.split(|c| !of_name(c)).filter(|word| word.starts_with("gatepost_"));
+    let names: BTreeSet<&str> = names.map(|name| name.trim_end_matches("_bucket")).collect();
+    assert!(names.len() >= 8, "{names:?}");
+    let code: String =
+        ["gateway/src", "router/src", "admin/src"].iter().map(|folder| source(&deploy("..").join(folder))).collect();
+    let unknown: Vec<_> = names.iter().filter(|name| !code.contains(&format!("\"{name}\""))).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}
+
+fn deploy(file: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(file)
+}
+
+/// All code below a folder.
+fn source(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("readable").path());
+    let read = |path: std::path::PathBuf| match path.is_dir() {
+        true => source(&path),
+        false => std::fs::read_to_string(&path).unwrap_or_default(),
+    };
+    entries.map(read).collect()
 }
