@@ -14,6 +14,7 @@
 pub mod embedded;
 pub mod error;
 pub mod nats;
+mod thread;
 pub mod types;
 
 use std::time::Instant;
@@ -22,6 +23,7 @@ use bytes::Bytes;
 use gatepost_config::{Engine, Retentions};
 
 pub use error::{OpenError, StoreError};
+pub use thread::Thread;
 pub use types::{
     Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, LogPlace, Parked, ParkedMark, Place, Promises,
     Release, Routed, SecretNews, Span, StoredEvent, Tailed, Under,
@@ -145,18 +147,6 @@ impl Store {
     /// Number of shards of the delivery lanes.
     pub fn shards(&self) -> u16 {
         engine!(self.shards())
-    }
-
-    /// Lets what tasks of a runtime append go a way that this runtime drives by itself, where the engine needs one: else
-    /// threads of two runtimes wake each other for every event.
-    ///
-    /// # Errors
-    /// When the way can't be set up. That no server answers is no error: until one does, the way of all is taken.
-    pub async fn attach(&self, runtime: &tokio::runtime::Handle) -> Result<(), OpenError> {
-        match self {
-            Self::Embedded(_) => Ok(()),
-            Self::Nats(engine) => engine.attach(runtime).await,
-        }
     }
 
     /// Asks the operator's own workers something, on a subject below the store's prefix and `.sync.`, and waits for the

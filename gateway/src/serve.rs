@@ -75,15 +75,13 @@ pub enum RunError {
     /// A metric of the same name is registered already.
     #[error("the gateway's metrics can't be registered: {0}")]
     Metrics(#[from] prometheus::Error),
-    /// The master key of the store's folder can be neither read nor made, or the store lets no thread have a way of its own.
+    /// The master key of the store's folder can be neither read nor made, or a thread with a way to it did not
+    /// start.
     #[error(transparent)]
     Store(#[from] OpenError),
     /// Nothing can be fetched from providers.
     #[error("TLS can't be set up: {0}")]
     Tls(String),
-    /// The system gives no threads.
-    #[error("the gateway's threads did not start: {0}")]
-    Threads(std::io::Error),
 }
 
 /// Serves webhooks on `listener` until `shutdown`, then answers what is under way, at most for the configured time.

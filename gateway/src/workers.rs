@@ -5,7 +5,6 @@
 
 use std::{
     future::Future,
-    io,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -13,14 +12,11 @@ use std::{
     thread,
 };
 
-use gatepost_event::Store;
-use tokio::runtime::{Builder, Handle};
-use tokio_util::{
-    sync::{CancellationToken, DropGuard},
-    task::TaskTracker,
+use gatepost_event::{
+    Store,
+    store::{OpenError, Thread},
 };
-
-use crate::serve::RunError;
+use tokio_util::task::TaskTracker;
 
 /// Most threads: no store keeps up with what so many receive.
 const THREADS_MAX: usize = 16;
@@ -29,9 +25,7 @@ const THREADS_MAX: usize = 16;
 pub(crate) struct Workers(Vec<Worker>);
 
 struct Worker {
-    runtime: Handle,
-    /// Ends the thread.
-    _stop: DropGuard,
+    thread: Thread,
     /// Tasks that it was given and that have not ended.
     tasks: Arc<AtomicUsize>,
 }
@@ -41,13 +35,11 @@ struct Given(Arc<AtomicUsize>);
 
 impl Workers {
     /// Starts a thread for each core, with a way to the store of its own.
-    pub(crate) async fn start(store: &Store) -> Result<Self, RunError> {
+    pub(crate) async fn start(store: &Store) -> Result<Self, OpenError> {
         let count = thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
         let mut workers = Vec::with_capacity(count);
         for _ in 0..count {
-            let worker = Worker::start(store).map_err(RunError::Threads)?;
-            store.attach(&worker.runtime).await?;
-            workers.push(worker);
+            workers.push(Worker { thread: Thread::start(store, "gateway").await?, tasks: Arc::default() });
         }
         Ok(Self(workers))
     }
@@ -61,27 +53,7 @@ impl Workers {
             task.await;
             drop(given);
         };
-        tracker.spawn_on(task, &worker.runtime);
-    }
-}
-
-impl Worker {
-    /// Where the store is reached by a connection, tasks take their turns, so that it is written to once for all requests
-    /// at hand; the other kind of runtime runs the task first that was woken last. Where another thread writes, that kind
-    /// is woken once for many answers, and this one for each.
-    fn start(store: &Store) -> io::Result<Self> {
-        let stop = CancellationToken::new();
-        let until = stop.clone();
-        let runtime = match store.is_shared() {
-            true => Builder::new_current_thread().enable_all().build()?,
-            false => Builder::new_multi_thread().worker_threads(1).thread_name("gateway").enable_all().build()?,
-        };
-        let handle = runtime.handle().clone();
-        thread::Builder::new().name("gateway".to_owned()).spawn(move || {
-            runtime.block_on(until.cancelled());
-            runtime.shutdown_background();
-        })?;
-        Ok(Self { runtime: handle, _stop: stop.drop_guard(), tasks: Arc::default() })
+        tracker.spawn_on(task, worker.thread.runtime());
     }
 }
 

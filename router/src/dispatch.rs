@@ -30,6 +30,7 @@ use crate::{
     settle::Settled,
     standing::Known,
     work::{self, Answered, Answers, Desk, Report},
+    workers::Shares,
 };
 
 /// Questions for lanes' heads under way at once.
@@ -70,6 +71,7 @@ pub(crate) struct Dispatcher {
     lanes: Lanes,
     shards: HashMap<u16, Shard>,
     under_way: JoinSet<Report>,
+    shares: Shares,
     started: HashMap<Id, Started>,
     answers: Answers,
     answered: mpsc::Receiver<Answered>,
@@ -119,7 +121,7 @@ impl Started {
 
 impl Dispatcher {
     /// With nothing to do yet.
-    pub(crate) fn new(desk: Arc<Desk>, plan: watch::Receiver<Arc<Plan>>) -> Self {
+    pub(crate) fn new(desk: Arc<Desk>, plan: watch::Receiver<Arc<Plan>>, shares: Shares) -> Self {
         let lanes = Lanes::new(plan.borrow().clone());
         let standings = desk.standings.subscribe();
         let (answers, answered) = mpsc::channel(ANSWERS_MAX);
@@ -130,6 +132,7 @@ impl Dispatcher {
             lanes,
             shards: HashMap::new(),
             under_way: JoinSet::new(),
+            shares,
             started: HashMap::new(),
             answers,
             answered,
@@ -234,7 +237,7 @@ impl Dispatcher {
             self.slots_used += 1;
             self.bytes_used += bytes;
             let turn = work::deliver(self.desk.clone(), Arc::new(due), self.answers.clone());
-            let id = self.under_way.spawn(turn).id();
+            let id = self.shares.give(&mut self.under_way, turn);
             let unslotted = Started::unslotted(lane, shard, position);
             self.note_start(id, Started { has_slot: true, pass: Some(pass), slots, bytes, ..unslotted });
             self.read_ahead(ahead);
@@ -301,6 +304,7 @@ impl Dispatcher {
                 (error.id(), Report { settled: Settled::No, health: None })
             }
         };
+        self.shares.ended(id);
         let Some(started) = self.started.remove(&id) else { return };
         let Report { settled, health } = report;
         let Started { lane, position, pass, bytes, .. } = started;

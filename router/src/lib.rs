@@ -38,6 +38,7 @@ mod standing;
 mod step;
 mod sync;
 mod work;
+mod workers;
 
 #[cfg(test)]
 mod cost;

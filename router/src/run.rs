@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gatepost_config::{Config, Destination};
-use gatepost_event::Store;
+use gatepost_event::{Store, store::OpenError};
 use prometheus::Registry;
 use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -21,6 +21,7 @@ use crate::{
     standing,
     sync::{conduct::Conductor, live, wish},
     work::Desk,
+    workers::Workers,
 };
 
 /// Notes of arrivals that may wait for the dispatcher.
@@ -35,6 +36,9 @@ pub enum RunError {
     /// A metric is registered already: two routers share one registry.
     #[error("the router's metrics can't be registered: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// A thread with a way to the store did not start.
+    #[error(transparent)]
+    Store(#[from] OpenError),
 }
 
 /// Routes and delivers until `shutdown`, then ends within the configuration's `router.shutdown_deadline`.
@@ -86,8 +90,10 @@ async fn work(
         erasures,
     });
 
+    let workers = Workers::start(&desk.store).await?;
     let (deliveries, heard) = mpsc::channel(NOTES_MAX);
-    let dispatcher = AbortOnDropHandle::new(tokio::spawn(Dispatcher::new(desk.clone(), plan.clone()).run(heard)));
+    let dispatcher = Dispatcher::new(desk.clone(), plan.clone(), workers.shares());
+    let dispatcher = AbortOnDropHandle::new(workers.first().spawn(dispatcher.run(heard)));
     let (syncs, heard) = mpsc::channel(NOTES_MAX);
     let conductor = Conductor::new(desk.clone(), plan.clone());
     let conductor = AbortOnDropHandle::new(tokio::spawn(conductor.run(heard, wished)));
@@ -121,7 +127,7 @@ async fn work(
             "the router has stopped at its deadline; attempts that were under way are made again"
         ),
     }
-    drop((dispatcher, conductor, following, following_made, wishing, living, erasing));
+    drop((dispatcher, workers, conductor, following, following_made, wishing, living, erasing));
     Ok(())
 }
 

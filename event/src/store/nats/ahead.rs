@@ -24,7 +24,7 @@ impl Nats {
         let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(Vec::new()) };
         let stream = self.names.events(first.partition);
         let span = usize::try_from(last.sequence - first.sequence + 1).unwrap_or(usize::MAX);
-        let payloads = self.link.payloads(&stream, first.sequence, span, link::soon()).await?;
+        let payloads = self.near().payloads(&stream, first.sequence, span, link::soon()).await?;
         let mut events = Vec::with_capacity(run.len());
         let mut wanted = run.iter();
         for payload in payloads {

@@ -25,7 +25,7 @@ impl Nats {
         items: Vec<Item>,
         deadline: Instant,
     ) -> Result<Vec<Appended>, StoreError> {
-        let link = self.near.link_or(&self.link);
+        let link = self.near();
         match items.as_slice() {
             // As nearly every request has it: what joins several would hold it, and be moved and polled around it.
             [item] => Ok(vec![self.append_one(&link, item, deadline).await?]),

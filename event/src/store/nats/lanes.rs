@@ -67,7 +67,7 @@ impl Nats {
         let mut heads = Vec::new();
         let mut after = after;
         while heads.len() < limit {
-            let page = self.link.page(&stream, &subject, after, limit - heads.len(), self.replicas).await?;
+            let page = self.near().page(&stream, &subject, after, limit - heads.len(), self.replicas).await?;
             let Some(last) = page.last() else { break };
             after = last.sequence;
             // A replica that is behind may still have what we have ended.
@@ -85,7 +85,7 @@ impl Nats {
     /// The head of an ordered lane as its last failed attempt left it.
     async fn recall_hold(&self, shard: u16, lane: &Lane, head: &mut Queued) -> Result<(), StoreError> {
         let (stream, subject) = (self.names.deliveries(shard), self.names.hold_subject(shard, lane));
-        let Some(message) = self.link.last_of(&stream, &subject, self.replicas, link::soon()).await? else {
+        let Some(message) = self.near().last_of(&stream, &subject, self.replicas, link::soon()).await? else {
             return Ok(());
         };
         let held = serde_json::from_slice::<Task>(&message.payload);

@@ -50,7 +50,7 @@ impl Nats {
     pub(in crate::store) async fn event(&self, event: &EventRef) -> Result<Option<Event>, StoreError> {
         let deadline = link::soon();
         let stream = self.names.events(event.partition);
-        let found = match self.link.message_at(&stream, event.sequence, self.replicas, deadline).await? {
+        let found = match self.near().message_at(&stream, event.sequence, self.replicas, deadline).await? {
             None if self.replicas > 1 => self.look_again(&stream, event.sequence, deadline).await?,
             found => found,
         };
@@ -65,7 +65,7 @@ impl Nats {
     /// know yet that it no longer is, may lack what was confirmed; an event that is taken for gone is lost.
     async fn look_again(&self, stream: &str, sequence: u64, deadline: Instant) -> Result<Option<Stored>, StoreError> {
         for _ in 0..LOOKS {
-            let numbers = numbers(&self.link, stream, deadline).await?;
+            let numbers = numbers(&self.near(), stream, deadline).await?;
             if numbers.last < sequence {
                 return Err(StoreError::Unavailable(format!("stream {stream}: the servers have not caught up")));
             }
@@ -73,7 +73,7 @@ impl Nats {
                 return Ok(None);
             }
             tokio::time::sleep(LOOK_AGAIN).await;
-            let found = self.link.message_at(stream, sequence, self.replicas, deadline).await?;
+            let found = self.near().message_at(stream, sequence, self.replicas, deadline).await?;
             if found.is_some() {
                 return Ok(found);
             }

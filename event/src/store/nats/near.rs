@@ -1,7 +1,7 @@
-//! Connections of single runtimes, for what their tasks append.
+//! Connections of single runtimes, for what their tasks wait for: of a gateway to append, of a router to deliver.
 //!
-//! A client's connection is driven by the runtime that it was made in. Where that is another one than the webhook's, both
-//! threads wake each other for each message and its answer.
+//! A client's connection is driven by the runtime that it was made in. Where that is another one than the task's that
+//! asks, both threads wake each other for each message and its answer.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -33,6 +33,11 @@ impl Near {
 }
 
 impl Nats {
+    /// The way to the servers of whoever asks.
+    pub(super) fn near(&self) -> Arc<Link> {
+        self.near.link_or(&self.link)
+    }
+
     pub(in crate::store) async fn attach(&self, runtime: &Handle) -> Result<(), OpenError> {
         let settings = self.near.settings.clone();
         let connected = runtime.spawn(async move { connect::connect(&settings, false).await }).await;

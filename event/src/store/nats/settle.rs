@@ -29,7 +29,7 @@ impl Nats {
     ) -> Result<(), StoreError> {
         let deadline = link::soon();
         let ended = self.attempt_post(shard, Ending::Delivered.word(), &queued.task, attempt)?;
-        self.link.publish(&ended, Repeat::Harmless, deadline).await?;
+        self.near().publish(&ended, Repeat::Harmless, deadline).await?;
         self.unschedule(shard, queued, deadline).await?;
         self.take_out(shard, queued, deadline).await?;
         self.forget_copy(&queued.task, deadline).await
@@ -50,7 +50,7 @@ impl Nats {
         let schedule = self.schedule_post(shard, &next, due)?;
         let record = self.attempt_post(shard, RETRIED, &queued.task, attempt)?;
         self.doubts.unsure(queued.task.delivery);
-        self.link.publish(&schedule, Repeat::Harmless, deadline).await?;
+        self.near().publish(&schedule, Repeat::Harmless, deadline).await?;
         self.record(record);
         self.take_out(shard, queued, deadline).await
     }
@@ -71,7 +71,7 @@ impl Nats {
                 Post::once(subject, &names::end_message(&queued.task), written(&queued.task.event)?)
             }
         };
-        self.link.publish(&ended, Repeat::Harmless, deadline).await?;
+        self.near().publish(&ended, Repeat::Harmless, deadline).await?;
         self.unschedule(shard, queued, deadline).await?;
         self.take_out(shard, queued, deadline).await?;
         self.forget_copy(&queued.task, deadline).await
@@ -89,7 +89,7 @@ impl Nats {
         let id = names::hold_message(next);
         let hold = Post::once(self.names.hold_subject(shard, &Lane::of(next)), &id, written(next)?);
         let record = self.attempt_post(shard, RETRIED, &queued.task, attempt)?;
-        self.link.publish(&hold, Repeat::Harmless, deadline).await?;
+        self.near().publish(&hold, Repeat::Harmless, deadline).await?;
         self.record(record);
         Ok(())
     }
@@ -131,7 +131,7 @@ impl Nats {
             _ => return Ok(()),
         };
         let purge = format!("STREAM.PURGE.{}", self.names.deliveries(shard));
-        let _: Done = self.link.api(&purge, &json!({ "filter": subject }), deadline).await?;
+        let _: Done = self.near().api(&purge, &json!({ "filter": subject }), deadline).await?;
         Ok(())
     }
 
@@ -144,7 +144,7 @@ impl Nats {
     async fn take_out(&self, shard: u16, queued: &Queued, deadline: Instant) -> Result<(), StoreError> {
         let delete = format!("STREAM.MSG.DELETE.{}", self.names.deliveries(shard));
         let request = json!({ "seq": queued.position, "no_erase": true });
-        match self.link.api::<Done>(&delete, &request, deadline).await {
+        match self.near().api::<Done>(&delete, &request, deadline).await {
             Ok(_) => {}
             // An earlier try took it out.
             Err(Failed::Refused(refused)) if refused.is_not_found() => {}
