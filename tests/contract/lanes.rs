@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use gatepost_event::{
-    Lane, StoreError, Task,
+    Lane, Queued, StoreError, Task,
     store::{LaneCount, LeaseKey, Tailed},
 };
 
@@ -16,6 +16,7 @@ use crate::{
 contract! {
     what_was_routed_twice_is_owed_once,
     a_lane_keeps_its_order_over_a_restart,
+    a_long_lane_is_read_on_from_where_it_was_left,
     an_ordered_delivery_waits_in_the_lane_of_its_connection,
     a_long_lane_does_not_delay_another,
     the_tail_hears_what_arrives,
@@ -70,6 +71,44 @@ async fn a_lane_keeps_its_order_over_a_restart(fixture: &Fixture) {
         assert!(counts.contains(&LaneCount { lane, waiting: 20 }), "{counts:?}");
     }
     store.close().await;
+}
+
+/// A page of it may be what stands in a row, what others stand between, or what some have left.
+async fn a_long_lane_is_read_on_from_where_it_was_left(fixture: &Fixture) {
+    let store = fixture.open().await;
+    let owed = owe(&store, "acme", &journey::ids("first", 150), &["a"]).await;
+    for (number, between) in ["b", "c", "d", "e", "f"].iter().enumerate() {
+        owe(&store, "acme", &journey::ids(&format!("between-{number}"), 3), &[*between]).await;
+        owe(&store, "acme", &journey::ids(&format!("then-{number}"), 30), &["a"]).await;
+    }
+    let lane = Lane::of(&owed[0]);
+    let gone = heads(&store, &lane, 0, 125).await.split_off(120);
+    for queued in &gone {
+        store.finish(journey::shard(&store, &lane), queued, &make::attempt(queued, 200)).await.expect("it is finished");
+    }
+
+    let mut one_by_one = Vec::new();
+    while let Some(next) = heads(&store, &lane, last_of(&one_by_one), 1).await.pop() {
+        one_by_one.push(next);
+    }
+    assert_eq!(one_by_one.len(), 150 + 5 * 30 - gone.len());
+    for limit in [32, 40, 100] {
+        let mut read = heads(&store, &lane, 0, 1).await;
+        loop {
+            let page = heads(&store, &lane, last_of(&read), limit).await;
+            assert!(page.len() == limit || read.len() + page.len() == one_by_one.len(), "{} of {limit}", page.len());
+            read.extend(page);
+            if read.len() >= one_by_one.len() {
+                break;
+            }
+        }
+        assert_eq!(read, one_by_one);
+    }
+    store.close().await;
+}
+
+fn last_of(read: &[Queued]) -> u64 {
+    read.last().map_or(0, |last| last.position)
 }
 
 async fn an_ordered_delivery_waits_in_the_lane_of_its_connection(fixture: &Fixture) {

@@ -10,6 +10,7 @@ mod body;
 mod census;
 mod connect;
 mod cursor;
+mod dense;
 mod doubt;
 mod erase;
 mod feed;
@@ -82,6 +83,7 @@ pub struct Inner {
     warnings: RwLock<Vec<String>>,
     cursors: cursor::Cursors,
     doubts: doubt::Doubts,
+    dense: dense::Dense,
     records: mpsc::Sender<record::Record>,
     /// Records that found no place since it was last told.
     records_lost: Arc<AtomicU64>,

@@ -2,7 +2,7 @@
 
 use futures::future::try_join_all;
 
-use super::{Nats, link};
+use super::{Nats, link, read::ALL};
 use crate::{Event, EventRef, StoreError, store::StoredEvent};
 
 /// Two events stand close when no more others stand between them: those are read too.
@@ -24,7 +24,7 @@ impl Nats {
         let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(Vec::new()) };
         let stream = self.names.events(first.partition);
         let span = usize::try_from(last.sequence - first.sequence + 1).unwrap_or(usize::MAX);
-        let payloads = self.near().payloads(&stream, first.sequence, span, link::soon()).await?;
+        let (payloads, _) = self.near().payloads(&stream, ALL, first.sequence, span, link::soon()).await?;
         let mut events = Vec::with_capacity(run.len());
         let mut wanted = run.iter();
         for payload in payloads {

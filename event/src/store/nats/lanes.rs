@@ -62,12 +62,10 @@ impl Nats {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Queued>, StoreError> {
-        let stream = self.names.deliveries(shard);
-        let subject = self.names.lane_subject(shard, lane);
         let mut heads = Vec::new();
         let mut after = after;
         while heads.len() < limit {
-            let page = self.near().page(&stream, &subject, after, limit - heads.len(), self.replicas).await?;
+            let page = self.lane_page(shard, lane, after, limit - heads.len()).await?;
             let Some(last) = page.last() else { break };
             after = last.sequence;
             // A replica that is behind may still have what we have ended.

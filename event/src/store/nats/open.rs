@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Inner, Nats, connect,
     cursor::{Cursors, WRITE_EVERY},
+    dense::Dense,
     doubt::Doubts,
     link::{Link, Verdict},
     monitor,
@@ -85,6 +86,7 @@ fn assemble(terms: &Terms, link: &Arc<Link>) -> (Nats, mpsc::Receiver<record::Re
         warnings: std::sync::RwLock::default(),
         cursors: Cursors::new(terms.names.partitions),
         doubts: Doubts::default(),
+        dense: Dense::default(),
         records,
         records_lost: Arc::default(),
         stop: CancellationToken::new(),

@@ -25,7 +25,7 @@ const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Messages that one batch of a page may hold.
 const BATCH_MAX: usize = 512;
 /// Matches every subject of a stream. How many messages match is told with each answer, and costs the server no count.
-const ALL: &str = ">";
+pub(super) const ALL: &str = ">";
 /// How often is looked again for what should be there, and the pause before each look.
 pub(super) const LOOKS: usize = 3;
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(300);
@@ -46,6 +46,15 @@ pub(super) struct Batch {
     pub(super) messages: Vec<Stored>,
     /// No more matches, by the word of whoever answered.
     is_last: bool,
+}
+
+/// The same as it came.
+struct Answer {
+    messages: Vec<Message>,
+    /// As in [`Batch`].
+    is_last: bool,
+    /// Where the last of them stands.
+    last: Option<u64>,
 }
 
 /// What a leader gives.
@@ -216,20 +225,21 @@ impl Link {
         self.repeated(stream, &request, deadline).await
     }
 
-    /// What stands from a place on, without headers and so without its places: each of them costs the server more than
-    /// the message.
+    /// What matches from a place on, without headers and so without its places: they cost the server more than the message.
+    /// And where the last of it stands, if whoever answered says so.
     pub(super) async fn payloads(
         &self,
         stream: &str,
+        filter: &str,
         from: u64,
         limit: usize,
         deadline: Instant,
-    ) -> Result<Vec<Bytes>, StoreError> {
+    ) -> Result<(Vec<Bytes>, Option<u64>), StoreError> {
         let request = json!({
-            "seq": from, "next_by_subj": ALL, "batch": limit.min(BATCH_MAX), "max_bytes": BATCH_BYTES_MAX, "no_hdr": true,
+            "seq": from, "next_by_subj": filter, "batch": limit.min(BATCH_MAX), "max_bytes": BATCH_BYTES_MAX, "no_hdr": true,
         });
-        let (answers, _) = self.asked_again(stream, &request, deadline).await?;
-        Ok(answers.into_iter().map(|answer| answer.payload).collect())
+        let Answer { messages, last, .. } = self.asked_again(stream, &request, deadline).await?;
+        Ok((messages.into_iter().map(|message| message.payload).collect(), last))
     }
 
     async fn repeated(
@@ -238,7 +248,7 @@ impl Link {
         request: &serde_json::Value,
         deadline: Instant,
     ) -> Result<Batch, StoreError> {
-        let (answers, is_last) = self.asked_again(stream, request, deadline).await?;
+        let Answer { messages: answers, is_last, .. } = self.asked_again(stream, request, deadline).await?;
         let (mut messages, mut before) = (Vec::with_capacity(answers.len()), 0);
         for answer in answers {
             let message = stored(answer)?;
@@ -257,7 +267,7 @@ impl Link {
         stream: &str,
         request: &serde_json::Value,
         deadline: Instant,
-    ) -> Result<(Vec<Message>, bool), StoreError> {
+    ) -> Result<Answer, StoreError> {
         let request = Bytes::from(request.to_string());
         let mut delay = Duration::from_millis(10);
         loop {
@@ -272,8 +282,7 @@ impl Link {
         }
     }
 
-    /// The messages of one answer, and whether there are no more by the word of whoever answered.
-    async fn try_batch(&self, stream: &str, request: Bytes) -> Result<(Vec<Message>, bool), StoreError> {
+    async fn try_batch(&self, stream: &str, request: Bytes) -> Result<Answer, StoreError> {
         let unavailable = |error: String| StoreError::Unavailable(error);
         let client = self.client();
         let inbox = client.new_inbox();
@@ -287,11 +296,12 @@ impl Link {
             let answer = answer.ok_or_else(|| unavailable("the connection to NATS was lost".into()))?;
             match answer.status.map(|status| status.as_u16()) {
                 // Nothing matches.
-                Some(404) => return Ok((messages, true)),
+                Some(404) => return Ok(Answer { messages, is_last: true, last: None }),
                 // The end of the batch.
                 Some(204) => {
-                    let is_last = messages.is_empty() || left_of(&answer) == Some(0);
-                    return Ok((messages, is_last));
+                    let said = |name| number(answer.headers.as_ref()?, name);
+                    let is_last = messages.is_empty() || said("Nats-Num-Pending") == Some(0);
+                    return Ok(Answer { messages, is_last, last: said("Nats-Last-Sequence") });
                 }
                 None | Some(200) => messages.push(answer),
                 Some(503) => return Err(unavailable("no NATS server answers for this stream (no leader?)".into())),
@@ -329,11 +339,6 @@ fn stored(answer: Message) -> Result<Stored, StoreError> {
             .err()
             .map_or_else(|| StoreError::Unavailable("NATS gave an odd answer to a read".into()), Into::into)),
     }
-}
-
-/// How many more match, as the end of a batch says.
-fn left_of(end: &Message) -> Option<u64> {
-    number(end.headers.as_ref()?, "Nats-Num-Pending")
 }
 
 fn number(headers: &HeaderMap, name: &'static str) -> Option<u64> {
