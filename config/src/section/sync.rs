@@ -134,11 +134,11 @@ fn api_key(node: &Node<'_>) -> Option<Option<Secret>> {
     destination::token(node).map(Some)
 }
 
-/// Segments of a subject without wildcards.
 fn body(node: &Node<'_>) -> Option<Option<String>> {
     super::route::expression(node, "run")
 }
 
+/// Segments of a subject without wildcards.
 fn subject(node: &Node<'_>) -> Option<Option<String>> {
     node.parsed("a subject such as \"contacts\"", |text| {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');

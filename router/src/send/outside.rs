@@ -20,8 +20,8 @@ use super::body::Pieces;
 /// How long an unused connection is kept for the next delivery.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 
-/// Unused connections that each runtime keeps per host. Fewer than a destination's attempts at once would be closed and made anew all the
-/// time: between two attempts a connection is unused.
+/// Unused connections that each runtime keeps per host. Fewer than a destination's attempts at once would be closed and
+/// made anew all the time: between two attempts a connection is unused.
 const IDLE_PER_HOST_MAX: usize = 64;
 
 /// Largest head of a response.
@@ -38,8 +38,8 @@ const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 const PING_EVERY: Duration = Duration::from_secs(10);
 const PING_WITHIN: Duration = Duration::from_secs(5);
 
-/// Most ways that are kept; they are as many as there are client certificates and proxies in the configuration,
-/// for each runtime that dials.
+/// Most ways that are kept; they are as many as there are client certificates and proxies in the configuration, for each
+/// runtime that dials.
 const WAYS_MAX: usize = 1024;
 
 /// A client of one way.
@@ -53,8 +53,9 @@ pub(crate) struct Outside {
     ways: Arc<Mutex<HashMap<Way, Pool>>>,
 }
 
-/// What a connection was made with, and where: the runtime that dialled it drives it. A connection that was allowed to a private address, or made with a certificate or
-/// through a proxy, is never used for a destination that doesn't have the same.
+/// What a connection was made with, and where: the runtime that dialled it drives it. A connection that was allowed to a
+/// private address, or made with a certificate or through a proxy, is never used for a destination that doesn't have the
+/// same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Way {
     runtime: Option<Id>,
