@@ -27,7 +27,7 @@ pub use self::{
     walk::{count, walk},
 };
 use crate::{
-    Claim, EventRef, Queued, RefusalKey, Store, StoreError,
+    Claim, DeliveryId, EventRef, Queued, RefusalKey, Store, StoreError,
     connection::{self, Found},
     id::Token,
     subject,
@@ -73,8 +73,8 @@ pub enum Remains {
     Parked(u64),
     /// A dead letter, by its position.
     Letter(u64),
-    /// An attempt's record, by its position. What it counts stays counted.
-    Attempt(u64),
+    /// Attempts' records of these deliveries, by the position that they share. What they count stays counted.
+    Attempts(u64, Vec<DeliveryId>),
     /// A delivery that is owed, with its shard. It ends as erased.
     Owed(u16, Waits, Box<Queued>),
     /// A refused request that is kept.

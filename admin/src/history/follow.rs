@@ -158,7 +158,7 @@ impl Follower {
             through(Feed::Letters, look.letters.last().map(|(at, _)| *at)),
         ];
         moved.more |=
-            look.outcomes.len() == OUTCOMES || look.attempts.len() == RECORDS || look.letters.len() == WITH_BODY;
+            look.outcomes.len() == OUTCOMES || look.attempts.len() >= RECORDS || look.letters.len() == WITH_BODY;
         let batch = Batch {
             outcomes: look.outcomes.into_iter().map(|(_, outcomes)| outcomes).collect(),
             attempts: look.attempts.into_iter().map(|(_, attempt)| attempt).collect(),
@@ -182,7 +182,7 @@ impl Follower {
         // Behind a full page more may wait.
         let reached = [
             letters.last().filter(|_| letters.len() == WITH_BODY).map(|(_, letter)| letter.note.died_at),
-            attempts.last().filter(|_| attempts.len() == RECORDS).map(|(_, attempt)| ended(attempt)),
+            attempts.last().filter(|_| attempts.len() >= RECORDS).map(|(_, attempt)| ended(attempt)),
             outcomes.last().filter(|_| outcomes.len() == OUTCOMES).map(|(_, outcomes)| outcomes.at),
             parked.last().filter(|_| parked.len() == WITH_BODY).map(|parked| parked.event.meta.received_at),
         ];

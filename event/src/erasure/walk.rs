@@ -4,10 +4,10 @@
 //! before what they are of, and a walk that was cut short finds them again. What is still to be routed is left for a
 //! later walk, so that every event ends once and the census stays exact.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use super::{Erasure, Reach, Remains, Waits, Walked};
-use crate::{EventId, Meta, Queued, Store, StoreError, store::StoredEvent};
+use crate::{DeliveryId, EventId, Meta, Queued, Store, StoreError, store::StoredEvent};
 
 /// Rows read at a time; each may have its body.
 const PAGE: usize = 64;
@@ -184,10 +184,13 @@ impl<'a> Walk<'a> {
             let page = self.store.attempts(after, RECORDS).await?;
             let Some((last, _)) = page.last() else { break };
             after = *last;
-            let theirs = page.iter().filter(|(_, attempt)| self.events.contains(&attempt.event));
-            let remains: Vec<_> = theirs.map(|(position, _)| Remains::Attempt(*position)).collect();
-            self.walked.erased.attempts += remains.len() as u64;
-            self.erase(remains).await?;
+            let mut theirs: BTreeMap<u64, Vec<DeliveryId>> = BTreeMap::new();
+            for (position, attempt) in page.iter().filter(|(_, attempt)| self.events.contains(&attempt.event)) {
+                theirs.entry(*position).or_default().push(attempt.delivery);
+                self.walked.erased.attempts += 1;
+            }
+            let remains = theirs.into_iter().map(|(position, deliveries)| Remains::Attempts(position, deliveries));
+            self.erase(remains.collect()).await?;
         }
         self.events.clear();
         // Of an event, what it is owed goes first: its end is told by that.

@@ -5,6 +5,7 @@
 
 mod ahead;
 mod append;
+mod attempts;
 mod audit;
 mod body;
 mod census;
@@ -14,8 +15,11 @@ mod dense;
 mod doubt;
 mod erase;
 mod feed;
+mod front;
 mod lanes;
 mod lease;
+mod leave;
+mod ledger;
 mod letter;
 mod link;
 mod log;
@@ -84,6 +88,10 @@ pub struct Inner {
     cursors: cursor::Cursors,
     doubts: doubt::Doubts,
     dense: dense::Dense,
+    nothing: attempts::Nothing,
+    ledgers: ledger::Ledgers,
+    fronts: front::Fronts,
+    doors: leave::Doors,
     records: mpsc::Sender<record::Record>,
     /// Records that found no place since it was last told.
     records_lost: Arc<AtomicU64>,

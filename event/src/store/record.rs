@@ -4,7 +4,8 @@ use super::{Census, Store, StoreError};
 use crate::{Attempt, Outcomes};
 
 impl Store {
-    /// Attempt records, oldest first, after a position.
+    /// Attempt records, oldest first, after a position. Those that were written together share one, and all of them are
+    /// given, though there may be more than `limit` then.
     ///
     /// # Errors
     /// When the engine can't be asked.

@@ -84,7 +84,7 @@ fn one(work: &mut Work<'_>, remains: &Remains) -> rusqlite::Result<()> {
             work.effects.overwritten.extend(file.flatten());
             Ok(())
         }
-        Remains::Attempt(position) => {
+        Remains::Attempts(position, _) => {
             execute(work.db, "DELETE FROM attempt WHERE position = ?1", [int(*position)]).map(drop)
         }
         Remains::Owed(_, waits, queued) => {

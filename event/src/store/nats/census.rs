@@ -36,6 +36,9 @@ impl Nats {
                 *census.ended.entry(ending).or_default() += count;
             }
         }
+        for (ending, count) in self.counted(deadline).await? {
+            *census.ended.entry(ending).or_default() += count;
+        }
         Ok(census)
     }
 

@@ -55,27 +55,37 @@ impl Doubts {
         !ours || memory.unsure.contains(&queued.task.delivery) || memory.unsure.len() >= UNSURE_MAX
     }
 
-    /// A task was taken out of its lane.
+    /// A task has ended, and leaves its lane.
     pub(super) fn ended(&self, shard: u16, queued: &Queued) {
         let mut memory = self.memory();
         memory.unsure.remove(&queued.task.delivery);
-        let place = (shard, queued.position);
-        if memory.ended.insert(place) {
-            memory.order.push_back(place);
-        }
-        if memory.order.len() > ENDED_MAX
-            && let Some(oldest) = memory.order.pop_front()
-        {
-            memory.ended.remove(&oldest);
-        }
+        memory.end((shard, queued.position));
     }
 
-    /// Whether we took the task at a place out of its lane.
+    /// The task at a place was ended by the shard's last owner.
+    pub(super) fn ended_at(&self, shard: u16, position: u64) {
+        self.memory().end((shard, position));
+    }
+
+    /// Whether the task at a place has ended.
     pub(super) fn is_ended(&self, shard: u16, position: u64) -> bool {
         self.memory().ended.contains(&(shard, position))
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Memory {
+    fn end(&mut self, place: (u16, u64)) {
+        if self.ended.insert(place) {
+            self.order.push_back(place);
+        }
+        if self.order.len() > ENDED_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ended.remove(&oldest);
+        }
     }
 }

@@ -17,7 +17,7 @@ use super::{
     letter::name_of,
     link::Repeat,
     link::{self, Post},
-    names::{self, BodyOwner, RETRIED},
+    names::{self, BodyOwner},
     read::Stored,
     reply::Failed,
     settle::written,
@@ -74,7 +74,7 @@ impl Nats {
                 let Some(message) = self.found(&self.names.dead(), *position, deadline).await? else { return Ok(()) };
                 self.erase_letter(&message, deadline).await
             }
-            Remains::Attempt(position) => self.erase_attempt(*position, deadline).await,
+            Remains::Attempts(position, theirs) => self.erase_attempts(*position, theirs, deadline).await,
             Remains::Owed(shard, waits, queued) => self.erase_owed(*shard, *waits, queued, deadline).await,
             Remains::Refused(key) => {
                 self.erase_subject(&self.names.quarantine(), &self.names.quarantine_subject(key), deadline).await
@@ -125,22 +125,6 @@ impl Nats {
             self.erase_all(&stream, &self.names.letter_chunks(&name), deadline).await?;
         }
         self.erase_at(&stream, message.sequence, deadline).await
-    }
-
-    /// An attempt's message is also what counts its delivery's end: a bare one takes its place.
-    async fn erase_attempt(&self, position: u64, deadline: Instant) -> Result<(), StoreError> {
-        let stream = self.names.attempts();
-        let Some(message) = self.found(&stream, position, deadline).await? else { return Ok(()) };
-        let mut words = message.subject.rsplit('.');
-        if let (Some(word), Some(shard)) = (words.next(), words.next().and_then(|shard| shard.parse().ok()))
-            && word != RETRIED
-            && let Some(ending) = Ending::ALL.into_iter().find(|ending| ending.word() == word)
-        {
-            let id = format!("{stream}:{position}:end");
-            let end = Post::once(self.names.end_subject('s', shard, ending), &id, written(&position)?);
-            self.link.publish(&end, Repeat::Harmless, deadline).await?;
-        }
-        self.erase_at(&stream, position, deadline).await
     }
 
     async fn erase_owed(&self, shard: u16, waits: Waits, owed: &Queued, deadline: Instant) -> Result<(), StoreError> {

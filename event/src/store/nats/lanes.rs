@@ -30,6 +30,7 @@ pub struct Tail {
 impl Nats {
     pub(in crate::store) async fn tail(&self, shard: u16) -> Result<Tail, StoreError> {
         let stream = self.names.deliveries(shard);
+        self.take_ledger(shard).await?;
         let scheduled = tally(&self.link, &stream, &self.names.schedule_filter(shard), link::soon()).await?;
         let last = scheduled.last;
         let deliveries: Vec<_> = scheduled.subjects.keys().filter_map(|subject| scheduled_delivery(subject)).collect();
@@ -66,11 +67,15 @@ impl Nats {
         let mut after = after;
         while heads.len() < limit {
             let page = self.lane_page(shard, lane, after, limit - heads.len()).await?;
-            let Some(last) = page.last() else { break };
-            after = last.sequence;
-            // A replica that is behind may still have what we have ended.
-            let fresh = page.iter().filter(|message| !self.doubts.is_ended(shard, message.sequence));
-            heads.extend(fresh.filter_map(queued));
+            // A replica that is behind may still have what has ended.
+            let fresh = || page.iter().filter(|message| !self.doubts.is_ended(shard, message.sequence));
+            let through = page.last().map_or(after, |last| last.sequence);
+            self.fronts.read(shard, lane, after, fresh().map(|message| message.sequence), through);
+            if page.is_empty() {
+                break;
+            }
+            after = through;
+            heads.extend(fresh().filter_map(queued));
         }
         if let Some(head) = heads.first_mut()
             && head.task.ordered

@@ -13,7 +13,7 @@ use super::{
     read::Stored,
     settle::written,
 };
-use crate::{Attempt, DeadLetter, DeliveryId, Event, Outcomes, StoreError, dead::DeadNote, id::Token};
+use crate::{DeadLetter, DeliveryId, Event, Outcomes, StoreError, dead::DeadNote, id::Token};
 
 /// Which chunks a letter's body is in.
 const NAME_HEADER: &str = "Gatepost-Letter";
@@ -33,10 +33,6 @@ impl Nats {
             Ok::<_, StoreError>((message.sequence, letter))
         });
         stream::iter(letters).buffered(BODIES_AT_ONCE).try_collect().await
-    }
-
-    pub(in crate::store) async fn attempts(&self, after: u64, limit: usize) -> Result<Vec<(u64, Attempt)>, StoreError> {
-        self.records(&self.names.attempt_filter(), after, limit).await
     }
 
     pub(in crate::store) async fn outcomes(

@@ -18,6 +18,12 @@ pub(super) const RETRIED: &str = "retried";
 /// The word of deliveries owed anew, beside the endings' words.
 pub(super) const REPLAYED: &str = "replayed";
 
+/// The word in an attempt's subject for one whose delivery's end is counted elsewhere.
+const RECORDED: &str = "recorded";
+
+/// The word of a shard's ledger: pages of ends with their attempts.
+const ENDED: &str = "ended";
+
 /// The word of records of what became of events, beside the endings' words.
 const OUTCOMES: &str = "outcomes";
 
@@ -310,6 +316,27 @@ impl Names {
     /// An attempt of a shard, `word` being an ending's or [`RETRIED`].
     pub(super) fn attempt_subject(&self, shard: u16, word: &str) -> String {
         format!("{}.att.{shard}.{word}", self.prefix)
+    }
+
+    /// Attempts of a shard whose deliveries' ends are counted elsewhere: a list of them.
+    pub(super) fn recorded_subject(&self, shard: u16) -> String {
+        self.attempt_subject(shard, RECORDED)
+    }
+
+    /// Whether a subject is one of [`Self::recorded_subject`].
+    pub(super) fn is_recorded(subject: &str) -> bool {
+        subject.rsplit('.').next() == Some(RECORDED)
+    }
+
+    /// Where a shard's ends are counted.
+    pub(super) fn ledger_subject(&self, shard: u16) -> String {
+        self.attempt_subject(shard, ENDED)
+    }
+
+    /// Whose ledger a subject among the attempts is, if it is one.
+    pub(super) fn ledger_of(&self, subject: &str) -> Option<u16> {
+        let shard = subject.strip_prefix(&format!("{}.att.", self.prefix))?.strip_suffix(ENDED)?;
+        shard.strip_suffix('.')?.parse().ok()
     }
 
     pub(super) fn attempt_filter(&self) -> String {

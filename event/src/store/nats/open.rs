@@ -10,10 +10,15 @@ use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Inner, Nats, connect,
+    Inner, Nats,
+    attempts::Nothing,
+    connect,
     cursor::{Cursors, WRITE_EVERY},
     dense::Dense,
     doubt::Doubts,
+    front::Fronts,
+    leave::Doors,
+    ledger::Ledgers,
     link::{Link, Verdict},
     monitor,
     names::Names,
@@ -87,6 +92,10 @@ fn assemble(terms: &Terms, link: &Arc<Link>) -> (Nats, mpsc::Receiver<record::Re
         cursors: Cursors::new(terms.names.partitions),
         doubts: Doubts::default(),
         dense: Dense::default(),
+        nothing: Nothing::default(),
+        ledgers: Ledgers::new(terms.names.shards),
+        fronts: Fronts::default(),
+        doors: Doors::new(terms.names.shards),
         records,
         records_lost: Arc::default(),
         stop: CancellationToken::new(),

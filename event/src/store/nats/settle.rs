@@ -13,7 +13,6 @@ use super::{
     Nats,
     link::{self, Post, Repeat},
     names::{self, RETRIED},
-    reply::Failed,
 };
 use crate::{Attempt, DeadLetter, DeadReason, Ending, Lane, Queued, StoreError, Task, subject::destination_token};
 
@@ -27,12 +26,7 @@ impl Nats {
         queued: &Queued,
         attempt: &Attempt,
     ) -> Result<(), StoreError> {
-        let deadline = link::soon();
-        let ended = self.attempt_post(shard, Ending::Delivered.word(), &queued.task, attempt)?;
-        self.near().publish(&ended, Repeat::Harmless, deadline).await?;
-        self.unschedule(shard, queued, deadline).await?;
-        self.take_out(shard, queued, deadline).await?;
-        self.forget_copy(&queued.task, deadline).await
+        self.end(shard, queued, (Ending::Delivered, Some(attempt)), link::soon()).await
     }
 
     pub(in crate::store) async fn retry(
@@ -48,7 +42,7 @@ impl Nats {
             return self.hold(shard, queued, attempt, &next, deadline).await;
         }
         let schedule = self.schedule_post(shard, &next, due)?;
-        let record = self.attempt_post(shard, RETRIED, &queued.task, attempt)?;
+        let record = self.retried_post(shard, &queued.task, attempt)?;
         self.doubts.unsure(queued.task.delivery);
         self.near().publish(&schedule, Repeat::Harmless, deadline).await?;
         self.record(record);
@@ -64,17 +58,48 @@ impl Nats {
         let deadline = link::soon();
         let ending = ending_of(letter);
         self.keep_letter(letter, names::letter_name(&queued.task), deadline).await?;
-        let ended = match &letter.note.last {
-            Some(attempt) => self.attempt_post(shard, ending.word(), &queued.task, attempt)?,
-            None => {
-                let subject = self.names.end_subject('s', shard, ending);
-                Post::once(subject, &names::end_message(&queued.task), written(&queued.task.event)?)
-            }
+        self.end(shard, queued, (ending, letter.note.last.as_ref()), deadline).await
+    }
+
+    /// Ends a delivery: it is counted, with its last attempt's record, and then its task goes.
+    async fn end(
+        &self,
+        shard: u16,
+        queued: &Queued,
+        (ending, attempt): (Ending, Option<&Attempt>),
+        deadline: Instant,
+    ) -> Result<(), StoreError> {
+        let task = &queued.task;
+        if !task.ordered {
+            self.unschedule(shard, queued, deadline).await?;
+        }
+        let attempt = match attempt {
+            Some(attempt) if self.keep_briefly(shard, task, attempt, deadline).await? => None,
+            attempt => attempt,
         };
-        self.near().publish(&ended, Repeat::Harmless, deadline).await?;
-        self.unschedule(shard, queued, deadline).await?;
-        self.take_out(shard, queued, deadline).await?;
-        self.forget_copy(&queued.task, deadline).await
+        self.count_end(shard, queued, (ending, attempt), deadline).await?;
+        if task.ordered {
+            self.unschedule(shard, queued, deadline).await?;
+        }
+        self.leave(shard, Lane::of(task), queued.position, deadline).await?;
+        self.forget_copy(task, deadline).await
+    }
+
+    /// Stores an attempt's record by itself if it is to go earlier than those of others; whether it is.
+    async fn keep_briefly(
+        &self,
+        shard: u16,
+        task: &Task,
+        attempt: &Attempt,
+        deadline: Instant,
+    ) -> Result<bool, StoreError> {
+        let kept = self.kept(&task.integration, |kept| kept.events);
+        if kept.is_some() {
+            let subject = self.names.recorded_subject(shard);
+            let post = Post::once(subject, &names::end_message(task), written(&[attempt])?).lasting(kept);
+            self.near().publish(&post, Repeat::Harmless, deadline).await?;
+        }
+        Ok(kept.is_some())
     }
 
     /// Writes down beside the lane what became of its head, which stays.
@@ -88,7 +113,7 @@ impl Nats {
     ) -> Result<(), StoreError> {
         let id = names::hold_message(next);
         let hold = Post::once(self.names.hold_subject(shard, &Lane::of(next)), &id, written(next)?);
-        let record = self.attempt_post(shard, RETRIED, &queued.task, attempt)?;
+        let record = self.retried_post(shard, &queued.task, attempt)?;
         self.near().publish(&hold, Repeat::Harmless, deadline).await?;
         self.record(record);
         Ok(())
@@ -101,13 +126,10 @@ impl Nats {
         Ok(Post::once(self.names.lane_subject(shard, &lane), &names::task_message(task), written(task)?))
     }
 
-    fn attempt_post(&self, shard: u16, word: &str, task: &Task, attempt: &Attempt) -> Result<Post, StoreError> {
-        let id = match word {
-            RETRIED => names::retried_message(task, attempt.number),
-            _ => names::end_message(task),
-        };
+    fn retried_post(&self, shard: u16, task: &Task, attempt: &Attempt) -> Result<Post, StoreError> {
+        let id = names::retried_message(task, attempt.number);
         let kept = self.kept(&task.integration, |kept| kept.events);
-        Ok(Post::once(self.names.attempt_subject(shard, word), &id, written(attempt)?).lasting(kept))
+        Ok(Post::once(self.names.attempt_subject(shard, RETRIED), &id, written(attempt)?).lasting(kept))
     }
 
     fn schedule_post(&self, shard: u16, next: &Task, due: Timestamp) -> Result<Post, StoreError> {
@@ -142,14 +164,8 @@ impl Nats {
     }
 
     async fn take_out(&self, shard: u16, queued: &Queued, deadline: Instant) -> Result<(), StoreError> {
-        let delete = format!("STREAM.MSG.DELETE.{}", self.names.deliveries(shard));
-        let request = json!({ "seq": queued.position, "no_erase": true });
-        match self.near().api::<Done>(&delete, &request, deadline).await {
-            Ok(_) => {}
-            // An earlier try took it out.
-            Err(Failed::Refused(refused)) if refused.is_not_found() => {}
-            Err(failed) => return Err(failed.into()),
-        }
+        self.delete_task(shard, queued.position, deadline).await?;
+        self.fronts.ended(shard, &Lane::of(&queued.task), queued.position);
         self.doubts.ended(shard, queued);
         Ok(())
     }

@@ -4,8 +4,6 @@ use std::time::Instant;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use gatepost_config::Timestamp;
-use serde::Deserialize;
-use serde_json::json;
 
 use super::{
     Nats,
@@ -21,9 +19,6 @@ use crate::{Ending, Lane, Outcomes, Queued, StoreError};
 const PAGE: usize = 256;
 /// Ends published at once.
 const AT_ONCE: usize = 64;
-
-#[derive(Deserialize)]
-struct Done {}
 
 impl Nats {
     pub(in crate::store) async fn newest(&self, shard: u16, lane: &Lane) -> Result<Option<Queued>, StoreError> {
@@ -50,6 +45,7 @@ impl Nats {
                 .try_for_each_concurrent(AT_ONCE, |head| self.end_synced(shard, head, deadline))
                 .await?;
             self.note_synced(shard, &heads, deadline).await?;
+            // What can't be read goes too: it was told of when it was read.
             self.purge_lane(shard, lane, last, deadline).await?;
             for head in &heads {
                 self.doubts.ended(shard, head);
@@ -75,13 +71,5 @@ impl Nats {
         let end = Post::once(subject, &names::end_message(&head.task), written(&head.task.event)?);
         self.link.publish(&end, Repeat::Harmless, deadline).await?;
         self.forget_copy(&head.task, deadline).await
-    }
-
-    /// Takes everything out of a lane up to a place. What can't be read goes too: it was told of when it was read.
-    async fn purge_lane(&self, shard: u16, lane: &Lane, through: u64, deadline: Instant) -> Result<(), StoreError> {
-        let purge = format!("STREAM.PURGE.{}", self.names.deliveries(shard));
-        let request = json!({ "filter": self.names.lane_subject(shard, lane), "seq": through + 1 });
-        let _: Done = self.link.api(&purge, &request, deadline).await?;
-        Ok(())
     }
 }
