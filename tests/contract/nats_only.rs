@@ -5,4 +5,5 @@ mod checks;
 mod cluster;
 mod faults;
 mod leases;
+mod ledger;
 mod steps;
