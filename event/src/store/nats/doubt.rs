@@ -55,19 +55,19 @@ impl Doubts {
         !ours || memory.unsure.contains(&queued.task.delivery) || memory.unsure.len() >= UNSURE_MAX
     }
 
-    /// A task has ended, and leaves its lane.
+    /// A task was taken out of its lane.
     pub(super) fn ended(&self, shard: u16, queued: &Queued) {
         let mut memory = self.memory();
         memory.unsure.remove(&queued.task.delivery);
         memory.end((shard, queued.position));
     }
 
-    /// The task at a place was ended by the shard's last owner.
+    /// The task at a place was ended by the shard's last owner, and is about to be taken out.
     pub(super) fn ended_at(&self, shard: u16, position: u64) {
         self.memory().end((shard, position));
     }
 
-    /// Whether the task at a place has ended.
+    /// Whether the task at a place was taken out, or is about to be.
     pub(super) fn is_ended(&self, shard: u16, position: u64) -> bool {
         self.memory().ended.contains(&(shard, position))
     }

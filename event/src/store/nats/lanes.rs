@@ -70,7 +70,9 @@ impl Nats {
             // A replica that is behind may still have what has ended.
             let fresh = || page.iter().filter(|message| !self.doubts.is_ended(shard, message.sequence));
             let through = page.last().map_or(after, |last| last.sequence);
-            self.fronts.read(shard, lane, after, fresh().map(|message| message.sequence), through);
+            let owed = fresh().map(|message| message.sequence);
+            let owed = owed.filter(|place| !self.ledgers.is_standing(shard, *place));
+            self.fronts.read(shard, lane, after, owed, through);
             if page.is_empty() {
                 break;
             }

@@ -80,9 +80,7 @@ impl Nats {
             }
         };
         let late = |_| Err(unavailable("the task did not leave its lane in time"));
-        timeout_at(deadline.into(), left).await.unwrap_or_else(late)?;
-        self.ledgers.left(shard, place);
-        Ok(())
+        timeout_at(deadline.into(), left).await.unwrap_or_else(late)
     }
 
     /// Lets out who can go; whether anybody could.

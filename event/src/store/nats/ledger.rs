@@ -93,6 +93,11 @@ impl Ledgers {
         self.shards.get(usize::from(shard)).ok_or_else(missing)
     }
 
+    /// Whether a task's end is counted, and it may still stand in its lane.
+    pub(super) fn is_standing(&self, shard: u16, place: u64) -> bool {
+        self.of(shard).is_ok_and(|ledger| ledger.standing().contains(&place))
+    }
+
     /// A task has left its lane.
     pub(super) fn left(&self, shard: u16, place: u64) {
         if let Ok(ledger) = self.of(shard) {
@@ -127,9 +132,7 @@ impl Nats {
             }
         };
         let late = |_| Err(unavailable("the end was not written down in time"));
-        timeout_at(deadline.into(), counted).await.unwrap_or_else(late)?;
-        self.doubts.ended(shard, queued);
-        Ok(())
+        timeout_at(deadline.into(), counted).await.unwrap_or_else(late)
     }
 
     /// Takes a shard's ledger over, so that its earlier owner can't count any more; what that has ended leaves the lanes.

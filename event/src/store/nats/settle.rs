@@ -82,6 +82,8 @@ impl Nats {
             self.unschedule(shard, queued, deadline).await?;
         }
         self.leave(shard, Lane::of(task), queued.position, deadline).await?;
+        self.doubts.ended(shard, queued);
+        self.ledgers.left(shard, queued.position);
         self.forget_copy(task, deadline).await
     }
 
