@@ -45,6 +45,9 @@ const AHEAD_MAX: usize = 8;
 /// Answers that may wait to be heard; one more is heard of when its end is stored.
 const ANSWERS_MAX: usize = 1024;
 
+/// Ends of one destination that may be on their way to the store, for each of its slots.
+const SETTLING_EACH: usize = 4;
+
 /// What is heard of each kind before something may begin.
 const HEARD_MAX: usize = 64;
 
@@ -326,12 +329,12 @@ impl Dispatcher {
     }
 
     /// An attempt is over, and its end is being stored. Its destination's slot is free meanwhile, but for no more ends
-    /// than it has slots: so many attempts are made again at most when the router dies now.
+    /// than four times as many as it has slots: so many attempts are made again at most when the router dies now.
     fn answered(&mut self, Answered { by, health }: Answered) {
         // What has ended already was told with its end.
         let Some(started) = self.started.get_mut(&by) else { return };
         let settling = self.settling.entry(started.lane.destination).or_default();
-        if *settling < started.slots
+        if *settling < started.slots.saturating_mul(SETTLING_EACH)
             && let Some(pass) = started.pass.take()
         {
             *settling += 1;

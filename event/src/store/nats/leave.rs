@@ -85,7 +85,9 @@ impl Nats {
 
     /// Lets out who can go; whether anybody could.
     async fn let_out(&self, shard: u16, door: &Door) -> bool {
-        let waiting = mem::take(&mut *door.waiting());
+        let mut waiting = mem::take(&mut *door.waiting());
+        // Whoever stopped waiting asks again.
+        waiting.retain(|leaver| !leaver.said.is_closed());
         let (steps, rest) = self.steps(shard, waiting);
         door.waiting().extend(rest);
         let deadline = link::soon();

@@ -325,6 +325,8 @@ impl Ledger {
     /// What the next page takes of what waits.
     fn take(&self) -> Vec<Waiting> {
         let mut waiting = self.waiting();
+        // Whoever stopped waiting asks again.
+        waiting.retain(|end| !end.said.is_closed());
         let mut bytes = 0;
         let mut fits = |end: &Waiting| {
             bytes += end.end.attempt.as_ref().map_or(0, |attempt| attempt.get().len());
