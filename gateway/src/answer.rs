@@ -1,6 +1,9 @@
 //! Turns what became of a request into its answer: the one place that does.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use gatepost_event::RequestId;
@@ -117,7 +120,17 @@ fn failed(arrival: &Arrival, failure: &Failure) -> Response {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
             response
         }
+        Failure::RateLimited(wait) => {
+            let mut response = plain(StatusCode::TOO_MANY_REQUESTS, "rate_limited");
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(*wait)));
+            response
+        }
     }
+}
+
+/// A time in whole seconds, no shorter than it is, and one at least.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 fn accepted(status: u16, body: &str, word: &'static str) -> Response {

@@ -33,6 +33,16 @@ pub(crate) struct Accepted {
 }
 
 impl Accepted {
+    /// The request.
+    pub(crate) const fn inbound(&self) -> &Arc<Inbound> {
+        &self.inbound
+    }
+
+    /// What is to be stored of it.
+    pub(crate) fn items(&self) -> &[Item] {
+        &self.items
+    }
+
     /// The request and what is to be stored of it.
     pub(crate) fn into_parts(self) -> (Arc<Inbound>, Vec<Item>) {
         (self.inbound, self.items)

@@ -1,6 +1,6 @@
 //! Why a request ended without being accepted.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{inbound::Inbound, reason::Reason};
 
@@ -21,6 +21,8 @@ pub(crate) enum Failure {
     BodyBroken,
     /// Too many bytes of bodies are held at once.
     Overloaded,
+    /// More is offered than a quota of the operator's allows; when room is expected.
+    RateLimited(Duration),
     /// The store did not confirm in time, or has no room.
     StoreAway,
     /// Something of the provider's could not be fetched: its keys, or the URL that a handshake wants visited.
@@ -40,6 +42,7 @@ impl Failure {
             Self::BodyTimeout => "body_timeout",
             Self::BodyBroken => "body_broken",
             Self::Overloaded => "overloaded",
+            Self::RateLimited(_) => "rate_limited",
             Self::StoreAway => "unavailable",
             Self::ProviderAway => "provider_away",
             Self::Panicked => "panicked",

@@ -27,6 +27,7 @@ mod listener;
 mod metrics;
 mod path;
 mod quarantine;
+mod quota;
 mod reason;
 mod receive;
 mod redact;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use gatepost_event::StoreError;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector};
 
-use crate::reason::Reason;
+use crate::{quota::Limit, reason::Reason};
 
 /// The label of requests that name no integration we have.
 pub(crate) const NO_INTEGRATION: &str = "unknown";
@@ -17,6 +17,7 @@ pub(crate) struct Metrics(Arc<Counts>);
 struct Counts {
     requests: IntCounterVec,
     refusals: IntCounterVec,
+    rate_limited: IntCounterVec,
     received_bytes: IntCounterVec,
     duration: Histogram,
     store_errors: IntCounterVec,
@@ -66,6 +67,12 @@ impl Metrics {
                 "gatepost_gateway_refusals_total",
                 "Refused requests by integration and reason",
                 &["integration", "reason"],
+            )?,
+            rate_limited: to.counters(
+                "gatepost_gateway_rate_limited_events_total",
+                "Events of requests that were answered 429, by integration and the setting that bounds them (accept_rate, \
+                 tenant_rate)",
+                &["integration", "limit"],
             )?,
             received_bytes: to.counters(
                 "gatepost_gateway_received_bytes_total",
@@ -160,6 +167,11 @@ impl Metrics {
     /// A request was refused.
     pub(crate) fn refused(&self, integration: &str, reason: Reason) {
         self.0.refusals.with_label_values(&[integration, reason.code()]).inc();
+    }
+
+    /// So many events were not admitted, together.
+    pub(crate) fn rate_limited(&self, integration: &str, limit: Limit, events: u64) {
+        self.0.rate_limited.with_label_values(&[integration, limit.word()]).inc_by(events);
     }
 
     /// A body was read whole.

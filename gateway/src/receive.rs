@@ -10,7 +10,7 @@ use crate::{
     answer::{self, Answer, Response},
     attribute, captured, claimants, event, handshake,
     inbound::{self, Arrival},
-    inflate, keys,
+    inflate, keys, quota,
     serve::Gateway,
     split, store,
 };
@@ -40,7 +40,8 @@ pub(crate) async fn receive(gateway: &Arc<Gateway>, arrival: Arc<Arrival>, reque
         let claimants = claimants::of_parts(&split, gateway).await?;
         let attributed = attribute::attribute(split, &claimants)?;
         let accepted = event::accept(attributed);
-        let stored = store::append(accepted, gateway).await?;
+        let admitted = quota::admit(accepted, gateway)?;
+        let stored = store::append(admitted, gateway).await?;
         announce::note(told, stored.inbound(), gateway).await?;
         Ok(Answer::Stored(stored))
     };

@@ -28,6 +28,7 @@ use crate::{
     metrics::Metrics,
     path::Path,
     quarantine::{self, Quarantine},
+    quota::Quota,
     receive::receive,
     redelivered::Redeliveries,
     tables::Tables,
@@ -48,6 +49,8 @@ pub(crate) struct Gateway {
     pub(crate) keys: keys::Cache,
     /// Requests that were refused.
     pub(crate) quarantine: Quarantine,
+    /// What tenants may have.
+    pub(crate) quota: Quota,
     /// How many requests were answered otherwise than 2xx.
     pub(crate) turned_away: TurnedAway,
     /// The way to providers' APIs.
@@ -111,6 +114,7 @@ pub async fn run(
         store,
         keys: keys::Cache::new(metrics.clone()).map_err(RunError::Tls)?,
         quarantine: Quarantine::new(),
+        quota: Quota::new(&settings),
         turned_away: TurnedAway::new(),
         outside: heal::Outside::new().map_err(RunError::Tls)?,
         metrics,
@@ -161,6 +165,7 @@ async fn follow(gateway: Arc<Gateway>, mut live: watch::Receiver<Arc<Config>>) -
     while live.changed().await.is_ok() {
         let config = Arc::clone(&live.borrow_and_update());
         gateway.tables.store(Arc::new(Tables::new(&config)));
+        gateway.quota.follow(&config.gateway);
         gateway.captures.rekey(&config);
         gateway.directory.rekey(&config);
     }

@@ -10,7 +10,7 @@ use gatepost_event::{
     store::{Appended, Item, Place},
 };
 
-use crate::{event::Accepted, failure::Failure, inbound::Inbound, kept::Kept, serve::Gateway};
+use crate::{failure::Failure, inbound::Inbound, kept::Kept, quota::Admitted, serve::Gateway};
 
 /// Every event of a request is stored.
 pub(crate) struct Stored {
@@ -61,8 +61,8 @@ impl Outcome {
 }
 
 /// Stores the events. A client that hangs up, or the deadline, doesn't cancel it.
-pub(crate) async fn append(accepted: Accepted, gateway: &Arc<Gateway>) -> Result<Stored, Failure> {
-    let (inbound, items) = accepted.into_parts();
+pub(crate) async fn append(admitted: Admitted, gateway: &Arc<Gateway>) -> Result<Stored, Failure> {
+    let (inbound, items) = admitted.into_parts();
     if items.is_empty() {
         return Ok(Stored { inbound, outcome: Outcome::Stored });
     }

@@ -25,6 +25,7 @@ mod made;
 mod operate;
 mod providers;
 mod public_keys;
+mod quota;
 mod redelivery;
 mod replay;
 mod send;

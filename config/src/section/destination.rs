@@ -12,7 +12,7 @@ use std::time::Duration;
 use url::Url;
 
 pub use self::{auth::Auth, certificate::ClientCertificate, headers::Header, rate::Rate};
-pub(super) use self::{auth::token, schedule::schedule, secrets::keys};
+pub(super) use self::{auth::token, rate::rate, schedule::schedule, secrets::keys};
 use super::{declare::section, value};
 use crate::{
     DestinationId, SigningKey, TenantId,

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use url::Url;
 
-use super::{declare::section, value};
+use super::{Rate, declare::section, destination, value};
 use crate::{ByteSize, read::Node};
 
 /// Providers rarely wait longer than 3 s, and several not even that.
@@ -20,6 +20,11 @@ section! {
         pub public_url: Option<Url> = optional("https://hooks.example.com") by value::base_url,
         /// Bytes of request bodies held in memory at once, over all requests; at it the answer is 503.
         pub inflight_bytes_max: ByteSize = default("256MiB") by value::size,
+        /// Events a second that this process accepts in all, shared fairly among the tenants that offer some: one that offers
+        /// less than its share is not refused for what others offer. At it the answer is 429; no such limit when not said.
+        pub accept_rate: Option<Rate> = optional("200/s") by quota,
+        /// Events a second that this process accepts of any one tenant; at it the answer is 429. No such limit when not said.
+        pub tenant_rate: Option<Rate> = optional("50/s") by quota,
         /// Open connections at once; further ones wait in the kernel's backlog.
         pub connections_max: usize = default(4096),
         /// Time for a request's head to arrive, counted from the first read.
@@ -38,6 +43,10 @@ section! {
         /// Time that requests under way get when the process is told to stop.
         pub shutdown_deadline: Duration = default("25s") by value::span,
     }
+}
+
+fn quota(node: &Node<'_>) -> Option<Option<Rate>> {
+    destination::rate(node, "leave it out for no limit").map(Some)
 }
 
 fn answer_deadline(node: &Node<'_>) -> Option<Duration> {

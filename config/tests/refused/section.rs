@@ -73,6 +73,24 @@ const CASES: &[Case] = &[
         said: "8:19: error: gateway.connections_max is 0, which is out of range; write a whole number from 1 to 4294967295",
     },
     Case {
+        what: "a quota of nothing",
+        changes: &[(
+            "[router]",
+            r#"accept_rate = "0/s"
+[router]"#,
+        )],
+        said: "8:15: error: gateway.accept_rate is zero; leave it out for no limit",
+    },
+    Case {
+        what: "a quota without its time",
+        changes: &[(
+            "[router]",
+            r#"tenant_rate = "50"
+[router]"#,
+        )],
+        said: r#"8:15: error: gateway.tenant_rate is "50", which has no /; write a rate such as "100/s", "30/m" or "500/h""#,
+    },
+    Case {
         what: "a negative number",
         changes: &[(
             "[router]",

@@ -15,6 +15,7 @@ mod handshakes;
 mod identity;
 mod keys;
 mod quarantine;
+mod quota;
 mod reading;
 mod reasons;
 mod rig;

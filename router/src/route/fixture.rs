@@ -97,6 +97,8 @@ pub(crate) fn config(destinations: Vec<Destination>, routes: Vec<Route>) -> Conf
             listen,
             public_url: None,
             inflight_bytes_max: ByteSize(1),
+            accept_rate: None,
+            tenant_rate: None,
             connections_max: 1,
             head_timeout: span(1),
             body_timeout: span(1),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use gatepost_tests::github::Webhook;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
-    Request,
+    Request, StatusCode,
     client::conn::http1::{self, SendRequest},
 };
 use hyper_util::rt::TokioIo;
@@ -26,7 +26,16 @@ pub(crate) struct Post {
     pub(crate) connection: u64,
 }
 
-/// Posts `count` events at `rate` a second, the n-th being `what(n)`; how long each waited for its answer, when all have one.
+/// What an event was answered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Answered {
+    /// 200, or 429 for what is over a quota.
+    pub(crate) status: StatusCode,
+    /// How long it waited for that.
+    pub(crate) after: Duration,
+}
+
+/// As [`offer_steadily`], of events that must all be accepted.
 pub(crate) async fn post_steadily(
     address: &str,
     start: Instant,
@@ -34,6 +43,19 @@ pub(crate) async fn post_steadily(
     count: u64,
     what: impl Fn(u64) -> Post + Clone + Send + 'static,
 ) -> Vec<Duration> {
+    let answered = offer_steadily(address, start, rate, count, what).await;
+    assert!(answered.iter().all(|answered| answered.status == 200));
+    answered.into_iter().map(|answered| answered.after).collect()
+}
+
+/// Posts `count` events at `rate` a second, the n-th being `what(n)`; what each was answered, when all are.
+pub(crate) async fn offer_steadily(
+    address: &str,
+    start: Instant,
+    rate: f64,
+    count: u64,
+    what: impl Fn(u64) -> Post + Clone + Send + 'static,
+) -> Vec<Answered> {
     let mut workers = JoinSet::new();
     for worker in 0..WORKERS {
         let (address, what) = (address.to_owned(), what.clone());
@@ -45,8 +67,8 @@ pub(crate) async fn post_steadily(
                 let at = begun + Duration::from_secs_f64(n as f64 / rate);
                 tokio::time::sleep_until(at.into()).await;
                 let posted = Instant::now();
-                line.post(start, what(n)).await;
-                answered.push(posted.elapsed());
+                let status = line.offer(start, what(n)).await;
+                answered.push(Answered { status, after: posted.elapsed() });
             }
             answered
         });
@@ -72,6 +94,11 @@ impl Line {
 
     /// Posts one event, which must be accepted.
     pub(crate) async fn post(&mut self, start: Instant, post: Post) {
+        assert_eq!(self.offer(start, post).await, 200);
+    }
+
+    /// Posts one event, which is accepted or over a quota.
+    async fn offer(&mut self, start: Instant, post: Post) -> StatusCode {
         let Post { number, connection } = post;
         let posted = start.elapsed().as_micros();
         let body = format!(r#"{{"installation":{{"id":{connection}}},"number":{number},"posted":{posted}}}"#);
@@ -86,7 +113,9 @@ impl Line {
             .expect("a good request");
         self.sender.ready().await.expect("the connection stays open");
         let answer = self.sender.send_request(request).await.expect("an answer");
-        assert_eq!(answer.status(), 200);
+        let status = answer.status();
+        assert!([200, 429].contains(&status.as_u16()), "{status}");
         answer.into_body().collect().await.expect("a whole answer");
+        status
     }
 }

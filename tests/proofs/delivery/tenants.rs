@@ -1,4 +1,5 @@
-//! Tenants that share a destination of bounded rate: what one offers in excess waits by itself.
+//! Tenants that share a destination of bounded rate: what one offers in excess waits by itself. With a quota of the gateway's
+//! it is not even accepted, and the others' is.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use gatepost_tests::wait::eventually;
 use super::{
     customers::{Customers, Mood},
     is_full, median,
-    provider::{Post, post_steadily},
+    provider::{Answered, Post, offer_steadily},
     quantile, span,
     town::{Plan, Servers, Town},
     warm_up,
@@ -22,13 +23,26 @@ const QUIET: u64 = 10;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn delivery_to_quiet_tenants_does_not_wait_for_a_noisy_one_on_embedded() {
-    compare(false).await;
+    compare(false, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn delivery_to_quiet_tenants_does_not_wait_for_a_noisy_one_on_nats() {
-    compare(true).await;
+    compare(true, None).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quiet_tenants_are_accepted_and_delivered_beside_a_noisy_one_over_a_quota_on_embedded() {
+    compare(false, QUOTA).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quiet_tenants_are_accepted_and_delivered_beside_a_noisy_one_over_a_quota_on_nats() {
+    compare(true, QUOTA).await;
+}
+
+/// A quota that all tenants share, twice of what the quiet ones offer.
+const QUOTA: Option<&str> = Some("accept_rate = \"200/s\"");
 
 /// Where the noisy tenant's events go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,14 +55,14 @@ enum Noise {
     Elsewhere,
 }
 
-async fn compare(nats: bool) {
+async fn compare(nats: bool, quota: Option<&str>) {
     let (mut ratios, mut machine) = (Vec::new(), Vec::new());
     for _ in 0..rounds(1, 3) {
-        let (alone, beside) = (phase(nats, Noise::Nowhere).await, phase(nats, Noise::Here).await);
+        let (alone, beside) = (phase(nats, quota, Noise::Nowhere).await, phase(nats, quota, Noise::Here).await);
         println!("DELIVERY tenants: p99 of the quiet {alone:.1?} alone, {beside:.1?} beside a noisy one");
         ratios.push(beside.as_secs_f64() / alone.as_secs_f64());
         if is_full() {
-            let apart = phase(nats, Noise::Elsewhere).await;
+            let apart = phase(nats, quota, Noise::Elsewhere).await;
             println!("DELIVERY tenants: p99 of the quiet {apart:.1?} with the noisy one at another Gatepost");
             machine.push(apart.as_secs_f64() / alone.as_secs_f64());
         }
@@ -69,9 +83,10 @@ struct Shared {
 }
 
 impl Shared {
-    async fn start(nats: bool) -> Self {
+    async fn start(nats: bool, quota: Option<&str>) -> Self {
         let customers = Customers::start([Mood::Healthy]).await;
         let mut plan = Plan::default();
+        quota.into_iter().for_each(|quota| plan.gateway(quota));
         for n in 0..=QUIET {
             plan.connection(n, &format!("t{n}"));
         }
@@ -83,16 +98,20 @@ impl Shared {
     }
 }
 
-async fn phase(nats: bool, noise: Noise) -> Duration {
-    let here = Shared::start(nats).await;
-    let elsewhere = if noise == Noise::Elsewhere { Some(Shared::start(nats).await) } else { None };
+fn accepted(answered: &[Answered]) -> usize {
+    answered.iter().filter(|answered| answered.status == 200).count()
+}
+
+async fn phase(nats: bool, quota: Option<&str>, noise: Noise) -> Duration {
+    let here = Shared::start(nats, quota).await;
+    let elsewhere = if noise == Noise::Elsewhere { Some(Shared::start(nats, quota).await) } else { None };
     let (start, span) = (Instant::now(), span(3, 60));
     let offer = |to: &Shared, rate: f64, first: u64, of: fn(u64) -> u64| {
         let count = (rate * span.as_secs_f64()) as u64;
         let address = to.address.clone();
         tokio::spawn(async move {
             let whose = move |n| Post { number: first + n, connection: of(n) };
-            post_steadily(&address, start, rate, count, whose).await
+            offer_steadily(&address, start, rate, count, whose).await
         })
     };
     let noisy = match noise {
@@ -101,14 +120,19 @@ async fn phase(nats: bool, noise: Noise) -> Duration {
         Noise::Elsewhere => elsewhere.as_ref(),
     };
     let flood = noisy.map(|to| offer(to, rounds(600, 2_000) as f64, 1_000_000, |_| QUIET));
-    let mut answered = offer(&here, QUIET_RATE, 0, |n| n % QUIET).await.expect("posted");
+    let answered = offer(&here, QUIET_RATE, 0, |n| n % QUIET).await.expect("posted");
+    assert_eq!(accepted(&answered), answered.len(), "none of the quiet ones' is refused");
+    let mut answered: Vec<Duration> = answered.into_iter().map(|answered| answered.after).collect();
     let theirs =
         || here.customers.arrivals().into_iter().filter(|arrival| arrival.connection < QUIET).collect::<Vec<_>>();
     let all = async || Some(theirs()).filter(|arrivals| arrivals.len() >= answered.len());
     let arrivals = eventually("the quiet ones' deliveries", Duration::from_secs(60), all).await;
     if let Some(flood) = flood {
-        let count = flood.await.expect("posted").len();
-        println!("DELIVERY tenants: {count} of the noisy one were accepted in {:.1?}", start.elapsed());
+        let answered = flood.await.expect("posted");
+        let (accepted, took) = (accepted(&answered), start.elapsed());
+        let refused = answered.len() - accepted;
+        println!("DELIVERY tenants: of the noisy one {accepted} were accepted and {refused} refused in {took:.1?}");
+        assert_eq!(refused > 0, quota.is_some(), "some are refused exactly where there is a quota");
     }
     let warm = warm_up(span);
     let mut waits: Vec<Duration> = arrivals

@@ -55,10 +55,11 @@ impl Servers {
     }
 }
 
-/// What stands in the configuration beside the gateway, the store and the integration.
+/// What stands in the configuration beside the store and the integration.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     text: String,
+    gateway: String,
 }
 
 impl Plan {
@@ -75,6 +76,11 @@ impl Plan {
             "[[destination]]\nid = \"{id}\"\nurl = \"{url}\"\nprivate = true\n\
              secrets = [{{ file = \"signing\" }}]\n{more}\n\n"
         );
+    }
+
+    /// A setting of the gateway's.
+    pub(crate) fn gateway(&mut self, setting: &str) {
+        self.gateway += &format!("{setting}\n");
     }
 
     /// Anything else.
@@ -95,9 +101,9 @@ impl Town {
             ),
         };
         let config = format!(
-            "[gateway]\nlisten = \"127.0.0.1:0\"\n\n[ops]\nlisten = \"127.0.0.1:0\"\n\n[store]\n{store}\n\n\
+            "[gateway]\nlisten = \"127.0.0.1:0\"\n{}\n[ops]\nlisten = \"127.0.0.1:0\"\n\n[store]\n{store}\n\n\
              [[integration]]\nid = \"github\"\nprovider = \"github\"\nsecrets = [{{ file = \"github\" }}]\n\n{}",
-            plan.text
+            plan.gateway, plan.text
         );
         let signing = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwmuf8Yd4zsY4=";
         let home = Home::new(&config, &[("github", SECRET), ("signing", signing)]);

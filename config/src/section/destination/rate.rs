@@ -15,22 +15,26 @@ pub struct Rate {
 
 impl Read for Rate {
     fn read(node: &Node<'_>) -> Option<Self> {
-        node.parsed("a rate such as \"100/s\", \"30/m\" or \"500/h\"", |text| {
-            let (count, unit) = text.split_once('/').ok_or_else(|| format!("is {text:?}, which has no /"))?;
-            let count =
-                count.trim().parse::<u32>().map_err(|_| format!("is {text:?}; before the / must be a number"))?;
-            let seconds = match unit.trim() {
-                "s" => 1,
-                "m" => 60,
-                "h" => 3600,
-                unit => return Err(format!("has the unit {unit:?}; write s, m or h")),
-            };
-            match count {
-                0 => Err("is zero; pause the destination with paused = true instead".to_owned()),
-                count => Ok(Self { count, per: Duration::from_secs(seconds) }),
-            }
-        })
+        rate(node, "pause the destination with paused = true instead")
     }
+}
+
+/// A rate above zero; `instead` says what to write in place of zero.
+pub(in crate::section) fn rate(node: &Node<'_>, instead: &str) -> Option<Rate> {
+    node.parsed("a rate such as \"100/s\", \"30/m\" or \"500/h\"", |text| {
+        let (count, unit) = text.split_once('/').ok_or_else(|| format!("is {text:?}, which has no /"))?;
+        let count = count.trim().parse::<u32>().map_err(|_| format!("is {text:?}; before the / must be a number"))?;
+        let seconds = match unit.trim() {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            unit => return Err(format!("has the unit {unit:?}; write s, m or h")),
+        };
+        match count {
+            0 => Err(format!("is zero; {instead}")),
+            count => Ok(Rate { count, per: Duration::from_secs(seconds) }),
+        }
+    })
 }
 
 /// How many may begin at once.
