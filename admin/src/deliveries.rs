@@ -1,5 +1,7 @@
 //! Deliveries: how they stand, by the history; dead letters by the store where none is kept.
 
+pub(crate) mod next;
+
 use std::{collections::HashMap, sync::Arc};
 
 use axum::{
@@ -14,6 +16,7 @@ use gatepost_event::{Attempt, DeadLetter, DeadReason, DeliveryId, Event, EventId
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
+use self::next::Next;
 use crate::{
     access::Caller,
     destinations,
@@ -97,6 +100,8 @@ pub(crate) struct Delivery {
     died_at: Option<Timestamp>,
     replay: Option<String>,
     last_attempt: Option<Attempt>,
+    #[serde(flatten)]
+    next: Next,
     event: Option<About>,
     #[serde(flatten)]
     body: Body,
@@ -167,7 +172,9 @@ async fn from_history(admin: &Admin, caller: &Caller, ask: Ask, limit: usize) ->
     };
     let question = move |db: &Connection, scope: &Scope| query::deliveries(db, scope, &filter, before, limit);
     let (part, lag) = past::ask(admin, caller, question).await?;
-    let items = part.items.into_iter().map(Delivery::of_history).collect();
+    let about = part.items.iter().map(|(delivery, event)| (delivery, event.as_ref().map(|event| &event.meta)));
+    let nexts = next::of_all(admin, about).await;
+    let items = part.items.into_iter().zip(nexts).map(|(known, next)| Delivery::of_history(known, next)).collect();
     Ok(Json(Page { items, next: part.next, lag_seconds: Some(lag) }))
 }
 
@@ -189,7 +196,8 @@ pub(crate) async fn show(
         None => {
             let (found, _) = past::ask(&admin, &caller, move |db, scope| query::delivery(db, scope, id)).await?;
             let found = found.ok_or_else(|| Problem::missing(&format!("delivery {id}")))?;
-            Ok(Json(Delivery::of_history(found)))
+            let next = next::of(&admin, &found.0, found.1.as_ref().map(|event| &event.meta)).await;
+            Ok(Json(Delivery::of_history(found, next)))
         }
     }
 }
@@ -293,6 +301,7 @@ impl Delivery {
             died_at: Some(note.died_at),
             replay: None,
             last_attempt: note.last,
+            next: Next::default(),
             event: event.as_ref().map(About::of),
             body: event.filter(|_| with_body).map(|event| Body::of(&event)).unwrap_or_default(),
         }
@@ -300,7 +309,7 @@ impl Delivery {
 }
 
 impl Delivery {
-    fn of_history((delivery, event): WithEvent) -> Self {
+    fn of_history((delivery, event): WithEvent, next: Next) -> Self {
         Self {
             id: delivery.id,
             status: Status::of(delivery.status),
@@ -316,6 +325,7 @@ impl Delivery {
             died_at: delivery.died_at,
             replay: delivery.replay,
             last_attempt: delivery.last_attempt,
+            next,
             event: event.map(|event| About::new(event.meta, event.bytes)),
             body: Body::default(),
         }

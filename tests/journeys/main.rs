@@ -13,6 +13,7 @@ mod corpus;
 mod deployed;
 mod directed;
 mod document;
+mod due;
 mod erase;
 mod explain;
 mod forgery;
