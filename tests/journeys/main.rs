@@ -2,6 +2,7 @@
 
 mod access;
 mod announced;
+mod answering;
 mod backup;
 mod batches;
 mod binding;
