@@ -42,6 +42,10 @@ const READ: usize = 32;
 #[into_params(parameter_in = Query)]
 #[schema(as = DeliveryQuery)]
 pub(crate) struct Ask {
+    /// Only those of events received at or after this.
+    since: Option<Timestamp>,
+    /// Only those of events received before this.
+    until: Option<Timestamp>,
     /// Only those that stand so.
     status: Option<Status>,
     /// Only of this integration.
@@ -167,6 +171,8 @@ async fn from_history(admin: &Admin, caller: &Caller, ask: Ask, limit: usize) ->
             connection: ask.connection.map(|id| id.to_string()),
             tenant: ask.tenant.map(|id| id.to_string()),
             kind: ask.kind,
+            since: ask.since,
+            until: ask.until,
             ..EventFilter::default()
         },
     };
@@ -254,7 +260,10 @@ impl Ask {
         };
         let asks_event =
             self.integration.is_some() || self.connection.is_some() || self.tenant.is_some() || self.kind.is_some();
-        (self.destination.is_none() || self.destination == letter.note.destination)
+        // An id begins with its event's time of receipt.
+        self.since.is_none_or(|since| letter.note.delivery >= DeliveryId::first_at(since))
+            && self.until.is_none_or(|until| letter.note.delivery < DeliveryId::first_at(until))
+            && (self.destination.is_none() || self.destination == letter.note.destination)
             && self.reason.is_none_or(|reason| reason == letter.note.reason)
             && letter.event.as_ref().map_or(!asks_event, about)
     }

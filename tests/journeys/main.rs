@@ -31,6 +31,7 @@ mod redelivery;
 mod replay;
 mod send;
 mod setup;
+mod since;
 mod standing;
 mod structure;
 mod syncs;
