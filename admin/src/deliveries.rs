@@ -1,5 +1,7 @@
 //! Deliveries: how they stand, by the history; dead letters by the store where none is kept.
 
+pub(crate) mod next;
+
 use std::{collections::HashMap, sync::Arc};
 
 use axum::{
@@ -14,6 +16,7 @@ use gatepost_event::{Attempt, DeadLetter, DeadReason, DeliveryId, Event, EventId
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
+use self::next::Next;
 use crate::{
     access::Caller,
     destinations,
@@ -39,6 +42,10 @@ const READ: usize = 32;
 #[into_params(parameter_in = Query)]
 #[schema(as = DeliveryQuery)]
 pub(crate) struct Ask {
+    /// Only those of events received at or after this.
+    since: Option<Timestamp>,
+    /// Only those of events received before this.
+    until: Option<Timestamp>,
     /// Only those that stand so.
     status: Option<Status>,
     /// Only of this integration.
@@ -97,6 +104,8 @@ pub(crate) struct Delivery {
     died_at: Option<Timestamp>,
     replay: Option<String>,
     last_attempt: Option<Attempt>,
+    #[serde(flatten)]
+    next: Next,
     event: Option<About>,
     #[serde(flatten)]
     body: Body,
@@ -162,12 +171,16 @@ async fn from_history(admin: &Admin, caller: &Caller, ask: Ask, limit: usize) ->
             connection: ask.connection.map(|id| id.to_string()),
             tenant: ask.tenant.map(|id| id.to_string()),
             kind: ask.kind,
+            since: ask.since,
+            until: ask.until,
             ..EventFilter::default()
         },
     };
     let question = move |db: &Connection, scope: &Scope| query::deliveries(db, scope, &filter, before, limit);
     let (part, lag) = past::ask(admin, caller, question).await?;
-    let items = part.items.into_iter().map(Delivery::of_history).collect();
+    let about = part.items.iter().map(|(delivery, event)| (delivery, event.as_ref().map(|event| &event.meta)));
+    let nexts = next::of_all(admin, about).await;
+    let items = part.items.into_iter().zip(nexts).map(|(known, next)| Delivery::of_history(known, next)).collect();
     Ok(Json(Page { items, next: part.next, lag_seconds: Some(lag) }))
 }
 
@@ -189,7 +202,8 @@ pub(crate) async fn show(
         None => {
             let (found, _) = past::ask(&admin, &caller, move |db, scope| query::delivery(db, scope, id)).await?;
             let found = found.ok_or_else(|| Problem::missing(&format!("delivery {id}")))?;
-            Ok(Json(Delivery::of_history(found)))
+            let next = next::of(&admin, &found.0, found.1.as_ref().map(|event| &event.meta)).await;
+            Ok(Json(Delivery::of_history(found, next)))
         }
     }
 }
@@ -246,7 +260,10 @@ impl Ask {
         };
         let asks_event =
             self.integration.is_some() || self.connection.is_some() || self.tenant.is_some() || self.kind.is_some();
-        (self.destination.is_none() || self.destination == letter.note.destination)
+        // An id begins with its event's time of receipt.
+        self.since.is_none_or(|since| letter.note.delivery >= DeliveryId::first_at(since))
+            && self.until.is_none_or(|until| letter.note.delivery < DeliveryId::first_at(until))
+            && (self.destination.is_none() || self.destination == letter.note.destination)
             && self.reason.is_none_or(|reason| reason == letter.note.reason)
             && letter.event.as_ref().map_or(!asks_event, about)
     }
@@ -293,6 +310,7 @@ impl Delivery {
             died_at: Some(note.died_at),
             replay: None,
             last_attempt: note.last,
+            next: Next::default(),
             event: event.as_ref().map(About::of),
             body: event.filter(|_| with_body).map(|event| Body::of(&event)).unwrap_or_default(),
         }
@@ -300,7 +318,7 @@ impl Delivery {
 }
 
 impl Delivery {
-    fn of_history((delivery, event): WithEvent) -> Self {
+    fn of_history((delivery, event): WithEvent, next: Next) -> Self {
         Self {
             id: delivery.id,
             status: Status::of(delivery.status),
@@ -316,6 +334,7 @@ impl Delivery {
             died_at: delivery.died_at,
             replay: delivery.replay,
             last_attempt: delivery.last_attempt,
+            next,
             event: event.map(|event| About::new(event.meta, event.bytes)),
             body: Body::default(),
         }

@@ -1,5 +1,6 @@
 //! Destinations: the file's, which win, and those that were made through the API; how they stand, pausing and resuming.
 
+pub(crate) mod answering;
 pub(crate) mod make;
 pub(crate) mod settings;
 
@@ -13,7 +14,7 @@ use axum::{
     },
     response::Response,
 };
-use gatepost_config::{Destination, DestinationId, TenantId};
+use gatepost_config::{Destination, DestinationId, TenantId, Timestamp};
 use gatepost_event::{
     Store,
     made::Made,
@@ -23,6 +24,7 @@ use gatepost_event::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use self::answering::{Answers, Words};
 use crate::{
     access::Caller,
     audit::Note,
@@ -66,6 +68,8 @@ pub(crate) struct View {
     settings: Option<Map<String, Value>>,
     #[serde(flatten)]
     standing: Standing,
+    #[serde(flatten)]
+    answers: Answers,
 }
 
 /// Whether its deliveries go out.
@@ -100,11 +104,13 @@ pub(crate) async fn list(
     let limit = page::limit(ask.limit)?;
     let entries = admin.store.entries(Kind::Destination).await?;
     let standing = |id: &DestinationId| entries.iter().find(|entry| entry.id == id.as_str()).map(read);
+    let (words, now) = (Words::all(&admin.store).await?, Timestamp::now());
     let mut items = Vec::new();
     for known in all(&admin).await? {
         let is_theirs = caller.sees(known.tenant());
         if is_theirs && ask.cursor.as_ref().is_none_or(|cursor| known.id() > cursor) {
-            items.push(View::of(&known, standing(known.id()).transpose()?.unwrap_or_default()));
+            let standing = standing(known.id()).transpose()?.unwrap_or_default();
+            items.push(View::of(&known, standing, words.of(known.id(), now)));
         }
     }
     items.sort_by(|a, b| a.id.cmp(&b.id));
@@ -119,7 +125,7 @@ pub(crate) async fn show(
 ) -> Result<Response, Problem> {
     let known = find(&admin, &caller, &id?.0).await?;
     let (standing, _) = standing(&admin.store, known.id()).await?;
-    Ok(etag::tagged(known.revision(), Json(View::of(&known, standing))))
+    Ok(etag::tagged(known.revision(), Json(View::asked(&admin, &known, standing).await?)))
 }
 
 /// `POST /v1/destinations/{id}/pause`: its deliveries wait.
@@ -150,7 +156,7 @@ async fn change(
 ) -> Result<Json<View>, Problem> {
     let known = find(admin, caller, id).await?;
     let standing = stand(admin, caller, known.id(), done, to).await?;
-    Ok(Json(View::of(&known, standing)))
+    Ok(Json(View::asked(admin, &known, standing).await?))
 }
 
 /// Changes how a destination stands, or a sync engine under its id.
@@ -270,7 +276,13 @@ impl Known {
 }
 
 impl View {
-    fn of(known: &Known, standing: Standing) -> Self {
+    /// With whether it answers, which the store is asked for.
+    async fn asked(admin: &Admin, known: &Known, standing: Standing) -> Result<Self, Problem> {
+        let words = Words::about(&admin.store, known.id()).await?;
+        Ok(Self::of(known, standing, words.of(known.id(), Timestamp::now())))
+    }
+
+    fn of(known: &Known, standing: Standing, answers: Answers) -> Self {
         let (url, source, paused_in_file, settings) = match known {
             Known::Declared(declared) => (declared.url.to_string(), Source::File, declared.paused, None),
             Known::Made(made, _) => {
@@ -285,6 +297,6 @@ impl View {
             () => Readiness::Active,
         };
         let (id, tenant) = (known.id().clone(), known.tenant().cloned());
-        Self { id, tenant, url, source, state, paused_in_file, settings, standing }
+        Self { id, tenant, url, source, state, paused_in_file, settings, standing, answers }
     }
 }

@@ -41,6 +41,10 @@ const REASON_CHARS_MAX: usize = 64;
 #[into_params(parameter_in = Query)]
 #[schema(as = QuarantineQuery)]
 pub(crate) struct Ask {
+    /// Only those received at or after this.
+    since: Option<Timestamp>,
+    /// Only those received before this.
+    until: Option<Timestamp>,
     /// Only of this integration.
     integration: Option<IntegrationId>,
     /// Only those refused for this reason, a stable code.
@@ -116,8 +120,13 @@ pub(crate) async fn list(
     let Query(ask) = ask?;
     let limit = page::limit(ask.limit)?;
     let integration = ask.integration.as_ref().map(integration_token);
+    // An id begins with the time at which the request did; it was received whole a little later.
+    let reading_max = admin.config.borrow().gateway.body_timeout;
+    let first = ask.since.map(|since| RequestId::first_at(since.before(reading_max)));
+    let end = ask.until.map(RequestId::first_at).into_iter().chain(ask.cursor).min();
     let wanted = |key: &RefusalKey| {
-        ask.cursor.is_none_or(|cursor| key.request < cursor)
+        end.is_none_or(|end| key.request < end)
+            && first.is_none_or(|first| key.request >= first)
             && integration.is_none_or(|integration| integration == key.integration)
             && ask.reason.as_ref().is_none_or(|reason| *reason == key.reason)
     };
@@ -128,11 +137,18 @@ pub(crate) async fn list(
     while items.len() < limit && bytes < PAGE_BYTES_MAX {
         let Some(key) = keys.next() else { break };
         bytes += key.bytes;
-        items.extend(admin.store.refusal(&key).await?.map(|sealed| Item::of(&sealed)));
+        let refused = admin.store.refusal(&key).await?.filter(|sealed| ask.is_within(sealed.received_at));
+        items.extend(refused.map(|sealed| Item::of(&sealed)));
         last = Some(key.request.to_string());
     }
     let next = last.filter(|_| keys.peek().is_some());
     Ok(Json(Page::of(items, next)))
+}
+
+impl Ask {
+    fn is_within(&self, at: Timestamp) -> bool {
+        self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at < until)
+    }
 }
 
 /// `GET /v1/quarantine/{refused}`

@@ -1,11 +1,12 @@
 //! `gatepost deliveries`: how they stand, seen through the API.
 
 use clap::Subcommand;
+use gatepost_config::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
     api::{self, field},
-    args::{ApiArgs, FilterArgs, ListArgs},
+    args::{ApiArgs, FilterArgs, ListArgs, WhenArgs},
     exit::Exit,
     jobs::WaitArgs,
     replays,
@@ -26,6 +27,8 @@ pub(crate) enum DeliveriesCommand {
         /// Only those that died of this: exhausted, final_status, filter_error, expired, unreadable
         #[arg(long, value_name = "REASON")]
         reason: Option<String>,
+        #[command(flatten)]
+        when: WhenArgs,
         #[command(flatten)]
         list: ListArgs,
         #[command(flatten)]
@@ -55,8 +58,11 @@ pub(crate) enum DeliveriesCommand {
 /// Lists, shows or replays.
 pub(crate) async fn deliveries(command: &DeliveriesCommand) -> Result<(), Exit> {
     match command {
-        DeliveriesCommand::List { status, filter, destination, reason, list, api } => {
+        DeliveriesCommand::List { status, filter, destination, reason, when, list, api } => {
+            let now = Timestamp::now();
             let query = [
+                ("since", api::time(when.since.as_ref(), now)?),
+                ("until", api::time(when.until.as_ref(), now)?),
                 ("status", status.clone()),
                 ("integration", filter.integration.clone()),
                 ("connection", filter.connection.clone()),

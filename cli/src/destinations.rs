@@ -145,6 +145,15 @@ fn show(api: &ApiArgs, destination: &Value) {
 }
 
 fn line(destination: &Value) -> String {
-    let words = ["id", "tenant", "state", "disabled.why", "failing_since", "url"];
-    words.map(|word| field(destination, word)).join("  ")
+    let words = ["id", "tenant", "state", "disabled.why", "failing_since"].map(|word| field(destination, word));
+    format!("{}  {}  {}", words.join("  "), answers(destination), field(destination, "url"))
+}
+
+/// Whether it answers; `-` when no router has said so lately.
+fn answers(destination: &Value) -> String {
+    match destination.get("answering").and_then(Value::as_bool) {
+        Some(true) => "answers".to_owned(),
+        Some(false) => format!("unanswering since {}", field(destination, "unanswering_since")),
+        None => "-".to_owned(),
+    }
 }

@@ -1,11 +1,12 @@
 //! `gatepost quarantine`: refused requests, seen and let in through the API.
 
 use clap::Subcommand;
+use gatepost_config::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::{
     api::{self, field},
-    args::{ApiArgs, ListArgs},
+    args::{ApiArgs, ListArgs, WhenArgs},
     exit::Exit,
     jobs::{RELEASE, WaitArgs},
     style,
@@ -21,6 +22,8 @@ pub(crate) enum QuarantineCommand {
         /// Only those refused for this reason, such as signature_mismatch
         #[arg(long, value_name = "REASON")]
         reason: Option<String>,
+        #[command(flatten)]
+        when: WhenArgs,
         #[command(flatten)]
         list: ListArgs,
         #[command(flatten)]
@@ -62,8 +65,11 @@ pub(crate) enum QuarantineCommand {
 /// Lists, shows or lets in.
 pub(crate) async fn quarantine(command: &QuarantineCommand) -> Result<(), Exit> {
     match command {
-        QuarantineCommand::List { integration, reason, list, api } => {
+        QuarantineCommand::List { integration, reason, when, list, api } => {
+            let now = Timestamp::now();
             let query = [
+                ("since", api::time(when.since.as_ref(), now)?),
+                ("until", api::time(when.until.as_ref(), now)?),
                 ("integration", integration.clone()),
                 ("reason", reason.clone()),
                 ("limit", list.limit.map(|limit| limit.to_string())),

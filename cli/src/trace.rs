@@ -1,5 +1,8 @@
 //! `gatepost trace`: the whole way of an event on one screen.
 
+use std::time::Duration;
+
+use gatepost_config::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
@@ -87,10 +90,33 @@ fn event(event: &Value) {
         for attempt in delivery.get("tries").and_then(Value::as_array).into_iter().flatten() {
             try_of(attempt);
         }
+        if let Some(next) = next_of(delivery, Timestamp::now()) {
+            row("", &next);
+        }
         if delivery.get("reason").is_some_and(Value::is_string) {
             let detail = delivery.get("detail").and_then(Value::as_str).unwrap_or_default();
             row("", &format!("died {} of {} {detail}", field(delivery, "died_at"), field(delivery, "reason")));
         }
+    }
+}
+
+/// When a delivery that waits for a time goes on.
+fn next_of(delivery: &Value, now: Timestamp) -> Option<String> {
+    let due = |of: &Value| {
+        let at: Timestamp = of.get("next_attempt_at")?.as_str()?.parse().ok()?;
+        Some(format!("attempt {} is due at {at} (in {})", field(of, "next_attempt"), words(at.since(now))))
+    };
+    let behind = |head: &Value| Some(format!("waits behind {}, whose {}", field(head, "delivery"), due(head)?));
+    due(delivery).or_else(|| delivery.get("waits_behind").and_then(behind))
+}
+
+/// A span as a person says it, rounded up: "4 min".
+fn words(span: Duration) -> String {
+    let seconds = span.as_millis().div_ceil(1000);
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h", seconds.div_ceil(3600)),
     }
 }
 
@@ -127,4 +153,32 @@ fn state(word: &str) -> String {
         _ => WARN,
     };
     paint(style, word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delivery_says_when_it_goes_on_or_what_it_waits_behind() {
+        let now: Timestamp = "2026-11-22T17:00:00Z".parse().expect("a time");
+        let due = json!({ "next_attempt_at": "2026-11-22T17:03:30.000Z", "next_attempt": 3 });
+        assert_eq!(next_of(&due, now).as_deref(), Some("attempt 3 is due at 2026-11-22T17:03:30.000Z (in 4 min)"));
+        let behind = json!({ "next_attempt_at": null, "waits_behind": {
+            "delivery": "dlv_1", "next_attempt_at": "2026-11-22T17:00:07.200Z", "next_attempt": 2,
+        } });
+        assert_eq!(
+            next_of(&behind, now).as_deref(),
+            Some("waits behind dlv_1, whose attempt 2 is due at 2026-11-22T17:00:07.200Z (in 8 s)")
+        );
+        assert_eq!(next_of(&json!({ "next_attempt_at": null, "waits_behind": null }), now), None);
+    }
+
+    #[test]
+    fn spans_are_rounded_up() {
+        let spans = [(0, "0 s"), (119, "119 s"), (121, "3 min"), (7200, "2 h"), (7201, "3 h")];
+        for (seconds, expected) in spans {
+            assert_eq!(words(Duration::from_secs(seconds)), expected);
+        }
+    }
 }

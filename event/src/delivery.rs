@@ -5,7 +5,7 @@ use std::fmt;
 use gatepost_config::{ConnectionId, DestinationId, IntegrationId, RouteId, SyncName, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{DeliveryId, EventRef, id::Token, subject};
+use crate::{DeliveryId, EventRef, Meta, id::Token, subject};
 
 /// One delivery that is owed: one event to one destination. It exists exactly while it is owed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,6 +78,15 @@ impl Task {
 }
 
 impl Lane {
+    /// The lane that an event's delivery to a destination waits in, if its route is ordered.
+    pub fn ordered(destination: &DestinationId, event: &Meta) -> Self {
+        Self {
+            destination: subject::destination_token(destination),
+            tenant: event.tenant.as_ref().map(subject::tenant_token),
+            connection: Some(subject::connection_token(&event.integration, event.connection.as_ref(), None)),
+        }
+    }
+
     /// The lane that a task waits in.
     pub fn of(task: &Task) -> Self {
         if let Some(sync) = &task.sync {

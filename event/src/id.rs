@@ -151,6 +151,12 @@ macro_rules! ids {
                 Self(Token::uuid_v7(now, rand::random()))
             }
 
+            /// At or below every one that was made at or after a time, and above every one that was made before it; where
+            /// they are made of times, as [`Self::fresh`] ones are.
+            pub fn first_at(time: Timestamp) -> Self {
+                Self(Token::uuid_v7(Timestamp::from_millis(time.millis().max(0)), 0))
+            }
+
             /// The 26 characters after the prefix.
             pub const fn token(&self) -> &Token {
                 &self.0
@@ -272,6 +278,19 @@ mod tests {
     fn parts_cannot_run_into_each_other() {
         assert_ne!(EventId::of("a", "bc", "d", None), EventId::of("ab", "c", "d", None));
         assert_ne!(EventId::of("a", "b", "c", None), EventId::of("a", "b", "c", Some("")));
+    }
+
+    #[test]
+    fn the_first_id_of_a_time_parts_those_before_from_those_after() {
+        for millis in [1, 1_700_000_000_000, 253_402_300_799_999] {
+            let (before, at) = (Timestamp::from_millis(millis - 1), Timestamp::from_millis(millis));
+            for _ in 0..100 {
+                assert!(DeliveryId::fresh(before) < DeliveryId::first_at(at), "{millis}");
+                assert!(DeliveryId::fresh(at) >= DeliveryId::first_at(at), "{millis}");
+            }
+        }
+        let ancient = Timestamp::from_millis(-62_135_596_800_000);
+        assert!(DeliveryId::first_at(ancient) <= DeliveryId::fresh(Timestamp::from_millis(0)));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! an [`Attempt`] is one HTTP try of it. The [`Store`] keeps them, on one of two engines behind one contract.
 
 pub mod announcement;
+pub mod answering;
 pub mod attempt;
 pub mod audit;
 pub mod connection;

@@ -43,6 +43,8 @@ pub enum Kind {
     Erasure,
     /// That a gateway has looked through the quarantine for one ([`crate::erasure::note_swept`]).
     Swept,
+    /// Which destinations of a shard don't answer ([`crate::answering::Told`]).
+    Answering,
 }
 
 /// What stands under an id.
@@ -113,6 +115,7 @@ impl Kind {
             Self::TurnedAway => "turned_away",
             Self::Erasure => "erasure",
             Self::Swept => "swept",
+            Self::Answering => "answering",
         }
     }
 

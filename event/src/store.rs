@@ -25,8 +25,8 @@ use gatepost_config::{Engine, Retentions};
 pub use error::{OpenError, StoreError};
 pub use thread::Thread;
 pub use types::{
-    Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, LogPlace, Parked, ParkedMark, Place, Promises,
-    Release, Routed, SecretNews, Span, StoredEvent, Tailed, Under,
+    Appended, Census, Health, Item, Kept, LaneCount, Lease, LeaseKey, LogPlace, NextAttempt, Parked, ParkedMark, Place,
+    Promises, Release, Routed, SecretNews, Span, StoredEvent, Tailed, Under,
 };
 
 /// The store. Cheap to clone; all clones share one engine.

@@ -22,6 +22,7 @@ use tokio::{
 };
 
 use crate::{
+    answering,
     delivery::{self, Due},
     expiry,
     lanes::{Ended, Go, Lanes, Pass, Refill},
@@ -87,7 +88,7 @@ pub(crate) struct Dispatcher {
     ahead: JoinSet<()>,
     scans: JoinSet<(Lane, u16, Vec<Queued>)>,
     unknown_told: HashSet<DestinationId>,
-    unanswering: unanswering::Unanswering,
+    unanswering: unanswering::Told,
 }
 
 /// A lane's heads; none when the store did not answer.
@@ -124,7 +125,12 @@ impl Started {
 
 impl Dispatcher {
     /// With nothing to do yet.
-    pub(crate) fn new(desk: Arc<Desk>, plan: watch::Receiver<Arc<Plan>>, shares: Shares) -> Self {
+    pub(crate) fn new(
+        desk: Arc<Desk>,
+        plan: watch::Receiver<Arc<Plan>>,
+        shares: Shares,
+        unanswering: watch::Sender<Arc<answering::Shards>>,
+    ) -> Self {
         let lanes = Lanes::new(plan.borrow().clone());
         let standings = desk.standings.subscribe();
         let (answers, answered) = mpsc::channel(ANSWERS_MAX);
@@ -147,7 +153,7 @@ impl Dispatcher {
             ahead: JoinSet::new(),
             scans: JoinSet::new(),
             unknown_told: HashSet::new(),
-            unanswering: unanswering::Unanswering::default(),
+            unanswering: unanswering::Told::new(unanswering),
         };
         dispatcher.stand();
         dispatcher
@@ -389,7 +395,8 @@ impl Dispatcher {
         let (known, unknown) = self.lanes.waiting();
         self.desk.metrics.waiting(known, unknown);
         self.desk.metrics.slots(self.slots_used, self.bytes_used);
-        self.unanswering.tell(self.lanes.unanswering(), &self.desk.metrics);
+        let owned = self.shards.iter().filter(|(_, shard)| shard.drained.is_none()).map(|(number, _)| *number);
+        self.unanswering.tell(owned, self.lanes.unanswering(), Timestamp::now(), &self.desk.metrics);
     }
 }
 

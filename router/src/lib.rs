@@ -5,6 +5,7 @@
 //! keeps nothing on disk; what it knows of its lanes is a bounded memory of what the store holds.
 
 mod announced;
+mod answering;
 mod backoff;
 mod binding;
 mod delivery;

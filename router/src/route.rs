@@ -8,7 +8,6 @@ use gatepost_event::{
     dead::DeadNote,
     standing::{OWN_NAME, TEST_KIND, Test},
     store::{Routed, StoredEvent},
-    subject,
 };
 
 use crate::{
@@ -89,13 +88,9 @@ pub(crate) fn direct(
 /// What a stored event may have been owed, whatever the routes say now: of each destination that may have it, its
 /// delivery and the lane that it waits in when it is ordered. Also of its connection's own, configured or not.
 pub(crate) fn possible(plan: &Plan, event: &Event, at: EventRef) -> Vec<(DeliveryId, Lane)> {
-    let meta = &event.meta;
-    let tenant = meta.tenant.as_ref().map(subject::tenant_token);
-    let connection = Some(subject::connection_token(&meta.integration, meta.connection.as_ref(), None));
     let backends = plan.backends.iter().filter(|backend| may_receive(backend, event));
-    let all: BTreeSet<_> = backends.map(|backend| &backend.destination.id).chain(&meta.destination).collect();
-    let lane = |id| Lane { destination: subject::destination_token(id), tenant, connection };
-    all.into_iter().map(|id| (delivery_to(&at, id), lane(id))).collect()
+    let all: BTreeSet<_> = backends.map(|backend| &backend.destination.id).chain(&event.meta.destination).collect();
+    all.into_iter().map(|id| (delivery_to(&at, id), Lane::ordered(id, &event.meta))).collect()
 }
 
 /// What a stored event may have died of that never waits for a time of its own: in routing, one for each route with a

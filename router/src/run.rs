@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
+    answering,
     dispatch::Dispatcher,
     erasure, made,
     metrics::Metrics,
@@ -92,7 +93,12 @@ async fn work(
 
     let workers = Workers::start(&desk.store).await?;
     let (deliveries, heard) = mpsc::channel(NOTES_MAX);
-    let dispatcher = Dispatcher::new(desk.clone(), plan.clone(), workers.shares());
+    let (unanswering, known) = watch::channel(Arc::default());
+    let telling = {
+        let desk = desk.clone();
+        AbortOnDropHandle::new(tokio::spawn(async move { answering::tell(&desk.store, known).await }))
+    };
+    let dispatcher = Dispatcher::new(desk.clone(), plan.clone(), workers.shares(), unanswering);
     let dispatcher = AbortOnDropHandle::new(workers.first().spawn(dispatcher.run(heard)));
     let (syncs, heard) = mpsc::channel(NOTES_MAX);
     let conductor = Conductor::new(desk.clone(), plan.clone());
@@ -127,7 +133,7 @@ async fn work(
             "the router has stopped at its deadline; attempts that were under way are made again"
         ),
     }
-    drop((dispatcher, workers, conductor, following, following_made, wishing, living, erasing));
+    drop((dispatcher, workers, conductor, following, following_made, wishing, living, erasing, telling));
     Ok(())
 }
 

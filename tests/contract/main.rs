@@ -24,6 +24,7 @@ mod lanes;
 mod leases;
 mod make;
 mod nats_only;
+mod next_attempt;
 mod order;
 mod outcomes;
 mod park;

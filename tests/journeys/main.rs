@@ -2,6 +2,7 @@
 
 mod access;
 mod announced;
+mod answering;
 mod backup;
 mod batches;
 mod binding;
@@ -13,6 +14,7 @@ mod corpus;
 mod deployed;
 mod directed;
 mod document;
+mod due;
 mod erase;
 mod explain;
 mod forgery;
@@ -30,6 +32,7 @@ mod redelivery;
 mod replay;
 mod send;
 mod setup;
+mod since;
 mod standing;
 mod structure;
 mod syncs;

@@ -280,7 +280,7 @@ async fn write(
 
 async fn view(admin: &Admin, made: &Made, revision: u64) -> Result<View, Problem> {
     let (standing, _) = standing(&admin.store, &made.id).await?;
-    Ok(View::of(&Known::Made(Box::new(made.clone()), revision), standing))
+    View::asked(admin, &Known::Made(Box::new(made.clone()), revision), standing).await
 }
 
 /// Takes the signing secrets that it has.

@@ -16,6 +16,7 @@ use serde::Serialize;
 use super::{Ask, At, Item, find};
 use crate::{
     access::Caller,
+    deliveries::next::{self, Next},
     history::{
         ReadError,
         query::{self, DeliveryItem, EventFilter, Scope},
@@ -46,6 +47,8 @@ pub(crate) struct Shown {
 struct Traced {
     #[serde(flatten)]
     delivery: DeliveryItem,
+    #[serde(flatten)]
+    next: Next,
     /// Every attempt, oldest first.
     tries: Vec<Attempt>,
 }
@@ -62,6 +65,7 @@ pub(crate) async fn show(
         let spot = at.spot()?.map(|spot| (spot.partition, spot.sequence));
         let (shown, lag) = past::ask(&admin, &caller, move |db, scope| Shown::read(db, scope, id, spot)).await?;
         if let Some(shown) = shown {
+            let shown = shown.with_next(&admin).await;
             return Ok(Json(Shown { lag_seconds: Some(lag), ..shown }));
         }
     }
@@ -94,8 +98,18 @@ impl Shown {
         let mut deliveries = Vec::new();
         for delivery in query::deliveries_of(db, scope, &event)? {
             let tries = query::attempts(db, delivery.id)?;
-            deliveries.push(Traced { delivery, tries });
+            deliveries.push(Traced { delivery, next: Next::default(), tries });
         }
         Ok(Some(Self { event: Item::of_history(event), deliveries: Some(deliveries), lag_seconds: None }))
+    }
+
+    /// With when its deliveries go on, which the store knows.
+    async fn with_next(mut self, admin: &Admin) -> Self {
+        let about = self.deliveries.iter().flatten().map(|traced| (&traced.delivery, Some(&self.event.meta)));
+        let nexts = next::of_all(admin, about).await;
+        for (traced, next) in self.deliveries.iter_mut().flatten().zip(nexts) {
+            traced.next = next;
+        }
+        self
     }
 }

@@ -2,7 +2,7 @@
 
 use gatepost_config::Timestamp;
 
-use super::{LaneCount, Store, StoreError, Tail, Tailed};
+use super::{LaneCount, NextAttempt, Store, StoreError, Tail, Tailed};
 use crate::{Attempt, DeadLetter, DeliveryId, Lane, Queued, Task};
 
 impl Store {
@@ -99,6 +99,20 @@ impl Store {
     /// When the engine can't confirm; repeat it.
     pub async fn hasten(&self, delivery: DeliveryId, ordered: &Lane, now: Timestamp) -> Result<bool, StoreError> {
         engine!(self.hasten(delivery, ordered, now).await)
+    }
+
+    /// The attempt whose time a delivery waits for: its own, or that of the first one in its ordered lane, which may be
+    /// another delivery's. `ordered` is as in [`Self::hasten`]. `None` when neither waits for a time after `now`.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn next_attempt(
+        &self,
+        delivery: DeliveryId,
+        ordered: &Lane,
+        now: Timestamp,
+    ) -> Result<Option<NextAttempt>, StoreError> {
+        engine!(self.next_attempt(delivery, ordered, now).await)
     }
 
     /// Deliveries of a shard that wait for a retry's time, after a position, in no order that means anything. Positions

@@ -209,6 +209,25 @@ pub struct LaneCount {
     pub waiting: u64,
 }
 
+/// An attempt that waits for its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NextAttempt {
+    /// Of which delivery.
+    pub delivery: crate::DeliveryId,
+    /// Which try, from 1.
+    pub number: u32,
+    /// When it may begin.
+    pub due: Timestamp,
+}
+
+impl NextAttempt {
+    /// What a task waits for in whose lane nothing goes before its time; `None` when that is not after `now`.
+    pub(crate) fn of_head(task: &crate::Task, now: Timestamp) -> Option<Self> {
+        let due = task.not_before.filter(|until| *until > now)?;
+        Some(Self { delivery: task.delivery, number: task.attempt, due })
+    }
+}
+
 /// What a tail heard.
 #[derive(Debug, Clone)]
 #[expect(clippy::large_enum_variant, reason = "it is almost always the large one")]

@@ -35,10 +35,10 @@ impl Lanes {
         self.lanes.get_mut(lane).is_some_and(|state| state.flying.insert(position))
     }
 
-    /// Destinations that are known not to answer.
-    pub(crate) fn unanswering(&self) -> impl Iterator<Item = &DestinationId> {
+    /// Destinations that are known not to answer, each with its shard.
+    pub(crate) fn unanswering(&self) -> impl Iterator<Item = (u16, &DestinationId)> {
         let open = self.gates.iter().filter(|(_, gate)| gate.is_open());
-        open.filter_map(|(destination, _)| self.plan.backend(destination)).map(|backend| &backend.destination.id)
+        open.filter_map(|(token, gate)| Some((gate.shard, &self.plan.backend(token)?.destination.id)))
     }
 
     /// Deliveries in lanes by destination, and how many wait for destinations that are not configured.

@@ -406,7 +406,7 @@ fn an_open_breaker_and_a_rate_keep_tasks_waiting_and_wake_by_themselves() {
     assert!(yard.go().is_none(), "exactly one");
     yard.over(&probe, Settled::Gone, Some(Health::Fails));
     assert!(yard.go().is_none(), "open");
-    assert_eq!(yard.lanes.unanswering().map(|id| id.as_str()).collect::<Vec<_>>(), ["down"]);
+    assert_eq!(yard.lanes.unanswering().map(|(_, id)| id.as_str()).collect::<Vec<_>>(), ["down"]);
     let wakes = yard.lanes.wakes_at().expect("it wakes");
     assert_eq!(wakes, yard.now + Duration::from_secs(1));
     yard.now = wakes;

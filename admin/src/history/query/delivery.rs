@@ -11,7 +11,7 @@ use super::{
     event::{EventFilter, EventItem, item},
 };
 
-/// Which deliveries; of `event` the integration, connection, tenant and type count.
+/// Which deliveries; of `event` the integration, connection, tenant, type and times of receipt count.
 #[derive(Debug, Default)]
 pub(crate) struct DeliveryFilter {
     pub(crate) status: Option<State>,
@@ -81,13 +81,11 @@ pub(crate) fn deliveries(
         return Ok(Part { items: Vec::new(), next: None });
     }
     let sql = format!(
-        "SELECT {COLUMNS} FROM delivery WHERE {} AND id < ?1 AND state <> 6 ORDER BY id DESC",
+        "SELECT {COLUMNS} FROM delivery WHERE {} AND id >= ?1 AND id < ?2 AND state <> 6 ORDER BY id DESC",
         filter.driving()
     );
     let mut rows = db.prepare_cached(&sql)?;
-    // Above every id.
-    let end = before.map_or_else(|| "~".to_owned(), |before| before.token().as_str().to_owned());
-    let mut rows = rows.query([end])?;
+    let mut rows = rows.query([first_of(asked.event.since), end_of(asked.event.until, before)])?;
     let (mut items, mut examined, mut next): (Vec<WithEvent>, usize, Option<DeliveryId>) = (Vec::new(), 0, None);
     while let Some(row) = rows.next()? {
         let died_of: Option<String> = row.get(4)?;
@@ -116,6 +114,17 @@ pub(crate) fn deliveries(
         item.last_attempt = last_attempt(db, item.id)?;
     }
     Ok(Part { items, next: next.map(|id| id.to_string()) })
+}
+
+/// At or below every id of deliveries whose events were received at or after a time.
+fn first_of(since: Option<Timestamp>) -> String {
+    since.map(|since| DeliveryId::first_at(since).token().to_string()).unwrap_or_default()
+}
+
+/// Above every id of those received before a time, and of those that come after `before` in the list.
+fn end_of(until: Option<Timestamp>, before: Option<DeliveryId>) -> String {
+    let end = until.map(DeliveryId::first_at).into_iter().chain(before).min();
+    end.map_or_else(|| "~".to_owned(), |end| end.token().to_string())
 }
 
 /// One delivery.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use gatepost_config::Timestamp;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
     Embedded,
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     DeliveryId, Lane, Noted, Redelivery, StoreError, Task,
     redelivery::{KEPT_BEYOND, KEPT_MAX, PER_EVENT_MAX},
+    store::NextAttempt,
 };
 
 impl Embedded {
@@ -32,6 +33,16 @@ impl Embedded {
         }
         let answer = self.write(Kind::Completion, Change::Hasten { delivery, ordered: *ordered, now }, 0).await?;
         Ok(matches!(answer, Answer::Count(1)))
+    }
+
+    pub(in crate::store) async fn next_attempt(
+        &self,
+        delivery: DeliveryId,
+        ordered: &Lane,
+        now: Timestamp,
+    ) -> Result<Option<NextAttempt>, StoreError> {
+        let lane = *ordered;
+        self.0.readers.ask(move |from| next_attempt(from.db, delivery, &lane, now)).await
     }
 
     pub(in crate::store) async fn note_redelivery(
@@ -143,13 +154,35 @@ fn waiting(
     if let Some(id) = retry {
         return Ok(Some(Waiting::Retry(id)));
     }
+    let head = head(db, ordered)?.filter(|(_, task)| task.delivery == delivery);
+    let head = head.filter(|(_, task)| task.not_before.is_some_and(|until| until > now));
+    Ok(head.map(|(position, task)| Waiting::Head(position, Box::new(task))))
+}
+
+/// The attempt whose time a delivery waits for, or the first one in its ordered lane.
+fn next_attempt(
+    db: &rusqlite::Connection,
+    delivery: DeliveryId,
+    ordered: &Lane,
+    now: Timestamp,
+) -> Read<Option<NextAttempt>> {
+    let sql = "SELECT due, task FROM retry WHERE json_extract(task, '$.delivery') = ?1 AND due > ?2 LIMIT 1";
+    let mut find = db.prepare_cached(sql)?;
+    let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
+    if let Some((due, json)) = find.query_row(params![delivery.to_string(), now.millis()], row).optional()? {
+        let task = serde_json::from_str::<Task>(&json)?;
+        return Ok(Some(NextAttempt { delivery, number: task.attempt, due: Timestamp::from_millis(due) }));
+    }
+    Ok(head(db, ordered)?.and_then(|(_, task)| NextAttempt::of_head(&task, now)))
+}
+
+/// The first task of a lane, with its place.
+fn head(db: &rusqlite::Connection, lane: &Lane) -> rusqlite::Result<Option<(i64, Task)>> {
     let sql = "SELECT position, task FROM task WHERE lane = (SELECT id FROM lane WHERE name = ?1)
         ORDER BY position LIMIT 1";
     let mut find = db.prepare_cached(sql)?;
-    let head = find.query_row([ordered.to_string()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let Some((position, json)): Option<(i64, String)> = head else { return Ok(None) };
+    let row = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, String>(1)?));
+    let found = find.query_row([lane.to_string()], row).optional()?;
     // A task that can't be read is found by whoever reads its lane.
-    let task = serde_json::from_str::<Task>(&json).ok();
-    let task = task.filter(|task| task.delivery == delivery && task.not_before.is_some_and(|until| until > now));
-    Ok(task.map(|task| Waiting::Head(position, Box::new(task))))
+    Ok(found.and_then(|(position, json)| Some((position, serde_json::from_str(&json).ok()?))))
 }

@@ -18,7 +18,7 @@ use super::{
     state::{At, Write},
     sweep::due_of,
 };
-use crate::{DeliveryId, Lane, Noted, Redelivery, StoreError, Task};
+use crate::{DeliveryId, Lane, Noted, Redelivery, StoreError, Task, store::NextAttempt};
 
 /// The header of what was written down about an ordered lane's head by somebody else than its owner.
 pub(super) const SOONER: &str = "Gatepost-Sooner";
@@ -71,22 +71,48 @@ impl Nats {
         ordered: &Lane,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let shard = ordered.destination.spread(self.names.shards);
-        let (stream, deadline) = (self.names.deliveries(shard), link::soon());
-        let schedule = self.names.schedule_subject(shard, &ordered.destination, delivery);
-        let hold = self.names.hold_subject(shard, ordered);
-        let (schedule, hold) = try_join(
-            self.link.last_of(&stream, &schedule, self.replicas, deadline),
-            self.link.last_of(&stream, &hold, self.replicas, deadline),
-        )
-        .await?;
+        let (schedule, hold) = self.postponed(delivery, ordered).await?;
         if let Some(message) = schedule.filter(|message| due_of(message).is_none_or(|due| due > now)) {
+            let shard = ordered.destination.spread(self.names.shards);
             return self.schedule_anew(shard, &message, &task(&message)?, now).await;
         }
         match hold {
             Some(message) => self.let_go_sooner(delivery, &message, now).await,
             None => Ok(false),
         }
+    }
+
+    pub(in crate::store) async fn next_attempt(
+        &self,
+        delivery: DeliveryId,
+        ordered: &Lane,
+        now: Timestamp,
+    ) -> Result<Option<NextAttempt>, StoreError> {
+        let (schedule, hold) = self.postponed(delivery, ordered).await?;
+        if let Some(message) = schedule
+            && let Some(due) = due_of(&message).filter(|due| *due > now)
+        {
+            return Ok(Some(NextAttempt { delivery, number: task(&message)?.attempt, due }));
+        }
+        let head = hold.as_ref().map(task).transpose()?;
+        Ok(head.and_then(|head| NextAttempt::of_head(&head, now)))
+    }
+
+    /// A delivery's schedule, and what is written down about the head of its ordered lane.
+    async fn postponed(
+        &self,
+        delivery: DeliveryId,
+        ordered: &Lane,
+    ) -> Result<(Option<Stored>, Option<Stored>), StoreError> {
+        let shard = ordered.destination.spread(self.names.shards);
+        let (stream, deadline) = (self.names.deliveries(shard), link::soon());
+        let schedule = self.names.schedule_subject(shard, &ordered.destination, delivery);
+        let hold = self.names.hold_subject(shard, ordered);
+        try_join(
+            self.link.last_of(&stream, &schedule, self.replicas, deadline),
+            self.link.last_of(&stream, &hold, self.replicas, deadline),
+        )
+        .await
     }
 
     /// Writes anew what is written down about the head of an ordered lane, if it is this delivery.
