@@ -99,6 +99,25 @@ async fn what_is_still_owed_stays_in_its_lane_when_those_around_it_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_stands_before_the_part_of_a_lane_that_was_read_stays() {
+    let server = NatsServer::start().await;
+    let before = open(server.url()).await;
+    let (shard, lane, queued) = owed(&before, 60).await;
+    before.close().await;
+    let store = open(server.url()).await;
+    let after = queued[9].position;
+    assert_eq!(heads(&store, &lane, after, 20).await, queued[10..30]);
+    finish_all(&store, shard, &queued[10..30]).await;
+    assert_eq!(heads(&store, &lane, after, 100).await, queued[30..]);
+    finish_all(&store, shard, &queued[30..40]).await;
+    let left: Vec<_> = queued[..10].iter().chain(&queued[40..]).cloned().collect();
+    assert_eq!(heads(&store, &lane, 0, 100).await, left);
+    finish_all(&store, shard, &left).await;
+    assert_eq!((delivered(&store).await, heads(&store, &lane, 0, 100).await), (60, vec![]));
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_has_lost_a_shard_counts_nothing_more_in_it() {
     let server = NatsServer::start().await;
     let (first, second) = (open(server.url()).await, open(server.url()).await);
@@ -135,7 +154,11 @@ async fn what_was_counted_before_a_crash_is_not_owed_after_it() {
     drop(tail);
     dying.close().await;
     let stream = format!("GATEPOST_DLV_{shard}");
-    assert_eq!((delivered(&store).await, messages(server.url(), &stream).await), (1, 2), "the crash is as it was meant");
+    assert_eq!(
+        (delivered(&store).await, messages(server.url(), &stream).await),
+        (1, 2),
+        "the crash is as it was meant"
+    );
 
     let _tail = store.tail(shard).await.expect("it is taken over");
     assert_eq!(heads(&store, &lane, 0, 10).await, queued[1..]);

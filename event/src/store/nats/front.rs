@@ -24,7 +24,9 @@ pub(super) struct Fronts(Mutex<HashMap<(u16, Lane), Front>>);
 
 #[derive(Debug, Default)]
 struct Front {
-    /// What stands in the lane up to here is in `owed`, or may go.
+    /// Nothing is known of what stands up to here; 0 where the lane was read from its beginning.
+    unread: u64,
+    /// What stands in the lane after that and up to here is in `owed`, or may go.
     through: u64,
     owed: BTreeSet<u64>,
     /// The first that is owed, since when it is.
@@ -38,22 +40,27 @@ pub(super) struct Bound {
     pub(super) through: u64,
     /// What has ended behind it had better wait: what is in its way began only now.
     pub(super) is_moving: bool,
+    /// More may go if nothing stands in the lane any more up to here; 0 where that is known.
+    pub(super) unread: u64,
+}
+
+impl Bound {
+    const fn none(unread: u64) -> Self {
+        Self { through: 0, is_moving: false, unread }
+    }
 }
 
 impl Fronts {
     /// A lane was read from behind a place: all that stands in it up to `through`, of which this is owed.
     pub(super) fn read(&self, shard: u16, lane: &Lane, after: u64, owed: impl Iterator<Item = u64>, through: u64) {
         let mut fronts = self.fronts();
-        if after == 0 {
+        if after == 0 || fronts.get(&(shard, *lane)).is_none_or(|front| after > front.through) {
             if fronts.len() >= LANES_MAX {
                 fronts.clear();
             }
-            fronts.insert((shard, *lane), Front::default());
+            fronts.insert((shard, *lane), Front { unread: after, through: after, ..Front::default() });
         }
         let Some(front) = fronts.get_mut(&(shard, *lane)) else { return };
-        if after > front.through {
-            return;
-        }
         let known = front.through;
         front.owed.extend(owed.filter(|place| *place > known));
         front.through = known.max(through);
@@ -72,16 +79,28 @@ impl Fronts {
     /// How far a lane may be emptied now.
     pub(super) fn bound(&self, shard: u16, lane: &Lane, now: Instant) -> Bound {
         let mut fronts = self.fronts();
-        let Some(front) = fronts.get_mut(&(shard, *lane)) else { return Bound { through: 0, is_moving: false } };
+        let Some(front) = fronts.get_mut(&(shard, *lane)) else { return Bound::none(0) };
+        if front.unread > 0 {
+            return Bound::none(front.unread);
+        }
         let Some(first) = front.owed.first().copied() else {
-            return Bound { through: front.through, is_moving: false };
+            return Bound { through: front.through, ..Bound::none(0) };
         };
         let since = match front.first {
             Some((was_first, since)) if was_first == first => since,
             _ => now,
         };
         front.first = Some((first, since));
-        Bound { through: first - 1, is_moving: now.saturating_duration_since(since) < PATIENCE }
+        Bound { through: first - 1, is_moving: now.saturating_duration_since(since) < PATIENCE, unread: 0 }
+    }
+
+    /// Nothing stands in a lane before a place.
+    pub(super) fn begins(&self, shard: u16, lane: &Lane, first: u64) {
+        if let Some(front) = self.fronts().get_mut(&(shard, *lane))
+            && first > front.unread
+        {
+            front.unread = 0;
+        }
     }
 
     /// Nothing is known of a shard's lanes any more.

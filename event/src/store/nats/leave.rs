@@ -22,6 +22,8 @@ use crate::{Lane, StoreError};
 
 /// Requests under way at once for one shard.
 const AT_ONCE: usize = 32;
+/// Tasks of one lane that leave at once, for which it is worth to find out where it begins.
+const WORTH_A_LOOK: usize = 4;
 /// How soon it is looked again whether a lane's front has moved.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
@@ -88,23 +90,40 @@ impl Nats {
         let mut waiting = mem::take(&mut *door.waiting());
         // Whoever stopped waiting asks again.
         waiting.retain(|leaver| !leaver.said.is_closed());
-        let (steps, rest) = self.steps(shard, waiting);
+        let (steps, rest, unread) = self.steps(shard, waiting);
         door.waiting().extend(rest);
         let deadline = link::soon();
         let any = !steps.is_empty();
         stream::iter(steps).for_each_concurrent(AT_ONCE, |step| self.take_step(shard, step, deadline)).await;
+        for lane in unread {
+            self.look_at_front(shard, &lane).await;
+        }
         any
     }
 
-    /// What to ask for, and who had better wait.
-    fn steps(&self, shard: u16, waiting: Vec<Leaver>) -> (Vec<Step>, Vec<Leaver>) {
+    /// Finds out where a lane begins of which only a later part was read: what stood before may have left.
+    async fn look_at_front(&self, shard: u16, lane: &Lane) {
+        let (stream, subject) = (self.names.deliveries(shard), self.names.lane_subject(shard, lane));
+        // If it can't be told, tasks leave one by one until it can.
+        if let Ok(first) = self.near().page(&stream, &subject, 0, 1, self.replicas).await
+            && let Some(first) = first.first()
+        {
+            self.fronts.begins(shard, lane, first.sequence);
+        }
+    }
+
+    /// What to ask for, who had better wait, and which lanes' beginnings are worth a look.
+    fn steps(&self, shard: u16, waiting: Vec<Leaver>) -> (Vec<Step>, Vec<Leaver>, Vec<Lane>) {
         let mut lanes: HashMap<Lane, Vec<Leaver>> = HashMap::new();
         for leaver in waiting {
             lanes.entry(leaver.lane).or_default().push(leaver);
         }
-        let (now, mut steps, mut rest) = (Instant::now(), Vec::new(), Vec::new());
+        let (now, mut steps, mut rest, mut unread) = (Instant::now(), Vec::new(), Vec::new(), Vec::new());
         for (lane, leavers) in lanes {
             let bound = self.fronts.bound(shard, &lane, now);
+            if bound.unread > 0 && leavers.len() >= WORTH_A_LOOK {
+                unread.push(lane);
+            }
             let (first, behind): (Vec<_>, Vec<_>) =
                 leavers.into_iter().partition(|leaver| leaver.place <= bound.through);
             match first.len() {
@@ -116,7 +135,7 @@ impl Nats {
                 false => steps.extend(behind.into_iter().map(Step::Delete)),
             }
         }
-        (steps, rest)
+        (steps, rest, unread)
     }
 
     async fn take_step(&self, shard: u16, step: Step, deadline: Instant) {

@@ -30,15 +30,29 @@ fn a_lane_is_emptied_up_to_the_first_task_that_is_owed() {
 fn what_was_not_read_is_not_emptied() {
     let (fronts, lane) = (Fronts::default(), lane("a"));
     assert_eq!(through(&fronts, &lane), 0, "nothing was read");
-    fronts.read(SHARD, &lane, 40, [50].into_iter(), 50);
-    assert_eq!(through(&fronts, &lane), 0, "something may stand before it");
-    fronts.read(SHARD, &lane, 0, [10].into_iter(), 10);
-    fronts.ended(SHARD, &lane, 10);
-    fronts.read(SHARD, &lane, 40, [50].into_iter(), 50);
+    fronts.read(SHARD, &lane, 40, [50, 60].into_iter(), 60);
+    assert_eq!(fronts.bound(SHARD, &lane, Instant::now()), Bound::none(40), "something may stand before it");
     fronts.ended(SHARD, &lane, 50);
-    assert_eq!(through(&fronts, &lane), 10, "between 10 and 40 nothing is known");
-    fronts.read(SHARD, &lane, 10, [20, 50].into_iter(), 50);
-    assert_eq!(through(&fronts, &lane), 19);
+    fronts.begins(SHARD, &lane, 30);
+    fronts.begins(SHARD, &lane, 40);
+    assert_eq!(through(&fronts, &lane), 0, "something does");
+    fronts.begins(SHARD, &lane, 41);
+    assert_eq!(through(&fronts, &lane), 59);
+}
+
+#[test]
+fn a_lane_that_is_read_with_a_gap_is_emptied_once_it_begins_behind_the_gap() {
+    let (fronts, lane) = (Fronts::default(), lane("a"));
+    fronts.read(SHARD, &lane, 0, [10].into_iter(), 10);
+    fronts.read(SHARD, &lane, 40, [50, 60].into_iter(), 60);
+    fronts.ended(SHARD, &lane, 10);
+    fronts.ended(SHARD, &lane, 50);
+    assert_eq!(through(&fronts, &lane), 0, "between 10 and 40 nothing is known");
+    fronts.begins(SHARD, &lane, 60);
+    assert_eq!(through(&fronts, &lane), 59);
+    fronts.read(SHARD, &lane, 60, [70].into_iter(), 70);
+    fronts.ended(SHARD, &lane, 60);
+    assert_eq!(through(&fronts, &lane), 69);
 }
 
 #[test]
