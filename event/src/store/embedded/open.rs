@@ -22,7 +22,7 @@ const SQLITE_MIN: i32 = 3_051_003;
 const STATEMENTS_KEPT: usize = 64;
 
 /// The writer's cache. What it writes it hardly reads again, so that more of it bought nothing but memory.
-const WRITER_CACHE_KIB: u32 = 4096;
+const WRITER_CACHE_KIB: u32 = 3072;
 
 /// How long SQLite waits for a lock that another program holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
