@@ -17,12 +17,10 @@ use tokio::runtime::{Handle, Id};
 
 use super::body::Pieces;
 
-/// How long an unused connection is kept for the next delivery.
+/// How long an unused connection is kept for the next delivery. How many are kept has no bound of its own: each was made for
+/// an attempt, of which a destination's `concurrency` and the router's bound how many are under way at once, and between two
+/// attempts a connection is unused. Of fewer than that, some would be closed and made anew all the time.
 const IDLE_MAX: Duration = Duration::from_secs(30);
-
-/// Unused connections that each runtime keeps per host. Fewer than a destination's attempts at once would be closed and
-/// made anew all the time: between two attempts a connection is unused.
-const IDLE_PER_HOST_MAX: usize = 64;
 
 /// Largest head of a response.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -112,7 +110,6 @@ fn pool(connector: Connector) -> Pool {
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_MAX)
-        .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
         .http1_max_buf_size(HEAD_BYTES_MAX)
         .http1_max_headers(HEADERS_MAX)
         .http2_max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))

@@ -39,7 +39,7 @@ async fn a_connection_is_used_again() {
 
 #[tokio::test]
 async fn as_many_connections_are_kept_as_attempts_were_made_at_once() {
-    const AT_ONCE: usize = 32;
+    const AT_ONCE: usize = 200;
     let server = Server::start(polite).await;
     let (outside, destination) = (outside(), to(&server.url()));
     for _ in 0..8 {
