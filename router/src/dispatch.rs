@@ -16,6 +16,7 @@ use std::{
 use gatepost_config::{DestinationId, Timestamp};
 use gatepost_event::{EventRef, Lane, Queued, StoreError, id::Token, store::LaneCount, subject::destination_token};
 use tokio::{
+    runtime::Handle,
     sync::{mpsc, oneshot, watch},
     task::{Id, JoinError, JoinSet},
     time::timeout,
@@ -69,6 +70,9 @@ pub(crate) enum Note {
 
 /// The dispatcher.
 pub(crate) struct Dispatcher {
+    /// Where lanes and events are read before their turn: beside the thread that deliveries are made on, where that is
+    /// another, since it is the one that a backlog keeps busy.
+    reading: Handle,
     desk: Arc<Desk>,
     plan: watch::Receiver<Arc<Plan>>,
     standings: watch::Receiver<Arc<Known>>,
@@ -124,7 +128,7 @@ impl Started {
 }
 
 impl Dispatcher {
-    /// With nothing to do yet.
+    /// With nothing to do yet. What it reads before its turn it reads on the runtime that this is called on.
     pub(crate) fn new(
         desk: Arc<Desk>,
         plan: watch::Receiver<Arc<Plan>>,
@@ -135,6 +139,7 @@ impl Dispatcher {
         let standings = desk.standings.subscribe();
         let (answers, answered) = mpsc::channel(ANSWERS_MAX);
         let mut dispatcher = Self {
+            reading: Handle::current(),
             desk,
             plan,
             standings,
@@ -233,7 +238,7 @@ impl Dispatcher {
             && let Some(refill) = self.lanes.refill()
         {
             let desk = self.desk.clone();
-            let id = self.refills.spawn(async move { heads(&desk, refill).await }).id();
+            let id = self.refills.spawn_on(async move { heads(&desk, refill).await }, &self.reading).id();
             self.refills_asked.insert(id, refill);
         }
         self.slots_used < slots && self.bytes_used < bytes
@@ -255,7 +260,7 @@ impl Dispatcher {
 
     fn read_ahead(&mut self, wanted: Vec<EventRef>) {
         if !wanted.is_empty() && self.ahead.len() < AHEAD_MAX {
-            self.ahead.spawn(delivery::read_ahead(self.desk.clone(), wanted));
+            self.ahead.spawn_on(delivery::read_ahead(self.desk.clone(), wanted), &self.reading);
         }
     }
 

@@ -48,7 +48,7 @@ async fn bury(desk: &Desk, shard: u16, queued: Queued) -> Settled {
     let detail = Some("it waited until its event's retention ended".to_owned());
     let note = note_of(task, DeadReason::Expired, detail, None, Timestamp::now());
     let letter = DeadLetter { note, event };
-    settle::settle(desk, shard, &queued, End::Dead(Box::new(letter))).await
+    settle::settle(desk, shard, &queued, Arc::new(End::Dead(Box::new(letter)))).await
 }
 
 /// Time between looks for deliveries to give up: short enough that their events are still there.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -56,7 +56,7 @@ struct Reached {
     at: Instant,
     attempt: u32,
     created_at: Timestamp,
-    end: End,
+    end: Arc<End>,
 }
 
 /// Most ends remembered.
@@ -69,7 +69,7 @@ const END_AGE_MAX: Duration = Duration::from_secs(120);
 const END_BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Writes an end to the store, trying for as long as a slot may be kept.
-pub(crate) async fn settle(desk: &Desk, shard: u16, queued: &Queued, end: End) -> Settled {
+pub(crate) async fn settle(desk: &Desk, shard: u16, queued: &Queued, end: Arc<End>) -> Settled {
     desk.unconfirmed.remember(&queued.task, &end, Instant::now());
     let writing = async {
         let mut backoff = Backoff::store();
@@ -128,7 +128,7 @@ fn tell(desk: &Desk, task: &Task, end: &End) {
 
 impl Unconfirmed {
     /// The end that this very attempt reached a little before `now`, when it is known.
-    pub(crate) fn recall(&self, task: &Task, now: Instant) -> Option<End> {
+    pub(crate) fn recall(&self, task: &Task, now: Instant) -> Option<Arc<End>> {
         let ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let reached = ends.get(&task.delivery)?;
         // A replay begins anew: it has another time of creation.
@@ -136,8 +136,8 @@ impl Unconfirmed {
         (same && reached.is_fresh(now)).then(|| reached.end.clone())
     }
 
-    fn remember(&self, task: &Task, end: &End, now: Instant) {
-        let body_bytes = match end {
+    fn remember(&self, task: &Task, end: &Arc<End>, now: Instant) {
+        let body_bytes = match &**end {
             End::Dead(letter) => letter.event.as_ref().map_or(0, |event| event.body.len()),
             End::Done(_) | End::Retry { .. } | End::Erased => 0,
         };

@@ -110,7 +110,7 @@ async fn take_turn(desk: &Desk, due: &Arc<Due>, answers: &Answers, health: &mut 
                 if let (Some(health), Some(by)) = (said, task::try_id()) {
                     let _ = answers.try_send(Answered { by, health });
                 }
-                end
+                Arc::new(end)
             }
             None => return Settled::No,
         },

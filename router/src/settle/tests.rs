@@ -11,7 +11,7 @@ fn task(attempt: u32) -> Task {
     delivery(destination("backend", None), event("github.push", "{}"), attempt).due().task().clone()
 }
 
-fn retry(task: &Task) -> End {
+fn retry(task: &Task) -> Arc<End> {
     let attempt = Attempt {
         delivery: task.delivery,
         event: task.event.id,
@@ -25,7 +25,7 @@ fn retry(task: &Task) -> End {
         response: String::new(),
         key_ids: Vec::new(),
     };
-    End::Retry { attempt, at: Timestamp::from_millis(9) }
+    Arc::new(End::Retry { attempt, at: Timestamp::from_millis(9) })
 }
 
 #[test]
@@ -33,7 +33,8 @@ fn an_end_is_recalled_for_the_attempt_that_reached_it_and_no_other() {
     let (ends, now, task) = (Unconfirmed::default(), Instant::now(), task(2));
     assert!(ends.recall(&task, now).is_none());
     ends.remember(&task, &retry(&task), now);
-    assert!(matches!(ends.recall(&task, now), Some(End::Retry { at, .. }) if at.millis() == 9));
+    let recalled = ends.recall(&task, now);
+    assert!(matches!(recalled.as_deref(), Some(End::Retry { at, .. }) if at.millis() == 9));
     assert!(ends.recall(&Task { attempt: 3, ..task.clone() }, now).is_none(), "the next attempt");
     let replayed = Task { created_at: Timestamp::from_millis(77), ..task.clone() };
     assert!(ends.recall(&replayed, now).is_none(), "a replay");
@@ -58,7 +59,7 @@ fn ends_remembered_are_bounded_in_number_and_size() {
         let mut event = event("github.push", "");
         event.body = Bytes::from(vec![b'x'; bytes]);
         let note = note_of(&task(1), DeadReason::Exhausted, None, None, Timestamp::from_millis(1));
-        End::Dead(Box::new(DeadLetter { note, event: Some(event) }))
+        Arc::new(End::Dead(Box::new(DeadLetter { note, event: Some(event) })))
     };
     let ends = Unconfirmed::default();
     ends.remember(&numbered(1), &large(END_BODY_BYTES_MAX), now);

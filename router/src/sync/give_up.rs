@@ -65,5 +65,5 @@ async fn bury(desk: &Desk, lost: &Lost, queued: Queued) -> bool {
     let note = note_of(&queued.task, DeadReason::Exhausted, detail, None, Timestamp::now());
     let note = DeadNote { attempts: lost.tries, ..note };
     let end = End::Dead(Box::new(DeadLetter { note, event }));
-    settle::settle(desk, lost.shard, &queued, end).await == Settled::Gone
+    settle::settle(desk, lost.shard, &queued, Arc::new(end)).await == Settled::Gone
 }

@@ -16,7 +16,7 @@ impl Nats {
             one.partition == next.partition && next.sequence - one.sequence <= BETWEEN_MAX + 1
         };
         let runs = places.chunk_by(close).filter(|run| run.len() > 1);
-        Ok(try_join_all(runs.map(|run| self.run(run))).await?.concat())
+        Ok(try_join_all(runs.map(|run| self.run(run))).await?.into_iter().flatten().collect())
     }
 
     /// All of a run in one question; fewer when they are large. Which is which their own ids say.
