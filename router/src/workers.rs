@@ -1,7 +1,8 @@
-//! The threads that deliveries are made on, where the store is shared.
+//! The threads that deliveries are made on.
 //!
-//! Each has a runtime and a way to the store of its own, and takes tasks in their turn: what many deliveries ask of the
-//! store goes out in one write, and they end nearly in the order in which they began.
+//! Each has a runtime and a way to the store of its own, and takes tasks in their turn: what many deliveries ask of a shared
+//! store goes out in one write, they end nearly in the order in which they began, and no thread wakes another for a step of
+//! one.
 
 use std::{collections::HashMap, future::Future, thread};
 
@@ -14,14 +15,17 @@ use tokio::{
     task::{Id, JoinSet},
 };
 
-/// Cores for each thread: the servers of the store and the backends need some too.
+/// Cores for each thread: the store, be it a server or a thread that writes, and the backends need some too.
 const CORES_EACH: usize = 2;
 
 /// Most threads: a router has one dispatcher, which no more can keep busy.
 const THREADS_MAX: usize = 8;
 
 /// The threads. Dropped, they end, whatever they were doing.
-pub(crate) struct Workers(Vec<Thread>);
+pub(crate) struct Workers {
+    first: Thread,
+    others: Vec<Thread>,
+}
 
 /// How many deliveries each is making.
 #[derive(Debug)]
@@ -38,26 +42,26 @@ struct Share {
 }
 
 impl Workers {
-    /// Starts them; none on the embedded store, where deliveries run among everything else.
+    /// Starts them.
     pub(crate) async fn start(store: &Store) -> Result<Self, OpenError> {
-        let mut workers = Vec::new();
-        if store.is_shared() {
-            let cores = thread::available_parallelism().map_or(1, usize::from);
-            for _ in 0..(cores / CORES_EACH).clamp(1, THREADS_MAX) {
-                workers.push(Thread::start(store, "router").await?);
-            }
+        let first = Thread::start(store, "router").await?;
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let mut others = Vec::new();
+        for _ in 1..(cores / CORES_EACH).min(THREADS_MAX) {
+            others.push(Thread::start(store, "router").await?);
         }
-        Ok(Self(workers))
+        Ok(Self { first, others })
     }
 
     /// Where deliveries are given out: on the first of them, so that where there is one nothing crosses threads.
-    pub(crate) fn first(&self) -> Handle {
-        self.0.first().map_or_else(Handle::current, |thread| thread.runtime().clone())
+    pub(crate) const fn first(&self) -> &Handle {
+        self.first.runtime()
     }
 
-    /// All of them, with nothing under way. Where there is none, deliveries run where they are given out.
+    /// All of them, with nothing under way.
     pub(crate) fn shares(&self) -> Shares {
-        Shares::over(self.0.iter().map(|thread| thread.runtime().clone()))
+        let all = std::iter::once(&self.first).chain(&self.others);
+        Shares::over(all.map(|thread| thread.runtime().clone()))
     }
 }
 

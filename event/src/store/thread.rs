@@ -24,7 +24,7 @@ impl Thread {
     /// When the system gives no thread, or the way can't be set up. That no server answers is no error: until one does, the
     /// way of all is taken.
     pub async fn start(store: &Store, name: &str) -> Result<Self, OpenError> {
-        let thread = Self::spawn(store, name).map_err(|error| OpenError(format!("a thread did not start: {error}")))?;
+        let thread = Self::spawn(name).map_err(|error| OpenError(format!("a thread did not start: {error}")))?;
         if let Store::Nats(engine) = store {
             engine.attach(&thread.runtime).await?;
         }
@@ -36,16 +36,12 @@ impl Thread {
         &self.runtime
     }
 
-    /// Where the store is reached by a connection, tasks take their turns, so that it is written to once for all that is at
-    /// hand; the other kind of runtime runs the task first that was woken last. Where another thread writes, that kind is
-    /// woken once for many answers, and this one for each.
-    fn spawn(store: &Store, name: &str) -> io::Result<Self> {
+    /// Tasks take their turns, so that a connection to the store is written to once for all that is at hand; the other kind of
+    /// runtime runs the task first that was woken last.
+    fn spawn(name: &str) -> io::Result<Self> {
         let stop = CancellationToken::new();
         let until = stop.clone();
-        let runtime = match store.is_shared() {
-            true => Builder::new_current_thread().enable_all().build()?,
-            false => Builder::new_multi_thread().worker_threads(1).thread_name(name).enable_all().build()?,
-        };
+        let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         thread::Builder::new().name(name.to_owned()).spawn(move || {
             runtime.block_on(until.cancelled());
