@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    delivery::{self, Due, Read},
+    delivery::{self, Delivery, Due, Read},
     envelope,
     lanes::Health,
     metrics::Metrics,
@@ -27,7 +27,7 @@ use crate::{
     route::{self, Decision},
     send,
     settle::{self, End, Settled, Unconfirmed},
-    sign,
+    sign::{self, Signed},
     standing::{self, Standings},
     sync::conduct::Heard,
 };
@@ -53,6 +53,10 @@ pub(crate) struct Desk {
     /// What is not to be delivered any more.
     pub(crate) erasures: Known,
 }
+
+/// Bytes of a body up to which a delivery is made on the thread that others are made on too: to read and sign more takes
+/// longer than those should wait.
+const MADE_HERE_MAX: usize = 256 * 1024;
 
 /// Stored events of one partition -> deliveries that are owed, to be stored together. What is gone is owed nothing.
 pub(crate) fn route_all(plan: &Plan, gone: &Reach, partition: u16, events: &[StoredEvent], now: Timestamp) -> Routed {
@@ -118,6 +122,12 @@ async fn take_turn(desk: &Desk, due: &Arc<Due>, answers: &Answers, health: &mut 
     settle::settle(desk, due.shard, &due.queued, end).await
 }
 
+/// What goes out: the event in its destination's format, and signed.
+fn make(delivery: &Delivery) -> Result<Signed, String> {
+    let envelope = envelope::write(delivery.event(), delivery.due().backend.destination.format)?;
+    Ok(sign::sign(delivery, envelope, Timestamp::now()))
+}
+
 /// What a delivery comes to, and what that says about the destination when it was asked; nothing while the store does not
 /// say what to deliver.
 async fn attempt(desk: &Desk, due: &Arc<Due>) -> Option<(End, Option<Health>)> {
@@ -126,11 +136,18 @@ async fn attempt(desk: &Desk, due: &Arc<Due>) -> Option<(End, Option<Health>)> {
         Read::Over(end) => return Some((*end, None)),
         Read::Unknown => return None,
     };
-    let envelope = match envelope::write(delivery.event(), due.backend.destination.format) {
-        Ok(envelope) => envelope,
+    let made = match delivery.event().body.len() <= MADE_HERE_MAX {
+        true => make(&delivery),
+        false => {
+            let delivery = delivery.clone();
+            // It ends early only with the router, or when it failed inside: then the delivery stays owed.
+            task::spawn_blocking(move || make(&delivery)).await.ok()?
+        }
+    };
+    let signed = match made {
+        Ok(signed) => signed,
         Err(why) => return Some((outcome::unwritable(delivery, why, Timestamp::now()), None)),
     };
-    let signed = sign::sign(&delivery, envelope, Timestamp::now());
     let key_ids = signed.key_ids().to_vec();
     let sent = send::send(&desk.outside, &due.backend, signed).await;
     desk.metrics.attempted(&due.backend.destination.id, &sent, &key_ids);
