@@ -5,11 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gatepost_config::Timestamp;
+use gatepost_config::{DeliveryFormat, Timestamp};
 use gatepost_event::{Attempt, DeadLetter, DeadReason, Event, EventRef, Queued, StoreError, Task, dead::DeadNote};
 use tokio::time::timeout;
 
-use crate::{backoff::Backoff, lease::Held, plan::Backend, settle::End, work::Desk};
+use crate::{backoff::Backoff, carried::Carried, envelope, lease::Held, plan::Backend, settle::End, work::Desk};
 
 /// Longest time that a delivery keeps its slot while the store can't be asked.
 pub(crate) const STORE_PATIENCE: Duration = Duration::from_secs(10);
@@ -33,7 +33,7 @@ pub(crate) struct Due {
 #[derive(Debug, Clone)]
 pub(crate) struct Delivery {
     due: Arc<Due>,
-    event: Arc<Event>,
+    event: Arc<Carried>,
 }
 
 /// What reading the event came to.
@@ -57,11 +57,11 @@ pub(crate) async fn read(desk: &Desk, due: &Arc<Due>) -> Read {
         loop {
             let found = match at_hand(desk, due.task()) {
                 Some(event) => Ok(Some(event)),
-                None => desk.store.event_of(due.task()).await.map(|event| event.map(Arc::new)),
+                None => desk.store.event_of(due.task()).await.map(|event| event.map(|event| Arc::new(event.into()))),
             };
             match found {
                 Ok(Some(event)) if is_foreign(&due.backend, &event) => {
-                    return foreign(due, Arc::unwrap_or_clone(event));
+                    return foreign(due, Arc::unwrap_or_clone(event).into_event());
                 }
                 Ok(Some(event)) => return Read::Whole(Delivery::of(due.clone(), event)),
                 Ok(None) => return gone(due, DeadReason::Expired, "the event's retention ended".to_owned()),
@@ -74,15 +74,21 @@ pub(crate) async fn read(desk: &Desk, due: &Arc<Due>) -> Read {
     timeout(STORE_PATIENCE, reading).await.unwrap_or(Read::Unknown)
 }
 
-/// Reads events together whose turn is near, unless they are at hand. One that is missing then is read by itself.
-pub(crate) async fn read_ahead(desk: Arc<Desk>, wanted: Vec<EventRef>) {
+/// Reads events together whose turn is near, unless they are at hand, and finds out what their format wants to know of them.
+/// One that is missing then is read by itself.
+pub(crate) async fn read_ahead(desk: Arc<Desk>, wanted: Vec<EventRef>, format: DeliveryFormat) {
     let missing = desk.ahead.missing(desk.recent.missing(wanted));
     if let Ok(Ok(events)) = timeout(STORE_PATIENCE, desk.store.events_at(missing)).await {
-        desk.ahead.remember(events, Instant::now());
+        let look = |(_, event): &(EventRef, Carried)| {
+            if envelope::splices(format) {
+                event.is_json();
+            }
+        };
+        desk.ahead.remember(events.into_iter().filter_map(Carried::of).inspect(look), Instant::now());
     }
 }
 
-fn at_hand(desk: &Desk, task: &Task) -> Option<Arc<Event>> {
+fn at_hand(desk: &Desk, task: &Task) -> Option<Arc<Carried>> {
     let now = Instant::now();
     desk.ahead.event_of(task, now).or_else(|| desk.recent.event_of(task, now))
 }
@@ -135,11 +141,11 @@ impl Due {
 }
 
 impl Delivery {
-    fn of(due: Arc<Due>, mut event: Arc<Event>) -> Self {
+    fn of(due: Arc<Due>, mut event: Arc<Carried>) -> Self {
         let id = due.task().webhook_id();
         if event.meta.id != id {
             // A copy that goes out under another id is that event from here on.
-            Arc::make_mut(&mut event).meta.id = id;
+            event = Arc::new(Arc::unwrap_or_clone(event).with_id(id));
         }
         Self { due, event }
     }
@@ -150,13 +156,13 @@ impl Delivery {
     }
 
     /// The event.
-    pub(crate) fn event(&self) -> &Event {
+    pub(crate) fn event(&self) -> &Carried {
         &self.event
     }
 
     /// The event, for a dead letter.
     pub(crate) fn into_event(self) -> Event {
-        Arc::unwrap_or_clone(self.event)
+        Arc::unwrap_or_clone(self.event).into_event()
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gatepost_config::{DestinationId, Timestamp};
+use gatepost_config::{DeliveryFormat, DestinationId, Timestamp};
 use gatepost_event::{EventRef, Lane, Queued, StoreError, id::Token, store::LaneCount, subject::destination_token};
 use tokio::{
     runtime::Handle,
@@ -247,6 +247,7 @@ impl Dispatcher {
     fn go(&mut self, go: Go) {
         let Go { lane, shard, queued, backend, pass, ahead } = go;
         let (position, bytes, slots) = (queued.position, queued.task.bytes, backend.destination.concurrency);
+        let format = backend.destination.format;
         if let Some(due) = self.due(shard, queued, backend) {
             self.slots_used += 1;
             self.bytes_used += bytes;
@@ -254,13 +255,13 @@ impl Dispatcher {
             let id = self.shares.give(&mut self.under_way, turn);
             let unslotted = Started::unslotted(lane, shard, position);
             self.note_start(id, Started { has_slot: true, pass: Some(pass), slots, bytes, ..unslotted });
-            self.read_ahead(ahead);
+            self.read_ahead(ahead, format);
         }
     }
 
-    fn read_ahead(&mut self, wanted: Vec<EventRef>) {
+    fn read_ahead(&mut self, wanted: Vec<EventRef>, format: DeliveryFormat) {
         if !wanted.is_empty() && self.ahead.len() < AHEAD_MAX {
-            self.ahead.spawn_on(delivery::read_ahead(self.desk.clone(), wanted), &self.reading);
+            self.ahead.spawn_on(delivery::read_ahead(self.desk.clone(), wanted, format), &self.reading);
         }
     }
 

@@ -14,8 +14,10 @@ use std::{borrow::Cow, collections::VecDeque};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use gatepost_config::DeliveryFormat;
-use gatepost_event::Event;
 use http::{HeaderMap, HeaderValue};
+
+pub(crate) use self::text::is_one_json_text;
+use crate::carried::Carried;
 
 /// A delivery's body, in the pieces it is sent in: the event's bytes are not copied.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,12 +32,20 @@ pub(crate) struct Envelope {
 ///
 /// # Errors
 /// When the format can't carry this event; why, for people.
-pub(crate) fn write(event: &Event, format: DeliveryFormat) -> Result<Envelope, String> {
+pub(crate) fn write(event: &Carried, format: DeliveryFormat) -> Result<Envelope, String> {
     match format {
         DeliveryFormat::Json => Ok(json::write(event)),
         DeliveryFormat::CloudEvents => Ok(cloudevents::write(event)),
         DeliveryFormat::Raw => Ok(raw::write(event)),
         DeliveryFormat::Nango => nango::write(event),
+    }
+}
+
+/// Whether a format splices a body that is JSON into JSON of its own.
+pub(crate) const fn splices(format: DeliveryFormat) -> bool {
+    match format {
+        DeliveryFormat::Json | DeliveryFormat::CloudEvents | DeliveryFormat::Nango => true,
+        DeliveryFormat::Raw => false,
     }
 }
 

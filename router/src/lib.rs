@@ -8,6 +8,7 @@ mod announced;
 mod answering;
 mod backoff;
 mod binding;
+mod carried;
 mod delivery;
 mod dispatch;
 mod envelope;

@@ -7,7 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gatepost_event::{Event, EventRef, Task, store::StoredEvent};
+use gatepost_event::{EventRef, Task};
+
+use crate::carried::Carried;
 
 /// Longest time that an event is remembered: what ends meanwhile in the store is remembered no longer than this.
 pub(crate) const AGE_MAX: Duration = Duration::from_secs(5);
@@ -25,7 +27,7 @@ pub(crate) struct Recent(Mutex<Remembered>);
 
 #[derive(Debug, Default)]
 struct Remembered {
-    events: HashMap<Place, Arc<Event>>,
+    events: HashMap<Place, Arc<Carried>>,
     order: VecDeque<(Instant, Place, usize)>,
     bytes: usize,
 }
@@ -35,13 +37,10 @@ type Place = (u16, u64);
 
 impl Recent {
     /// Remembers events; the oldest make room.
-    pub(crate) fn remember(&self, events: Vec<StoredEvent>, now: Instant) {
+    pub(crate) fn remember(&self, events: impl Iterator<Item = (EventRef, Carried)>, now: Instant) {
         // Made ready before anybody is kept waiting.
-        let fit = |stored: StoredEvent| {
-            let event = stored.event.ok().filter(|event| event.body.len() <= BODY_BYTES_MAX)?;
-            Some((place(&stored.at), Arc::new(event)))
-        };
-        let events: Vec<_> = events.into_iter().filter_map(fit).collect();
+        let fits = |(_, event): &(EventRef, Carried)| event.body.len() <= BODY_BYTES_MAX;
+        let events: Vec<_> = events.filter(fits).map(|(at, event)| (place(&at), Arc::new(event))).collect();
         let mut remembered = self.remembered();
         for (place, event) in events {
             remembered.add(place, event, now);
@@ -50,7 +49,7 @@ impl Recent {
     }
 
     /// The event of a task, if it is remembered.
-    pub(crate) fn event_of(&self, task: &Task, now: Instant) -> Option<Arc<Event>> {
+    pub(crate) fn event_of(&self, task: &Task, now: Instant) -> Option<Arc<Carried>> {
         if task.copy().is_some() {
             return None;
         }
@@ -74,7 +73,7 @@ impl Recent {
 }
 
 impl Remembered {
-    fn add(&mut self, place: Place, event: Arc<Event>, now: Instant) {
+    fn add(&mut self, place: Place, event: Arc<Carried>, now: Instant) {
         let bytes = event.body.len() + META_BYTES;
         if self.events.insert(place, event).is_none() {
             self.order.push_back((now, place, bytes));

@@ -11,7 +11,9 @@ use gatepost_event::{
 };
 use tokio::{sync::watch, time::Instant};
 
-use crate::{backoff::Backoff, filter, lease::Held, plan::Plan, recent::AGE_MAX, step, sync, work, work::Desk};
+use crate::{
+    backoff::Backoff, carried::Carried, filter, lease::Held, plan::Plan, recent::AGE_MAX, step, sync, work, work::Desk,
+};
 
 /// Most events routed and stored together.
 const BATCH: usize = 256;
@@ -85,7 +87,7 @@ async fn read(
                 let (routed, events) = route(current, desk.erasures.reach(), partition, events).await?;
                 // What is behind waits for longer than it would be remembered.
                 if Timestamp::now().since(newest) <= AGE_MAX {
-                    desk.recent.remember(events, Instant::now().into());
+                    desk.recent.remember(events.into_iter().filter_map(Carried::of), Instant::now().into());
                 }
                 let routed = Routed { after: std::mem::replace(&mut after, routed.through), ..routed };
                 if routed.tasks.iter().any(|task| task.ordered) && !finish(&mut writing).await? {

@@ -47,5 +47,5 @@ pub(crate) fn delivery(destination: Destination, event: Event, attempt: u32) -> 
     };
     let (held, _) = hold(lease, CancellationToken::new(), &CancellationToken::new());
     let due = Due { queued: Queued { position: 1, task }, shard: 0, held: Arc::new(held), backend, expires_at };
-    Delivery { due: Arc::new(due), event: Arc::new(event) }
+    Delivery { due: Arc::new(due), event: Arc::new(event.into()) }
 }

@@ -2,15 +2,16 @@
 //!
 //! <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>
 
-use gatepost_event::{Event, event::trust_name};
+use gatepost_event::event::trust_name;
 
-use super::{Envelope, Object, headers_object, text::is_one_json_text};
+use super::{Envelope, Object, headers_object};
+use crate::carried::Carried;
 
 /// Required attributes first, then `time`, then Gatepost's facts as extensions (absent when there is nothing to say), and
 /// the body last: as `data` when it is JSON, as `data_base64` when not.
-pub(super) fn write(event: &Event) -> Envelope {
+pub(super) fn write(event: &Carried) -> Envelope {
     let meta = &event.meta;
-    let is_json = is_one_json_text(&event.body);
+    let is_json = event.is_json();
     let content_type = meta.content_type.as_deref();
     let mut object = Object::new();
     object.text("specversion", "1.0");

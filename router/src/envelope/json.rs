@@ -1,15 +1,16 @@
 //! Gatepost's own envelope, `application/json`.
 
-use gatepost_event::{Event, event::trust_name};
+use gatepost_event::event::trust_name;
 
-use super::{Envelope, Object, headers_object, text::is_one_json_text};
+use super::{Envelope, Object, headers_object};
+use crate::carried::Carried;
 
 /// The envelope's version: fields are added, never removed or retyped.
 const VERSION: &str = "1";
 
 /// Every key is always there, in this order, and `data` last; `data_base64` follows a null `data` when the body is not
 /// exactly one JSON text.
-pub(super) fn write(event: &Event) -> Envelope {
+pub(super) fn write(event: &Carried) -> Envelope {
     let meta = &event.meta;
     let mut object = Object::new();
     object.raw("version", VERSION);
@@ -28,7 +29,7 @@ pub(super) fn write(event: &Event) -> Envelope {
     object.text("received_at", &meta.received_at.to_string());
     object.text("request_id", &meta.request.to_string());
     object.raw("headers", &headers_object(&meta.headers));
-    let pieces = match is_one_json_text(&event.body) {
+    let pieces = match event.is_json() {
         true => object.close_with("data", event.body.clone()),
         false => {
             object.raw("data", "null");

@@ -3,19 +3,19 @@
 //! <https://nango.dev/docs/guides/webhooks/webhooks-from-nango>
 
 use bytes::Bytes;
-use gatepost_event::Event;
 use http::{HeaderMap, HeaderValue};
 
-use super::{Envelope, Object, text::is_one_json_text};
+use super::{Envelope, Object};
+use crate::carried::Carried;
 
 /// The provider's bytes as `payload`, which is not its last member. An event that no connection claims has
 /// `"connectionId":null`.
 ///
 /// # Errors
 /// When the body is no JSON: the format has no place for it.
-pub(super) fn write(event: &Event) -> Result<Envelope, String> {
+pub(super) fn write(event: &Carried) -> Result<Envelope, String> {
     let meta = &event.meta;
-    if !is_one_json_text(&event.body) {
+    if !event.is_json() {
         return Err("the body is no JSON, which the format \"nango\" can't carry; use \"json\" or \"raw\"".to_owned());
     }
     let mut before = Object::new();

@@ -1,3 +1,5 @@
+use gatepost_event::Event;
+
 use super::*;
 use crate::route::fixture::event;
 
@@ -12,7 +14,7 @@ fn with_body(body: &[u8]) -> Event {
 }
 
 fn write(event: &Event, format: DeliveryFormat) -> Envelope {
-    super::write(event, format).expect("a body that the format can carry")
+    super::write(&event.clone().into(), format).expect("a body that the format can carry")
 }
 
 const BARE: &[u8] = b"{ \"b\": 1.0,\n\"a\":\"\\u00e9\" }";
@@ -119,7 +121,7 @@ fn nangos_envelope_is_byte_for_byte_what_nango_forwards() {
     forwarded.meta.connection = None;
     assert!(whole(&write(&forwarded, DeliveryFormat::Nango)).starts_with(r#"{"connectionId":null,"from""#));
     for body in [&b"a=1&b=2"[..], b"", b"{}{}", b"{},\"type\":\"auth\",\"x\":{}", b"\xff"] {
-        let refused = super::write(&with_body(body), DeliveryFormat::Nango).expect_err("it is no JSON");
+        let refused = super::write(&with_body(body).into(), DeliveryFormat::Nango).expect_err("it is no JSON");
         assert!(refused.contains("no JSON"), "{refused}");
     }
 }

@@ -154,7 +154,7 @@ fn the_operators_headers_are_sent_and_never_take_the_place_of_ours() {
 
 #[test]
 fn pieces_are_signed_as_the_one_body_they_make() {
-    let body = envelope::write(&event("github.push", "{\"a\":1}"), DeliveryFormat::Json).expect("JSON");
+    let body = envelope::write(&event("github.push", "{\"a\":1}").into(), DeliveryFormat::Json).expect("JSON");
     let whole = Envelope::of_bytes(&body.pieces().concat());
     let key = SigningKey::hmac(hmac(7));
     let signature = |seconds, body| standard::signature(&key, "evt_x", seconds, body);
