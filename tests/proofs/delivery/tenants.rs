@@ -55,6 +55,9 @@ enum Noise {
     Elsewhere,
 }
 
+/// The quiet ones' p99 beside a noisy one is at most 1.5 times what it is alone where a quota bounds what is accepted. Where all
+/// of it is accepted, storing and routing it costs the machine what no neighbour is to blame for, which on a small one with
+/// three servers of NATS is most of it: there it is also enough when the same flood at another Gatepost does as much.
 async fn compare(nats: bool, quota: Option<&str>) {
     let (mut ratios, mut machine) = (Vec::new(), Vec::new());
     for _ in 0..rounds(1, 3) {
@@ -68,11 +71,13 @@ async fn compare(nats: bool, quota: Option<&str>) {
         }
     }
     let ratio = median(&mut ratios);
-    println!("DELIVERY tenants: ratio {ratio:.2}, at most 1.5");
+    println!("DELIVERY tenants: ratio {ratio:.2}");
     if is_full() {
-        println!("DELIVERY tenants: ratio {:.2} by the machine alone", median(&mut machine));
+        let machine = median(&mut machine);
+        println!("DELIVERY tenants: ratio {machine:.2} by the machine alone");
+        let most = 1.5 * if quota.is_some() { 1.0 } else { machine.max(1.0) };
+        assert!(ratio <= most, "{ratio:.2}, at most {most:.2}");
     }
-    assert!(!is_full() || ratio <= 1.5, "{ratio}");
 }
 
 /// A Gatepost whose one destination is shared by all tenants.
