@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use gatepost_tests::{backend::Backend, github::Webhook};
+use gatepost_tests::{backend::Backend, github::Webhook, judge};
 use rusqlite::{Connection, OpenFlags};
 
-use crate::setup::{self, Engine, Journey, PATIENCE, SECRET};
+use crate::setup::{self, Engine, Journey, PATIENCE, SECRET, SIGNING};
 
 /// Beyond what is kept in the database itself.
 const LARGE: usize = 2 * 1024 * 1024;
@@ -30,9 +30,10 @@ async fn what_waited_when_a_backup_was_made_is_delivered_by_what_is_restored() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && said.contains("the database is sound"), "{said}");
     let gatepost = restored.run(&[]).await;
-    let numbers: BTreeSet<i64> =
-        backend.wait_for(3, PATIENCE).await.iter().filter_map(|got| got.envelope()["data"]["n"].as_i64()).collect();
+    let deliveries = backend.wait_for(3, PATIENCE).await;
+    let numbers: BTreeSet<i64> = deliveries.iter().filter_map(|got| got.envelope()["data"]["n"].as_i64()).collect();
     assert_eq!(numbers, BTreeSet::from([0, 1, 2]));
+    judge::accept_all(SIGNING, &deliveries);
     gatepost.stop().await;
 }
 
