@@ -113,21 +113,21 @@ async fn a_store_of_another_version_is_refused() {
         let db = Connection::open(&database).expect("the database opens");
         db.pragma_update(None, "user_version", version).expect("the version is set");
     };
-    let others = [(7, "written by a later gatepost"), (1, "deliver what waits in it"), (0, "no gatepost has written")];
+    let others = [(8, "written by a later gatepost"), (1, "deliver what waits in it"), (0, "no gatepost has written")];
     for (version, words) in others {
         set(version);
         let refused = open(folder.path()).await.map(drop).expect_err("another version");
         assert!(refused.contains(words), "{refused}");
         assert!(inspect(&folder.path().join("data")).is_err());
     }
-    set(6);
+    set(7);
     open(folder.path()).await.expect("its own version").close().await;
 }
 
 #[tokio::test]
 async fn stores_of_the_versions_before_are_taken_over() {
     let version_4 = "DROP TABLE ids_1; CREATE UNIQUE INDEX event_1_id ON event_1 (id); PRAGMA user_version = 4;";
-    for before in [version_4, "PRAGMA user_version = 5;"] {
+    for before in [version_4, "PRAGMA user_version = 5;", "PRAGMA user_version = 6;"] {
         let folder = Folder::fresh().await;
         let store = folder.open(&Setup::default()).await;
         let ids = journey::ids("event", 3);
@@ -235,9 +235,14 @@ async fn a_store_is_inspected_while_it_is_used() {
     let store = folder.open(&Setup::default()).await;
     journey::owe(&store, "acme", &journey::ids("event", 3), &["a", "b"]).await;
     let said = inspect(&path).expect("it is sound").join("\n");
-    for words in ["schema 6", "sound", "3 events", "6 deliveries in lanes"] {
+    for words in ["schema 7", "sound", "3 events", "6 deliveries in lanes"] {
         assert!(said.contains(words), "no {words:?} in {said}");
     }
+    journey::append(&store, make::event("acme", "one more")).await;
+    inspect(&path).expect("it is sound");
+    std::fs::remove_dir_all(path.join("frames")).expect("as in a backup without it");
+    let lacks = inspect(&path).expect_err("something is missing").to_string();
+    assert!(lacks.contains("lacks the frames of 1 of its events"), "{lacks}");
     store.close().await;
 }
 

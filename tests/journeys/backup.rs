@@ -41,6 +41,11 @@ fn backup(from: &Path, to: &Path) {
     std::fs::create_dir_all(to.join("bodies")).expect("writable");
     let store = Connection::open_with_flags(from.join("gatepost.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("open");
     store.execute("VACUUM INTO ?1", [to.join("gatepost.db").to_str().expect("text")]).expect("a copy");
+    std::fs::create_dir_all(to.join("frames")).expect("writable");
+    for file in std::fs::read_dir(from.join("frames")).expect("there") {
+        let file = file.expect("readable");
+        std::fs::copy(file.path(), to.join("frames").join(file.file_name())).expect("a copy");
+    }
     let bodies: Vec<_> = std::fs::read_dir(from.join("bodies")).expect("there").collect();
     assert!(!bodies.is_empty(), "a large body has a file of its own");
     for body in bodies {

@@ -13,6 +13,7 @@ mod deliver;
 mod desk;
 mod erase;
 mod events;
+mod frames;
 mod fresh;
 mod history;
 mod ids;

@@ -1,20 +1,25 @@
 //! Storing events, each id once within the dedupe window.
 
+use std::io;
+
+use bytes::Bytes;
 use gatepost_config::{IntegrationId, Timestamp};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::{
     brief,
+    frames::Lost,
     fresh::Logged,
     ids::{Key, Spot},
     job::Incoming,
-    park,
-    sql::int,
+    packed, park,
+    sql::{disk_error, int},
     work::Work,
 };
 use crate::store::types::{Appended, LogPlace, Place};
 
 /// An event's row.
+#[derive(Clone, Copy)]
 pub(super) struct EventRow<'a> {
     pub(super) id: &'a str,
     pub(super) key: Key,
@@ -77,11 +82,43 @@ fn is_copy(work: &Work<'_>, spot: &Spot, id: &str, since: Timestamp) -> rusqlite
 pub(super) fn log(work: &mut Work<'_>, row: &EventRow<'_>) -> rusqlite::Result<()> {
     let sequence = work.state.last_sequence + 1;
     let bucket = work.state.buckets.current(work.db, work.now, sequence)?.number;
+    let place = match work.frames.as_mut().filter(|_| row.file.is_none()) {
+        Some(frames) => Some(frames.add(sequence, work.now, row.frame).map_err(|error| disk_error(&error))?.write()),
+        None => None,
+    };
+    let frame = place.as_ref().map_or(row.frame, |place| place.as_slice());
+    insert(work, bucket, sequence, work.now, &EventRow { frame, ..*row })
+}
+
+/// Makes an event's row anew, whose frame stands where it was stored.
+pub(super) fn restore(work: &mut Work<'_>, lost: &Lost) -> rusqlite::Result<()> {
+    let event =
+        packed::event(Bytes::copy_from_slice(&lost.frame)).map_err(|error| disk_error(&io::Error::other(error)))?;
+    let (id, received_at, integration) = (event.meta.id.token(), event.meta.received_at, &event.meta.integration);
+    let (key, place) = (Key::of(id.as_str()), lost.place.write());
+    let row = EventRow { id: id.as_str(), key, integration, received_at, file: None, frame: &place };
+    insert(work, lost.place.bucket(), lost.sequence, lost.stored_at, &row)
+}
+
+fn insert(
+    work: &mut Work<'_>,
+    bucket: i64,
+    sequence: u64,
+    stored_at: Timestamp,
+    row: &EventRow<'_>,
+) -> rusqlite::Result<()> {
     let mut insert = match work.insert.take() {
         Some((into, insert)) if into == bucket => insert,
         _ => insert_into(work.db, bucket)?,
     };
-    insert.execute(params![int(sequence), row.id, work.now.millis(), row.received_at.millis(), row.file, row.frame])?;
+    insert.execute(params![
+        int(sequence),
+        row.id,
+        stored_at.millis(),
+        row.received_at.millis(),
+        row.file,
+        row.frame
+    ])?;
     work.insert = Some((bucket, insert));
     work.state.last_sequence = sequence;
     work.effects.added.add(row.key, Spot { bucket, sequence });

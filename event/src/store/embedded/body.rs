@@ -18,16 +18,21 @@ use std::{
 use bytes::Bytes;
 use rusqlite::Connection;
 
-use super::{bucket, packed};
+use super::{
+    bucket,
+    frames::{Place, Reader},
+    packed,
+};
 use crate::Event;
 
 /// Bodies up to this length stand in the database.
 pub(super) const INLINE_BYTES_MAX: usize = 512 * 1024;
 
-/// The folder of body files.
+/// The folder of body files, and the frames beside the database.
 #[derive(Debug, Clone)]
 pub(super) struct Bodies {
     folder: Arc<Path>,
+    pub(super) frames: Arc<Reader>,
 }
 
 /// A body file that goes away with the value unless something durable refers to it.
@@ -59,7 +64,7 @@ impl Bodies {
 
     /// The folder as it is.
     pub(super) fn at(store: &Path) -> Self {
-        Self { folder: store.join("bodies").into() }
+        Self { folder: store.join("bodies").into(), frames: Arc::new(Reader::of(store)) }
     }
 
     /// Puts an event into its stored form, which writes and syncs a file for a large body.
@@ -91,12 +96,18 @@ impl Bodies {
 
     /// Reads an event from its stored form.
     pub(super) fn load(&self, frame: Vec<u8>, file: Option<&str>) -> Result<Event, String> {
+        let frame = self.frame(frame).map_err(|error| format!("its frame can't be read: {error}"))?;
         let mut event = packed::event(frame.into())?;
         if let Some(name) = file {
             let body = fs::read(self.folder.join(name));
             event.body = body.map_err(|error| format!("its body's file {name} can't be read: {error}"))?.into();
         }
         Ok(event)
+    }
+
+    /// A row's frame, which may stand beside the database.
+    pub(super) fn frame(&self, frame: Vec<u8>) -> io::Result<Vec<u8>> {
+        Place::read(&frame).map_or(Ok(frame), |place| self.frames.frame(place))
     }
 
     /// Removes files that nothing refers to any more.

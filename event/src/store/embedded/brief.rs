@@ -7,6 +7,7 @@ use gatepost_config::{IntegrationId, Retention, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
 use super::{
+    frames::Place,
     retention::{self, PART},
     sql::{execute, int, uint},
     work::Work,
@@ -115,6 +116,10 @@ fn end_event(work: &mut Work<'_>, sequence: u64) -> rusqlite::Result<usize> {
     let Some(bucket) = work.state.buckets.of(sequence) else { return Ok(0) };
     let owed = retention::expire_owed(work, &bucket, sequence..sequence + 1)?;
     if owed == 0 {
+        let find = format!("SELECT frame FROM event_{} WHERE sequence = ?1", bucket.number);
+        let frame: Option<Vec<u8>> =
+            work.db.prepare_cached(&find)?.query_row([int(sequence)], |row| row.get(0)).optional()?;
+        work.effects.wiped.extend(frame.and_then(|frame| Place::read(&frame)));
         delete(work, &format!("event_{}", bucket.number), "sequence", int(sequence))?;
     }
     Ok(owed)

@@ -100,12 +100,14 @@ impl Buckets {
 
     /// The bucket that events go to now; a new one when the last one's time is over.
     pub(super) fn current(&mut self, db: &Connection, now: Timestamp, sequence: u64) -> rusqlite::Result<Bucket> {
+        self.open(now).map_or_else(|| self.start(db, now, sequence), Ok)
+    }
+
+    /// The bucket that events go to now, if its time is not over.
+    pub(super) fn open(&self, now: Timestamp) -> Option<Bucket> {
         // A bucket made under a longer window would be asked about ids beyond the window of today.
         let fits = |bucket: &&Bucket| now < bucket.ends_at && bucket.ends_at.since(bucket.started_at) <= self.window;
-        match self.list.last().filter(fits) {
-            Some(bucket) => Ok(*bucket),
-            None => self.start(db, now, sequence),
-        }
+        self.list.last().filter(fits).copied()
     }
 
     fn start(&mut self, db: &Connection, now: Timestamp, sequence: u64) -> rusqlite::Result<Bucket> {

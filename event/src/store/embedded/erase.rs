@@ -12,7 +12,9 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    Embedded, history,
+    Embedded,
+    frames::Place,
+    history,
     job::{Answer, Change},
     queue::Kind,
     read::{Read, Snapshot},
@@ -117,10 +119,12 @@ fn event(work: &mut Work<'_>, at: &EventRef) -> rusqlite::Result<()> {
         return Ok(());
     };
     drop(find);
-    let sql = format!("DELETE FROM event_{bucket} WHERE sequence = ?1 AND id = ?2 RETURNING file");
+    let sql = format!("DELETE FROM event_{bucket} WHERE sequence = ?1 AND id = ?2 RETURNING file, frame");
     let values = params![int(at.sequence), at.id.token().as_str()];
-    let file: Option<Option<String>> = work.db.prepare_cached(&sql)?.query_row(values, |row| row.get(0)).optional()?;
-    work.effects.overwritten.extend(file.flatten());
+    let gone = work.db.prepare_cached(&sql)?.query_row(values, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let Some((file, frame)): Option<(Option<String>, Vec<u8>)> = gone else { return Ok(()) };
+    work.effects.overwritten.extend(file);
+    work.effects.wiped.extend(Place::read(&frame));
     Ok(())
 }
 

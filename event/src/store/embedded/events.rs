@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
     bucket::{self, Bucket},
+    frames::Place,
     read::{Read, ReadError, Snapshot},
     sql::{int, uint},
 };
@@ -137,7 +138,7 @@ pub(super) fn at(from: &Snapshot<'_>, places: &[EventRef]) -> Read<Vec<StoredEve
         let mut find = from.db.prepare_cached(&sql)?;
         for at in here {
             let Some(found) = find.query_row([int(at.sequence)], found).optional()? else { continue };
-            bytes += found.frame.len();
+            bytes += Place::read(&found.frame).map_or(found.frame.len(), Place::length);
             events.push(stored(from, found)?);
             if bytes >= TOGETHER_BYTES_MAX {
                 return Ok(events);

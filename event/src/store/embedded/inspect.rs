@@ -1,14 +1,17 @@
 //! What `gatepost store check` says of a folder.
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 use rusqlite::Connection;
 
 use super::{
     body::Bodies,
-    bucket, history,
+    bucket,
+    frames::Place,
+    history,
     open::{self, DATABASE, check_sqlite, refuse},
     read::{Read, ReadError, Snapshot},
+    sql::int,
 };
 use crate::store::OpenError;
 
@@ -26,7 +29,7 @@ pub fn inspect(path: &Path) -> Result<Vec<String>, OpenError> {
     let version = open::version(&db, path)?;
     let mut lines = vec![
         format!("SQLite {}, schema {version}", rusqlite::version()),
-        "write-ahead log, synced at every commit".to_owned(),
+        "every commit is synced, events beside the database and the rest in its write-ahead log".to_owned(),
     ];
     if version == 0 {
         lines.push("empty".to_owned());
@@ -38,6 +41,11 @@ pub fn inspect(path: &Path) -> Result<Vec<String>, OpenError> {
     }
     lines.push("the database is sound".to_owned());
     let bodies = Bodies::at(path);
+    let missing = without_frames(&db, &bodies).map_err(broken)?;
+    if missing > 0 {
+        let what = format!("lacks the frames of {missing} of its events; put frames/ of the same backup there too");
+        return Err(refuse(path, &what));
+    }
     let transaction = db.transaction().map_err(broken)?;
     let counted = counts(&Snapshot { db: &transaction, bodies: &bodies }).map_err(|error| match error {
         ReadError::Sql(error) => broken(error),
@@ -45,6 +53,28 @@ pub fn inspect(path: &Path) -> Result<Vec<String>, OpenError> {
     })?;
     lines.extend(counted);
     Ok(lines)
+}
+
+/// How many events' frames should stand beside the database and don't.
+fn without_frames(db: &Connection, bodies: &Bodies) -> rusqlite::Result<usize> {
+    let mut missing = 0;
+    for bucket in bucket::list(db)? {
+        let mut files = HashMap::new();
+        let sql = format!("SELECT frame FROM event_{} WHERE length(frame) = ?1", bucket.number);
+        let mut frames = db.prepare(&sql)?;
+        let mut frames = frames.query([int(Place::BYTES as u64)])?;
+        let mut without = 0;
+        while let Some(row) = frames.next()? {
+            let Some(place) = Place::read(row.get_ref(0)?.as_blob()?) else { continue };
+            let length = files.entry(place.name()).or_insert_with(|| bodies.frames.length(place));
+            without += usize::from(place.end() > *length);
+        }
+        // A process that uses the store may have dropped it meanwhile.
+        if without > 0 && bucket::list(db)?.contains(&bucket) {
+            missing += without;
+        }
+    }
+    Ok(missing)
 }
 
 fn counts(from: &Snapshot<'_>) -> Read<Vec<String>> {

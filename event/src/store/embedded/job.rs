@@ -32,6 +32,15 @@ pub(super) struct Job {
     pub(super) _permit: OwnedSemaphorePermit,
 }
 
+impl Job {
+    /// How many events it puts to the end of the log with all that there is of them; none when it does anything else.
+    pub(super) fn logs(&self) -> Option<usize> {
+        let Change::Append(items) = &self.change else { return None };
+        let is_logged = |item: &Incoming| item.place == Place::Log && item.stored.file.is_none();
+        items.iter().all(is_logged).then_some(items.len())
+    }
+}
+
 /// What is to be written.
 pub(super) enum Change {
     Append(Vec<Incoming>),

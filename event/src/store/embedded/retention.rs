@@ -9,7 +9,7 @@ use super::{
     brief::{self, What},
     bucket::Bucket,
     packed, redelivery,
-    sql::{execute, int, uint},
+    sql::{disk_error, execute, int, uint},
     work::Work,
 };
 use crate::{DeadReason, DeliveryId, Ending, Task, dead::DeadNote};
@@ -79,6 +79,7 @@ fn drop_bucket(work: &mut Work<'_>, bucket: &Bucket) -> rusqlite::Result<()> {
     let files = format!("SELECT file FROM event_{} WHERE file IS NOT NULL", bucket.number);
     let doomed: Vec<String> = work.db.prepare(&files)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     work.effects.doomed.extend(doomed);
+    work.effects.dropped.push(bucket.number);
     work.state.buckets.drop(work.db, bucket.number)
 }
 
@@ -156,13 +157,10 @@ fn bury(work: &mut Work<'_>, bucket: &Bucket, sequence: i64, task: Option<Task>)
         died_at: work.now,
     };
     let note = serde_json::to_string(&note).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    let insert = format!(
-        "INSERT INTO dead (died_at, note, file, frame)
-         VALUES (?1, ?2, ?3, (SELECT frame FROM event_{} WHERE sequence = ?4 AND ?5))",
-        bucket.number
-    );
+    let frame = if detail.is_none() { frame_of(work, bucket, sequence)? } else { None };
+    let insert = "INSERT INTO dead (died_at, note, file, frame) VALUES (?1, ?2, ?3, ?4)";
     let name = copy.as_ref().map(|file| file.name.as_str());
-    execute(work.db, &insert, params![work.now.millis(), note, name, sequence, detail.is_none()])?;
+    execute(work.db, insert, params![work.now.millis(), note, name, frame])?;
     if let Some(integration) = &integration {
         brief::inserted(work, integration, What::Letter, work.now)?;
     }
@@ -173,10 +171,19 @@ fn bury(work: &mut Work<'_>, bucket: &Bucket, sequence: i64, task: Option<Task>)
 
 /// Whose an event is that was never routed, as far as it can be read.
 fn integration_of(work: &Work<'_>, bucket: &Bucket, sequence: i64) -> rusqlite::Result<Option<IntegrationId>> {
+    let event = frame_of(work, bucket, sequence)?.and_then(|frame| packed::event(frame.into()).ok());
+    Ok(event.map(|event| event.meta.integration))
+}
+
+/// An event's frame, wherever it stands; none when there is no such event.
+fn frame_of(work: &Work<'_>, bucket: &Bucket, sequence: i64) -> rusqlite::Result<Option<Vec<u8>>> {
     let find = format!("SELECT frame FROM event_{} WHERE sequence = ?1", bucket.number);
     let frame: Option<Vec<u8>> = work.db.prepare_cached(&find)?.query_row([sequence], |row| row.get(0)).optional()?;
-    let event = frame.and_then(|frame| packed::event(frame.into()).ok());
-    Ok(event.map(|event| event.meta.integration))
+    match frame.map(|frame| work.bodies.frame(frame)).transpose() {
+        // Waiting for it would keep everything else for ever.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => Ok(None),
+        frame => frame.map_err(|error| disk_error(&error)),
+    }
 }
 
 /// Deletes a part of a table's rows that are over, and their files; how many.

@@ -7,7 +7,7 @@
 pub(super) const APPLICATION_ID: i32 = 0x4750_5354;
 
 /// Version of the tables, kept as `user_version`.
-pub(super) const VERSION: i32 = 6;
+pub(super) const VERSION: i32 = 7;
 
 /// The oldest version that this one takes over.
 pub(super) const TAKES_OVER: i32 = 4;

@@ -44,6 +44,15 @@ pub(super) fn is_environment(error: &Error) -> bool {
     error.sqlite_error_code().is_some_and(|code| codes.contains(&code))
 }
 
+/// A file's error where SQLite's are expected.
+pub(super) fn disk_error(error: &std::io::Error) -> Error {
+    let code = match file_error(error) {
+        StoreError::Full(_) => rusqlite::ffi::SQLITE_FULL,
+        _ => rusqlite::ffi::SQLITE_IOERR,
+    };
+    Error::SqliteFailure(rusqlite::ffi::Error::new(code), Some(error.to_string()))
+}
+
 /// What a file error means to a caller.
 pub(super) fn file_error(error: &std::io::Error) -> StoreError {
     match error.kind() {

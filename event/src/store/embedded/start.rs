@@ -16,6 +16,7 @@ use super::{
     bucket::{self, Buckets},
     checkpoint,
     desk::Desks,
+    frames::Frames,
     ids::Ids,
     lease::Leases,
     lookup::Lookups,
@@ -40,6 +41,8 @@ pub(super) fn start(path: &Path, window: Option<Duration>, retention: &Retention
     }
     let promises = promises(path, window, &retention.all);
     let buckets = Buckets::load(&db, promises.dedupe_window, &retention.all).map_err(|error| broken(&error))?;
+    let kept = buckets.all().iter().map(|bucket| bucket.number);
+    let frames = Frames::open(path, kept).map_err(|error| broken(&error))?;
     let state = State::load(&db, buckets).map_err(|error| broken(&error))?;
     let buckets = state.buckets.in_window(Timestamp::now());
     let ids = Ids::load(&mut db, buckets).map_err(|error| broken(&error))?;
@@ -48,16 +51,22 @@ pub(super) fn start(path: &Path, window: Option<Duration>, retention: &Retention
     let (checkpoint, asked) = mpsc::sync_channel(1);
     let copier = folder.checkpointer().map_err(|error| broken(&error))?;
     let help = Arc::default();
-    let writer = Writer {
+    let mut writer = Writer {
         db,
         state,
         ids,
+        frames,
         bodies: bodies.clone(),
         queue: Arc::clone(&queue),
         shared: Arc::clone(&shared),
         checkpoint,
         help: Arc::clone(&help),
+        database_syncs: true,
     };
+    let restored = writer.restore().map_err(|error| broken(&error))?;
+    if restored > 0 {
+        tracing::info!(events = restored, "events were stored when the power failed, and their rows are made anew");
+    }
     let unstarted = |error: std::io::Error| OpenError(format!("the store's threads did not start: {error}"));
     let copier = thread::Builder::new()
         .name("store-checkpoint".to_owned())
@@ -112,7 +121,7 @@ fn promises(path: &Path, window: Option<Duration>, retention: &Retention) -> Pro
         ));
     }
     let durability = format!(
-        "synced to the disk of {} before the answer (SQLite {}, write-ahead log, synchronous = FULL)",
+        "synced to the disk of {} before the answer (events by fdatasync; SQLite {}, write-ahead log, synchronous = FULL)",
         path.display(),
         rusqlite::version()
     );

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use gatepost_config::{Engine, Retention, Timestamp, provider::Trust};
 
-use super::{Change, Embedded, Kind};
+use super::{Change, Embedded, Kind, open::DATABASE};
 use crate::{
     Event, EventId, EventRef, Meta, RequestId, StoreError,
     store::types::{Appended, Item, LeaseKey, Place},
@@ -173,4 +173,58 @@ async fn events_that_are_read_at_once_are_each_whole_or_gone() {
     }
     store.close().await;
     assert_eq!(store.event(&all[0]).await, Err(StoreError::Closed));
+}
+
+/// SQLite doesn't sync what only logs events, so that a power failure takes it back; here the database of before does.
+#[tokio::test]
+async fn events_whose_rows_a_power_failure_took_are_restored_from_their_frames() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ids: Vec<String> = (0..40).map(|n| format!("event-{n}")).collect();
+    let store = open(folder.path(), None).await;
+    append(&store, &ids[0], 10).await.expect("it is stored");
+    store.close().await;
+    let database = folder.path().join(DATABASE);
+    let before = std::fs::read(&database).expect("it is closed");
+
+    let store = open(folder.path(), None).await;
+    for (n, id) in ids.iter().enumerate().skip(1) {
+        append(&store, id, 100 * n).await.expect("it is stored");
+    }
+    let all = async |store: &Embedded| {
+        let events = store.events(0, 0, 100).await.expect("they are read").into_iter();
+        events.map(|stored| (stored.at, stored.event)).collect::<Vec<_>>()
+    };
+    let written = all(&store).await;
+    store.close().await;
+    std::fs::write(&database, before).expect("it is put back");
+
+    for _ in 0..2 {
+        let store = open(folder.path(), None).await;
+        assert_eq!(store.census().await.expect("it counts").unrouted_yet, 40);
+        assert_eq!(all(&store).await, written);
+        assert!(matches!(append(&store, &ids[39], 10).await, Ok(Appended::Duplicate(Some(at))) if at.sequence == 40));
+        store.close().await;
+    }
+    let store = open(folder.path(), None).await;
+    assert_eq!(append(&store, "after", 10).await, Ok(Appended::Stored));
+    let last = store.events(0, 40, 100).await.expect("it is read");
+    assert_eq!(last.iter().map(|event| event.at.sequence).collect::<Vec<_>>(), [41]);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn an_event_whose_frame_can_t_be_written_is_refused_and_nothing_is_left_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path(), None).await;
+    append(&store, "before", 10).await.expect("it is stored");
+    let (frames, aside) = (folder.path().join("frames"), folder.path().join("aside"));
+    std::fs::rename(&frames, &aside).expect("it is taken away");
+    let refused = append(&store, "refused", 10).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert_eq!(store.census().await.expect("it counts").unrouted_yet, 1);
+    std::fs::rename(&aside, &frames).expect("it is there again");
+    assert_eq!(append(&store, "refused", 10).await, Ok(Appended::Stored));
+    let events = store.events(0, 0, 100).await.expect("they are read");
+    assert!(events.iter().all(|event| event.event.is_ok()) && events.len() == 2, "{events:?}");
+    store.close().await;
 }

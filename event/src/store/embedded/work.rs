@@ -13,6 +13,7 @@ use super::{
     body::{Bodies, BodyFile},
     bucket::Buckets,
     deliver, erase,
+    frames::{Frames, Place},
     fresh::Logged,
     ids::{Added, Ids},
     job::{Answer, Change},
@@ -56,6 +57,10 @@ pub(super) struct Effects {
     pub(super) doomed: Vec<String>,
     /// Files of what was erased.
     pub(super) overwritten: Vec<String>,
+    /// Frames of what was deleted, which are overwritten before the commit.
+    pub(super) wiped: Vec<Place>,
+    /// Buckets that are gone.
+    pub(super) dropped: Vec<i64>,
     /// Whether a secret was kept.
     pub(super) secrets: bool,
     /// Changes of the registry.
@@ -71,6 +76,8 @@ pub(super) struct Work<'a> {
     pub(super) bodies: &'a Bodies,
     /// Puts events into a bucket: found once for all events of the transaction.
     pub(super) insert: Option<(i64, CachedStatement<'a>)>,
+    /// Where events' frames go, where it is that and not SQLite that syncs the transaction.
+    pub(super) frames: Option<&'a mut Frames>,
     /// Whether somebody follows the log.
     pub(super) is_followed: bool,
     /// How long what is stored now is kept.

@@ -13,15 +13,17 @@ use gatepost_config::{Retention, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::{
+    append,
     body::Bodies,
     checkpoint, deliver,
     desk::{Answers, Said},
+    frames::{self, Frames},
     ids::Ids,
     job::Job,
     queue::Queue,
     retention,
     shared::Shared,
-    sql::{is_environment, store_error},
+    sql::{disk_error, is_environment, store_error},
     work::{Effects, State, Work},
 };
 use crate::StoreError;
@@ -40,18 +42,33 @@ const FAILED_PAUSE: Duration = Duration::from_secs(1);
 const CHECKPOINT_BYTES: usize = 1024 * 1024;
 const CHECKPOINT_COMMITS: u32 = 1_000;
 
+/// About what an event's row takes in the database when its frame stands beside it.
+const ROW_BYTES: usize = 256;
+
 /// The writer and all it needs.
 pub(super) struct Writer {
     pub(super) db: Connection,
     pub(super) state: State,
     pub(super) ids: Ids,
     pub(super) bodies: Bodies,
+    pub(super) frames: Frames,
     pub(super) queue: Arc<Queue>,
     pub(super) shared: Arc<Shared>,
     /// Asks for a checkpoint.
     pub(super) checkpoint: SyncSender<()>,
     /// What is left of a long write-ahead log is for the writer to copy.
     pub(super) help: Arc<AtomicBool>,
+    /// Whether SQLite syncs the next commit.
+    pub(super) database_syncs: bool,
+}
+
+/// What makes a transaction last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SyncedBy {
+    /// A sync of the write-ahead log, and with it all that was committed before.
+    Database,
+    /// That of the frames: so many events go to a bucket, in so many bytes at most.
+    Frames { bucket: i64, now: Timestamp, events: usize, bytes: usize },
 }
 
 /// When the writer has something of its own to do, and what it wrote since the last checkpoint.
@@ -70,9 +87,7 @@ impl Writer {
         let mut duties = Duties { sweep_at: now, fire_after: now, roll_after: now, bytes: 0, commits: 0 };
         while let Some(jobs) = self.queue.next(self.until_duty(&duties)) {
             if !jobs.is_empty() {
-                duties.bytes += jobs.iter().map(|job| job.bytes).sum::<usize>();
-                duties.commits += 1;
-                self.commit(jobs);
+                self.commit(jobs, &mut duties);
             }
             self.do_duties(&mut duties);
         }
@@ -148,19 +163,36 @@ impl Writer {
         true
     }
 
-    /// Commits jobs together; when one of them fails, each by itself, so that it fails alone.
-    fn commit(&mut self, mut jobs: Vec<Job>) {
-        let now = Instant::now();
-        let mut answers = Answers::default();
+    /// Commits jobs together. Where they only log events, that needs no sync of the database's; where one does anything else,
+    /// there is no need of a second one.
+    fn commit(&mut self, mut jobs: Vec<Job>, duties: &mut Duties) {
+        let (now, mut answers) = (Instant::now(), Answers::default());
         // Nobody waits for them any more, and not storing them is the honest answer under overload.
         for late in jobs.extract_if(.., |job| job.deadline < now) {
             answer(late, Err(StoreError::Unavailable("not written in time".to_owned())), &mut answers);
         }
-        match self.attempt(&jobs) {
+        answers.give();
+        let (now, bytes) = (Timestamp::now(), jobs.iter().map(|job| job.bytes).sum());
+        let logged: Option<usize> = jobs.iter().map(Job::logs).sum();
+        let (by, written) = match (logged, self.state.buckets.open(now)) {
+            (Some(events), Some(bucket)) => {
+                (SyncedBy::Frames { bucket: bucket.number, now, events, bytes }, events * ROW_BYTES)
+            }
+            _ => (SyncedBy::Database, bytes),
+        };
+        duties.bytes += written;
+        duties.commits += u32::from(!jobs.is_empty());
+        self.commit_by(by, jobs);
+    }
+
+    /// Commits jobs together; when one of them fails, each by itself, so that it fails alone.
+    fn commit_by(&mut self, by: SyncedBy, jobs: Vec<Job>) {
+        let mut answers = Answers::default();
+        match self.attempt(by, &jobs) {
             Ok(said) => jobs.into_iter().zip(said).for_each(|(job, said)| answer(job, said, &mut answers)),
             Err(error) if jobs.len() > 1 && !is_environment(&error) => {
                 for job in jobs {
-                    let said = self.attempt(std::slice::from_ref(&job)).map_err(|error| store_error(&error));
+                    let said = self.attempt(by, std::slice::from_ref(&job)).map_err(|error| store_error(&error));
                     let said = said.and_then(|mut answers| answers.pop().unwrap_or(Err(StoreError::Closed)));
                     answer(job, said, &mut answers);
                     std::mem::take(&mut answers).give();
@@ -171,11 +203,21 @@ impl Writer {
         answers.give();
     }
 
-    fn attempt(&mut self, jobs: &[Job]) -> rusqlite::Result<Vec<Said>> {
+    fn attempt(&mut self, by: SyncedBy, jobs: &[Job]) -> rusqlite::Result<Vec<Said>> {
         if jobs.is_empty() {
             return Ok(Vec::new());
         }
-        self.transact(|work| jobs.iter().map(|job| work.apply(&job.change)).collect())
+        self.transact_by(by, |work| jobs.iter().map(|job| work.apply(&job.change)).collect())
+    }
+
+    /// Makes the rows anew of events that were stored when the power failed; how many.
+    pub(super) fn restore(&mut self) -> rusqlite::Result<u64> {
+        let after = self.state.last_sequence;
+        // Starting a bucket syncs the database, so that nothing of those before can be missing.
+        let Some(bucket) = self.state.buckets.all().last().copied() else { return Ok(0) };
+        let store = self.bodies.store_folder().to_owned();
+        self.transact(|work| frames::lost(&store, bucket.number, after, |lost| append::restore(work, &lost)))?;
+        Ok(self.state.last_sequence - after)
     }
 
     /// Runs one transaction, and after its commit what follows from it.
@@ -183,7 +225,27 @@ impl Writer {
         &mut self,
         act: impl FnOnce(&mut Work<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
-        let now = Timestamp::now();
+        self.transact_by(SyncedBy::Database, act)
+    }
+
+    fn transact_by<T>(
+        &mut self,
+        by: SyncedBy,
+        act: impl FnOnce(&mut Work<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        let is_database = by == SyncedBy::Database;
+        if self.database_syncs != is_database {
+            let level = if is_database { "FULL" } else { "NORMAL" };
+            self.db.prepare_cached(&format!("PRAGMA synchronous = {level}"))?.execute([])?;
+            self.database_syncs = is_database;
+        }
+        let (now, mut frames) = match by {
+            SyncedBy::Database => (Timestamp::now(), None),
+            SyncedBy::Frames { bucket, now, events, bytes } => {
+                self.frames.begin(bucket, events, bytes).map_err(|error| disk_error(&error))?;
+                (now, Some(&mut self.frames))
+            }
+        };
         let mut state = self.state.clone();
         let mut effects = Effects::default();
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -194,6 +256,7 @@ impl Writer {
             ids: &self.ids,
             bodies: &self.bodies,
             insert: None,
+            frames: frames.as_deref_mut(),
             is_followed: self.shared.is_followed(),
             retention: self.shared.retention(),
             now,
@@ -203,7 +266,14 @@ impl Writer {
         drop(work);
         // From here on a row may refer to them, even if the commit says it failed.
         effects.kept.iter().for_each(|file| file.keep());
+        self.bodies.frames.overwrite(&effects.wiped).map_err(|error| disk_error(&error))?;
+        if let Some(frames) = &mut frames {
+            frames.sync().map_err(|error| disk_error(&error))?;
+        }
         transaction.commit()?;
+        if let Some(frames) = frames {
+            frames.keep();
+        }
         self.state = state;
         self.ids.commit(effects.added, self.state.buckets.all());
         self.ids.keep(self.state.buckets.in_window(now));
@@ -213,6 +283,7 @@ impl Writer {
         if effects.secrets {
             self.shared.secrets.send_replace(());
         }
+        effects.dropped.iter().for_each(|bucket| self.bodies.frames.remove(*bucket));
         self.bodies.remove(&effects.doomed);
         self.bodies.overwrite(&effects.overwritten);
         Ok(done)

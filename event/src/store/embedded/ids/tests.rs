@@ -18,6 +18,7 @@ use crate::store::{
         Embedded, append,
         body::{Bodies, Stored},
         bucket::Buckets,
+        frames::Frames,
         job::Incoming,
         queue::Queue,
         schema,
@@ -73,10 +74,12 @@ fn writer(mut db: Connection) -> Writer {
         state,
         ids,
         bodies: Bodies::at(Path::new("nowhere")),
+        frames: Frames::at(Path::new("nowhere")),
         queue: Arc::new(Queue::new()),
         shared: Arc::new(Shared::new(0, (&retention).into())),
         checkpoint,
         help: Arc::default(),
+        database_syncs: true,
     }
 }
 
