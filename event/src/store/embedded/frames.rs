@@ -116,7 +116,8 @@ pub(super) fn lost(
 }
 
 impl Frames {
-    /// Makes the folder if need be; removes the files of other buckets than these, which are gone.
+    /// Makes the folder if need be; removes the files of other buckets than these, which are gone, and gives back what was made
+    /// ahead for a process that was killed.
     pub(super) fn open(store: &Path, buckets: impl Iterator<Item = i64>) -> io::Result<Self> {
         let folder = folder(store);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
@@ -128,6 +129,9 @@ impl Frames {
             if name.is_none_or(|name| !buckets.contains(&name.bucket)) {
                 fs::remove_file(entry.path())?;
             }
+        }
+        for name in names(&folder)? {
+            give_back(&folder, name)?;
         }
         Ok(Self::at(store))
     }
@@ -248,6 +252,15 @@ fn names(folder: &Path) -> io::Result<Vec<Name>> {
     }
     names.sort_unstable();
     Ok(names)
+}
+
+/// Shortens a file that still has the length it was made with to its records. One with anything else behind them stays as it is.
+fn give_back(folder: &Path, name: Name) -> io::Result<()> {
+    let file = existing(&name.path(folder))?;
+    if file.metadata()?.len() != SEGMENT_BYTES {
+        return Ok(());
+    }
+    Records::open(folder, name)?.end()?.map_or(Ok(()), |end| file.set_len(end))
 }
 
 fn made(path: &Path) -> io::Result<fs::File> {

@@ -185,8 +185,8 @@ fn make_tables(db: &Connection) -> rusqlite::Result<()> {
     ))
 }
 
-/// Takes over version 6, which had all frames in the database, version 5, which packed no events, and version 4, in which besides the ids of each bucket stood in an index of
-/// its table; their runs are written when they are loaded.
+/// Takes over version 6, which had all frames in the database, version 5, which packed no events, and version 4, in which
+/// besides the ids of each bucket stood in an index of its table; their runs are written when they are loaded.
 fn take_over(db: &Connection, found: i32) -> rusqlite::Result<()> {
     let buckets = if found == 4 { bucket::list(db)? } else { Vec::new() };
     let transaction = db.unchecked_transaction()?;

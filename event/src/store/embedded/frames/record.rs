@@ -6,7 +6,7 @@
 
 use std::{
     fs,
-    io::{self, BufReader, Read as _, Seek as _},
+    io::{self, BufRead as _, BufReader, Read as _, Seek as _},
     path::Path,
 };
 
@@ -160,6 +160,23 @@ impl Records {
         let mut frame = vec![0; head.length as usize];
         self.file.read_exact(&mut frame)?;
         Ok((crc32fast::hash(&frame) == head.sum).then_some(frame))
+    }
+
+    /// Where the last record ends, if only zeros stand behind it; to be asked before any other is read.
+    pub(super) fn end(mut self) -> io::Result<Option<u64>> {
+        while self.next()?.is_some() {}
+        self.skip_to(self.at)?;
+        loop {
+            let read = self.file.fill_buf()?;
+            if read.is_empty() {
+                return Ok(Some(self.at));
+            }
+            if read.iter().any(|byte| *byte != 0) {
+                return Ok(None);
+            }
+            let length = read.len();
+            self.file.consume(length);
+        }
     }
 
     fn skip_to(&mut self, offset: u64) -> io::Result<()> {

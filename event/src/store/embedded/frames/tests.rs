@@ -144,6 +144,28 @@ fn a_busy_bucket_goes_on_in_files_made_ahead_and_they_go_with_it() {
 }
 
 #[test]
+fn what_a_killed_process_had_made_ahead_is_given_back_and_nothing_else() {
+    // The last of the events ends in zeros, and the one before was overwritten with them.
+    let events: [(u64, &[u8]); 3] = [(1, b"one"), (2, b"two"), (3, b"three\0\0\0")];
+    for (behind, is_given_back) in [(b"\0", true), (b"x", false)] {
+        let (store, mut frames) = opened();
+        let places = stored(&mut frames, &events);
+        Reader::of(store.path()).overwrite(&places[1..2]).expect("it is overwritten");
+        let path = Name { bucket: BUCKET, number: 0 }.path(&frames.folder);
+        let whole = fs::metadata(&path).expect("it is there").len();
+        let file = existing(&path).expect("it is there");
+        file.set_len(SEGMENT_BYTES).expect("it is longer");
+        file.write_all_at(behind, SEGMENT_BYTES - 1).expect("it is written");
+
+        let _opened = Frames::open(store.path(), [BUCKET].into_iter()).expect("it opens");
+        let length = fs::metadata(&path).expect("it is there").len();
+        assert_eq!(length, if is_given_back { whole } else { SEGMENT_BYTES });
+        assert_eq!(Reader::of(store.path()).frame(places[2]).ok(), Some(events[2].1.to_vec()));
+        assert_eq!(found(store.path(), 2), of(&events[2..]));
+    }
+}
+
+#[test]
 fn files_of_buckets_that_are_gone_are_removed_when_the_store_opens() {
     let (store, mut frames) = opened();
     stored(&mut frames, &[(1, b"one")]);
